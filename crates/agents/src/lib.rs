@@ -1,0 +1,1 @@
+//! The registry of agents: capabilities, limits, heartbeats, health.

@@ -1,0 +1,1 @@
+//! Credentials, scopes, organisations and rate limits.

@@ -1,0 +1,1 @@
+//! The Rust client: typed calls, subscriptions, and reconnection with jittered backoff.

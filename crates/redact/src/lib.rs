@@ -1,0 +1,1 @@
+//! Finds secrets in text and streams, in linear time.

@@ -1,0 +1,1 @@
+//! SQLite or PostgreSQL behind one handle: migrations, transactions, and a group-committing writer.

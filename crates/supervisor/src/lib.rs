@@ -1,0 +1,1 @@
+//! Named long-running loops: restarted with backoff, stopped within a deadline.

@@ -1,0 +1,1 @@
+//! A backlog of tasks with dependencies, leases, assignment and recurring schedules.

@@ -1,0 +1,1 @@
+//! Logs, spans, trace context and Prometheus metrics, with a hook for redaction.

@@ -1,0 +1,1 @@
+//! Starts real daemons, databases and clients for tests and benches.

@@ -1,0 +1,1 @@
+//! Typed ids, organisations, actors, labels, clocks and amounts.

@@ -1,0 +1,1 @@
+//! Tests of the running binary, through its socket.
