@@ -1,1 +1,19 @@
-//! Typed ids, organisations, actors, labels, clocks and amounts.
+#![doc = include_str!("../README.md")]
+
+mod actor;
+mod clock;
+mod id;
+mod label;
+mod name;
+mod timestamp;
+mod tokens;
+
+pub use actor::{Actor, InvalidActor};
+#[cfg(any(test, feature = "test-util"))]
+pub use clock::PausedClock;
+pub use clock::{Clock, SystemClock};
+pub use id::{EventId, Id, InvalidId, Kind, OrgId, ScheduleId, SessionId, TaskId, kind};
+pub use label::{Confidentiality, Integrity, Label};
+pub use name::{AgentId, Capability, InvalidName, Name};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use tokens::Tokens;
