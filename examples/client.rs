@@ -1,0 +1,3 @@
+//! An example of orchestrator-client.
+
+fn main() {}

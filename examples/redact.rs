@@ -1,0 +1,3 @@
+//! An example of orchestrator-redact.
+
+fn main() {}

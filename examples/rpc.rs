@@ -1,0 +1,3 @@
+//! An example of orchestrator-rpc.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! An example of orchestrator-settings.
+
+fn main() {}

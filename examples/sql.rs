@@ -1,0 +1,3 @@
+//! An example of orchestrator-sql.
+
+fn main() {}

@@ -1,1 +1,0 @@
-//! One runnable example per subsystem.

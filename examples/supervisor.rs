@@ -1,0 +1,3 @@
+//! An example of orchestrator-supervisor.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! An example of orchestrator-tasks.
+
+fn main() {}
