@@ -1,0 +1,210 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend};
+
+use crate::Error;
+use crate::lock::FileLock;
+use crate::tx::{CommitHook, Tx};
+use crate::writer::Writer;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// A file, or memory, of this process.
+    Sqlite,
+    /// A server, possibly shared with other daemons.
+    Postgres,
+}
+
+/// How to connect.
+#[derive(Clone)]
+pub struct Options {
+    /// Connections for reading. Default 4.
+    pub readers_max: u32,
+    /// Closures that may wait for the writer before callers have to wait in line. Default 4,096.
+    pub queue_max: usize,
+    /// How long to wait for a connection or a lock. Default 10 s.
+    pub patience: Duration,
+    /// Runs as the last part of every write transaction.
+    pub hook: Option<Arc<dyn CommitHook>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers_max: 4, queue_max: 4_096, patience: Duration::from_secs(10), hook: None }
+    }
+}
+
+/// A connected database. Cheap to clone; all clones share one writer, which ends with the last of them.
+#[derive(Clone)]
+pub struct Database {
+    backend: Backend,
+    reader: DatabaseConnection,
+    writing: DatabaseConnection,
+    writer: Writer,
+    _lock: Option<Arc<FileLock>>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("backend", &self.backend).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Connects to `sqlite:PATH` (made if missing), `sqlite::memory:` or `postgres://…`, and starts the writer.
+    ///
+    /// A SQLite file is locked for this process: [`Error::InUse`] if another one holds it.
+    pub async fn connect(url: &str, options: Options) -> Result<Self, Error> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::postgres(url, options).await
+        } else if url.starts_with("sqlite:") {
+            Self::sqlite(url, options).await
+        } else {
+            Err(Error::Address)
+        }
+    }
+
+    async fn postgres(url: &str, options: Options) -> Result<Self, Error> {
+        let reader = sea_orm::Database::connect(pool(url, options.readers_max, &options)).await?;
+        let writer = sea_orm::Database::connect(pool(url, 1, &options)).await?;
+        Ok(Self::assemble(Backend::Postgres, reader, writer, &options, None))
+    }
+
+    async fn sqlite(url: &str, options: Options) -> Result<Self, Error> {
+        let file = sqlite_file(url);
+        let lock = file.as_deref().map(FileLock::beside).transpose()?.map(Arc::new);
+        let patience = options.patience;
+        let mut writing = pool(url, 1, &options);
+        writing.map_sqlx_sqlite_opts(move |sqlite| tuned(sqlite, patience).create_if_missing(true));
+        let writer = sea_orm::Database::connect(writing).await?;
+        // Every connection to `:memory:` is a database of its own, so there reading shares the writer's connection.
+        let reader = if file.is_some() {
+            let mut reading = pool(url, options.readers_max, &options);
+            reading.map_sqlx_sqlite_opts(move |sqlite| tuned(sqlite, patience).pragma("query_only", "on"));
+            sea_orm::Database::connect(reading).await?
+        } else {
+            writer.clone()
+        };
+        Ok(Self::assemble(Backend::Sqlite, reader, writer, &options, lock))
+    }
+
+    /// Uses connections of the embedder's own: `writer` must allow one connection at a time to SQLite.
+    pub fn from_connections(reader: DatabaseConnection, writer: DatabaseConnection, options: &Options) -> Self {
+        let backend = match reader.get_database_backend() {
+            DbBackend::Postgres => Backend::Postgres,
+            _ => Backend::Sqlite,
+        };
+        Self::assemble(backend, reader, writer, options, None)
+    }
+
+    fn assemble(
+        backend: Backend,
+        reader: DatabaseConnection,
+        writing: DatabaseConnection,
+        options: &Options,
+        lock: Option<Arc<FileLock>>,
+    ) -> Self {
+        let writer = Writer::start(writing.clone(), options);
+        Self { backend, reader, writing, writer, _lock: lock }
+    }
+
+    pub(crate) fn writing_connection(&self) -> &DatabaseConnection {
+        &self.writing
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// For single statements that read. Never use it inside a [`write`](Self::write): on `:memory:` it would wait for itself.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Runs `work` in the next group's transaction and answers when it is committed.
+    ///
+    /// `work` does SQL only, reads and refuses before it writes, and may run again. The answer is its own `Ok` or `Err`;
+    /// if the transaction itself fails, [`Error`] is converted into `E`. Dropping the returned future does not undo `work`.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// Runs `work` on one consistent view, without holding up writers. It must not write.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+        E: From<Error>,
+    {
+        let tx = Tx::begin_read(&self.reader).await?;
+        let answer = work(&tx).await;
+        tx.end_read().await?;
+        answer
+    }
+
+    /// Refuses further writes, finishes those that are queued, and closes the connections.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.writer.stop().await;
+        self.reader.clone().close().await.map_err(Error::from)?;
+        self.writing.clone().close().await.map_err(Error::from)
+    }
+}
+
+fn pool(url: &str, connections_max: u32, options: &Options) -> ConnectOptions {
+    let mut pool = ConnectOptions::new(url);
+    pool.max_connections(connections_max)
+        .acquire_timeout(options.patience)
+        .connect_timeout(options.patience)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(url.starts_with("postgres"))
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    pool
+}
+
+/// WAL keeps readers and the writer apart; FULL syncs each commit, so what was answered survives a power cut.
+fn tuned(sqlite: SqliteConnectOptions, patience: Duration) -> SqliteConnectOptions {
+    sqlite
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(patience)
+        .foreign_keys(true)
+        .statement_cache_capacity(256)
+        .pragma("temp_store", "memory")
+        .pragma("journal_size_limit", "67108864")
+}
+
+fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    let path = path.split('?').next()?;
+    (!path.is_empty() && path != ":memory:" && !url.contains("mode=memory")).then(|| PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_from_memory() {
+        for (url, file) in [
+            ("sqlite:a/b.db", Some("a/b.db")),
+            ("sqlite:///a/b.db?mode=rwc", Some("/a/b.db")),
+            ("sqlite::memory:", None),
+            ("sqlite:x?mode=memory", None),
+        ] {
+            assert_eq!(sqlite_file(url), file.map(PathBuf::from), "{url}");
+        }
+    }
+}
