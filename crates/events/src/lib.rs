@@ -1,1 +1,23 @@
-//! A durable log of events with a dense sequence per organisation, tails, and bounded subscriptions.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod event;
+mod filter;
+mod hub;
+mod log;
+mod memory;
+mod queue;
+mod recent;
+#[cfg(feature = "sql")]
+mod sql;
+mod subscription;
+
+pub use error::Error;
+pub use event::{Event, NewEvent, Transient};
+pub use filter::{Filter, InvalidFilter};
+pub use hub::Hub;
+pub use log::{Log, Order, Query};
+pub use memory::MemoryLog;
+#[cfg(feature = "sql")]
+pub use sql::{Numbering, SqlLog};
+pub use subscription::{Delivery, Gap, GapReason, Subscription};

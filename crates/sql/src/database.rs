@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend};
+use sea_orm::{ConnectOptions, DatabaseConnection};
 
 use crate::Error;
 use crate::lock::FileLock;
+use crate::migrate::backend;
 use crate::tx::{CommitHook, Tx};
 use crate::writer::Writer;
 
@@ -95,10 +96,7 @@ impl Database {
 
     /// Uses connections of the embedder's own: `writer` must allow one connection at a time to SQLite.
     pub fn from_connections(reader: DatabaseConnection, writer: DatabaseConnection, options: &Options) -> Self {
-        let backend = match reader.get_database_backend() {
-            DbBackend::Postgres => Backend::Postgres,
-            _ => Backend::Sqlite,
-        };
+        let backend = backend(reader.get_database_backend());
         Self::assemble(backend, reader, writer, options, None)
     }
 

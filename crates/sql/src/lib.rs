@@ -10,5 +10,5 @@ mod writer;
 
 pub use database::{Backend, Database, Options};
 pub use error::{Class, Error};
-pub use migrate::migrate;
+pub use migrate::{Migration, migrate};
 pub use tx::{CommitHook, Tx};

@@ -1,0 +1,184 @@
+use serde_json::{Map, Value};
+
+/// The most patterns in one filter.
+const PATTERNS_MAX: usize = 64;
+/// The longest pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 256;
+
+/// The filter makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFilter {
+    /// Give 1 to 64 patterns.
+    #[error("expected 1 to {PATTERNS_MAX} patterns")]
+    Count,
+    /// Use dotted segments of letters, digits, `_` and `-`, with `*` for one segment and `**` for any number.
+    #[error("`{0}` is not a pattern: expected dotted names such as task.created, task.* or **")]
+    Pattern(String),
+}
+
+/// Which events a subscriber wants: any of the patterns, and all of the fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    patterns: Vec<Pattern>,
+    fields: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Everything,
+    Exact(String),
+    Segments(Vec<Segment>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Name(String),
+    One,
+    Any,
+}
+
+impl Filter {
+    /// Everything.
+    pub fn everything() -> Self {
+        Self { patterns: vec![Pattern::Everything], fields: Map::new() }
+    }
+
+    /// Patterns over dotted names: `*` is one segment, `**` any number of them (also none), `*` alone everything.
+    pub fn parse<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, InvalidFilter> {
+        let patterns: Vec<_> = patterns.into_iter().map(|text| pattern(text.as_ref())).collect::<Result<_, _>>()?;
+        if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
+            return Err(InvalidFilter::Count);
+        }
+        Ok(Self { patterns, fields: Map::new() })
+    }
+
+    /// Also asks that the payload has each of these top-level fields with exactly this value.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Map<String, Value>) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Whether an event of this name with this payload is wanted.
+    pub fn matches(&self, name: &str, payload: &Value) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(name))
+            && self.fields.iter().all(|(field, wanted)| payload.get(field) == Some(wanted))
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, InvalidFilter> {
+    let invalid = || InvalidFilter::Pattern(text.chars().take(PATTERN_BYTES_MAX).collect());
+    if text == "*" || text == "**" {
+        return Ok(Pattern::Everything);
+    }
+    if text.len() > PATTERN_BYTES_MAX {
+        return Err(invalid());
+    }
+    let segments: Vec<_> = text.split('.').map(segment).collect::<Option<_>>().ok_or_else(invalid)?;
+    // Two in a row mean the same as one, and would only make matching slower.
+    let doubled = segments.windows(2).any(|pair| pair == [Segment::Any, Segment::Any]);
+    if doubled || segments.iter().filter(|segment| **segment == Segment::Any).count() > 2 {
+        return Err(invalid());
+    }
+    let exact = segments.iter().all(|segment| matches!(segment, Segment::Name(_)));
+    Ok(if exact { Pattern::Exact(text.to_owned()) } else { Pattern::Segments(segments) })
+}
+
+fn segment(text: &str) -> Option<Segment> {
+    match text {
+        "*" => Some(Segment::One),
+        "**" => Some(Segment::Any),
+        name if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') => {
+            Some(Segment::Name(name.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+impl Pattern {
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Exact(exact) => exact == name,
+            Self::Segments(segments) => {
+                let names: Vec<&str> = name.split('.').collect();
+                segments_match(segments, &names)
+            }
+        }
+    }
+}
+
+fn segments_match(pattern: &[Segment], names: &[&str]) -> bool {
+    match (pattern, names) {
+        ([], []) => true,
+        ([Segment::Any, rest @ ..], _) => (0..=names.len()).any(|skip| segments_match(rest, &names[skip..])),
+        ([Segment::One, rest @ ..], [_, names @ ..]) => segments_match(rest, names),
+        ([Segment::Name(wanted), rest @ ..], [name, names @ ..]) => wanted == name && segments_match(rest, names),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, name: &str, wanted: bool) {
+        let filter = Filter::parse([pattern]).unwrap();
+        assert_eq!(filter.matches(name, &Value::Null), wanted, "{pattern} on {name}");
+    }
+
+    #[test]
+    fn a_star_is_one_segment_and_two_are_any_number() {
+        check("task.created", "task.created", true);
+        check("task.created", "task.createdx", false);
+        check("task.*", "task.created", true);
+        check("task.*", "task.a.b", false);
+        check("task.*", "task", false);
+        check("task.**", "task", true);
+        check("task.**", "task.a.b", true);
+        check("**.failed", "a.b.failed", true);
+        check("**.failed", "failed", true);
+        check("*.failed", "a.b.failed", false);
+        check("*", "a.b.c", true);
+        check("**", "a", true);
+        check("a.**.z", "a.z", true);
+        check("a.**.z", "a.b.c.z", true);
+        check("a.**.z", "a.b.c", false);
+    }
+
+    #[test]
+    fn patterns_that_make_no_sense_are_refused() {
+        for text in ["", ".", "task.", "task.cre*", "task created", "a.**.**", "**.a.**.b.**"] {
+            assert!(matches!(Filter::parse([text]), Err(InvalidFilter::Pattern(_))), "{text}");
+        }
+        assert_eq!(Filter::parse::<&str>([]), Err(InvalidFilter::Count));
+        assert_eq!(Filter::parse(vec!["a"; 65]), Err(InvalidFilter::Count));
+    }
+
+    #[test]
+    fn all_fields_must_have_their_value() {
+        let fields = json!({ "taskId": "task_1", "n": 2 });
+        let filter = Filter::parse(["task.*"]).unwrap().with_fields(fields.as_object().unwrap().clone());
+        assert!(filter.matches("task.created", &json!({ "taskId": "task_1", "n": 2, "more": true })));
+        assert!(!filter.matches("task.created", &json!({ "taskId": "task_1" })));
+        assert!(!filter.matches("task.created", &json!({ "taskId": "task_1", "n": "2" })));
+        assert!(!filter.matches("task.created", &Value::Null));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_parsing_panic(text in ".{0,300}") {
+            let _ = Filter::parse([text]);
+        }
+
+        #[test]
+        fn a_name_matches_itself_and_everything(name in "[a-z]{1,5}(\\.[a-z]{1,5}){0,4}") {
+            prop_assert!(Filter::parse([&name]).unwrap().matches(&name, &Value::Null));
+            prop_assert!(Filter::everything().matches(&name, &Value::Null));
+        }
+    }
+}

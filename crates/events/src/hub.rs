@@ -1,0 +1,172 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use orchestrator_vocab::OrgId;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::Queue;
+use crate::{Error, Event, Filter, Log, Subscription, Transient};
+
+/// How many events are taken from the log at once.
+const PAGE: usize = 512;
+/// How often the log is asked even though nobody said that it changed.
+const POLL: Duration = Duration::from_secs(1);
+
+type Listener = Arc<dyn Fn(&Arc<Event>) + Send + Sync>;
+
+/// Delivers what is appended to a [`Log`] to all subscribers, in order. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    log: Arc<dyn Log>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Set by the first look at the log: what is older is history, what comes later is delivered from its first event on.
+    started: bool,
+    orgs: HashMap<OrgId, Org>,
+    listeners: Vec<Listener>,
+}
+
+#[derive(Default)]
+struct Org {
+    /// The last number delivered, or passed over because nobody listened.
+    position: u64,
+    subscribers: Vec<(Arc<Filter>, Arc<Queue>)>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("subscribers", &self.subscribers()).finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// A hub that delivers nothing yet: spawn [`Hub::run`].
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        Self { log, shared: Arc::default() }
+    }
+
+    /// The log it delivers from.
+    pub fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    /// Subscribes to what is appended from now on.
+    pub async fn subscribe(&self, org: OrgId, filter: Filter) -> Result<Subscription, Error> {
+        let head = self.log.head(org).await?;
+        Ok(self.subscribe_after(org, filter, head))
+    }
+
+    /// Subscribes to everything with a number above `after`; what was trimmed since is reported as a gap.
+    pub fn subscribe_after(&self, org: OrgId, filter: Filter, after: u64) -> Subscription {
+        let filter = Arc::new(filter);
+        let mut shared = self.shared();
+        let entry = shared.orgs.entry(org).or_default();
+        // It starts by reading the log, so that nothing between `after` and the hub's position is missed.
+        let queue = Arc::new(Queue::lagging_until(entry.position));
+        entry.subscribers.push((filter.clone(), queue.clone()));
+        drop(shared);
+        Subscription::new(org, filter, self.log.clone(), queue, after)
+    }
+
+    /// Calls `listener` for every event of every organisation, in order within each, from the moment [`Hub::run`] first
+    /// looked at the log (or from now on, if that is later). It must be quick and must not block.
+    pub fn listen(&self, listener: impl Fn(&Arc<Event>) + Send + Sync + 'static) {
+        self.shared().listeners.push(Arc::new(listener));
+    }
+
+    /// Delivers something live only to those who listen at this moment.
+    pub fn publish_transient(&self, piece: Transient) {
+        let piece = Arc::new(piece);
+        let shared = self.shared();
+        for (filter, queue) in shared.orgs.get(&piece.org).map_or(&[][..], |org| &org.subscribers) {
+            if filter.matches(&piece.name, &piece.payload) {
+                queue.offer_transient(&piece);
+            }
+        }
+    }
+
+    /// How many subscriptions are open, over all organisations.
+    pub fn subscribers(&self) -> usize {
+        self.shared().orgs.values().map(|org| org.subscribers.len()).sum()
+    }
+
+    /// Delivers until `stop`. An error ends it; run it again and it goes on where it was.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
+        let mut changed = self.log.changed();
+        loop {
+            changed.borrow_and_update();
+            let heads = self.log.heads().await?;
+            if !self.start_at(&heads) {
+                for (org, head) in heads {
+                    self.deliver(org, head).await?;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// On the first look, takes what is there as history, which subscribers read themselves. False on later looks.
+    fn start_at(&self, heads: &[(OrgId, u64)]) -> bool {
+        let mut shared = self.shared();
+        if std::mem::replace(&mut shared.started, true) {
+            return false;
+        }
+        for (org, head) in heads {
+            let entry = shared.orgs.entry(*org).or_default();
+            entry.position = *head;
+            entry.subscribers.iter().for_each(|(_, queue)| queue.lag_until(*head));
+        }
+        true
+    }
+
+    async fn deliver(&self, org: OrgId, head: u64) -> Result<(), Error> {
+        while let Some(position) = self.position_before(org, head) {
+            let events = self.log.read(org, position, PAGE).await?;
+            if events.is_empty() {
+                break;
+            }
+            self.fan_out(org, &events);
+        }
+        Ok(())
+    }
+
+    /// Where delivery has to go on to reach `head`; nobody to deliver to means that it is reached already.
+    fn position_before(&self, org: OrgId, head: u64) -> Option<u64> {
+        let mut shared = self.shared();
+        let unheard = shared.listeners.is_empty();
+        let entry = shared.orgs.entry(org).or_default();
+        if unheard && entry.subscribers.is_empty() {
+            entry.position = entry.position.max(head);
+        }
+        (entry.position < head).then_some(entry.position)
+    }
+
+    fn fan_out(&self, org: OrgId, events: &[Arc<Event>]) {
+        let mut shared = self.shared();
+        let listeners = shared.listeners.clone();
+        let entry = shared.orgs.entry(org).or_default();
+        for event in events {
+            entry.position = event.seq;
+            entry.subscribers.retain(|(filter, queue)| {
+                let wanted = filter.matches(&event.name, &event.payload).then_some(event);
+                queue.offer(event.seq, wanted)
+            });
+        }
+        drop(shared);
+        for event in events {
+            listeners.iter().for_each(|listener| listener(event));
+        }
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

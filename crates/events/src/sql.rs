@@ -1,0 +1,116 @@
+mod listen;
+mod migrations;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use orchestrator_sql::{Backend, CommitHook, Database, Tx};
+use orchestrator_vocab::{OrgId, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::recent::Recent;
+use crate::{Error, Event, Log, NewEvent, Query};
+
+/// The log on SQLite or PostgreSQL.
+///
+/// Make the [`SqlLog::hook`] first, connect the database with it, then open the log: appending is part of the writer's
+/// transactions, numbering is the last thing they do.
+#[derive(Clone)]
+pub struct SqlLog {
+    database: Database,
+    recent: Arc<Recent>,
+}
+
+/// The commit hook that numbers and stores what was appended.
+#[derive(Debug, Clone, Default)]
+pub struct Numbering {
+    recent: Arc<Recent>,
+}
+
+#[derive(Default)]
+struct Outbox(Vec<NewEvent>);
+
+impl std::fmt::Debug for SqlLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqlLog").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl SqlLog {
+    /// Brings the tables up to date and opens the log of a database that was connected with `numbering` as its hook.
+    pub async fn open(database: Database, numbering: &Numbering) -> Result<Self, Error> {
+        orchestrator_sql::migrate(&database, "events", migrations::ALL).await?;
+        Ok(Self { database, recent: numbering.recent.clone() })
+    }
+
+    /// Adds events to the transaction. They are numbered and stored when it commits, or never.
+    pub fn append(tx: &Tx, events: impl IntoIterator<Item = NewEvent>) {
+        tx.stash(|outbox: &mut Outbox| outbox.0.extend(events));
+    }
+
+    /// On PostgreSQL, tells other daemons of new events and learns of theirs, until `stop`; elsewhere it only waits.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
+        match self.database.backend() {
+            Backend::Sqlite => stop.cancelled().await,
+            Backend::Postgres => listen::run(&self.database, &self.recent, &stop).await?,
+        }
+        Ok(())
+    }
+}
+
+impl CommitHook for Numbering {
+    fn before_commit<'t>(&'t self, tx: &'t Tx) -> BoxFuture<'t, Result<(), orchestrator_sql::Error>> {
+        Box::pin(async move {
+            let Some(Outbox(events)) = tx.take::<Outbox>() else { return Ok(()) };
+            let mut counts = BTreeMap::<OrgId, u64>::new();
+            events.iter().for_each(|event| *counts.entry(event.org).or_default() += 1);
+            let mut next = rows::reserve(tx, &counts).await?;
+            let numbered: Vec<_> = events
+                .into_iter()
+                .map(|event| {
+                    let seq = next.entry(event.org).or_default();
+                    *seq += 1;
+                    Arc::new(event.numbered(*seq))
+                })
+                .collect();
+            rows::insert(tx, &numbered).await?;
+            let recent = self.recent.clone();
+            tx.on_commit(move || recent.push(numbered));
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl Log for SqlLog {
+    async fn read(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error> {
+        if let Some(events) = self.recent.after(org, after, limit) {
+            return Ok(events);
+        }
+        self.query(org, Query { after: Some(after), limit, ..Query::default() }).await
+    }
+
+    async fn query(&self, org: OrgId, query: Query) -> Result<Vec<Arc<Event>>, Error> {
+        rows::select(self.database.reader(), org, &query).await
+    }
+
+    async fn head(&self, org: OrgId) -> Result<u64, Error> {
+        rows::head(self.database.reader(), org).await
+    }
+
+    async fn heads(&self) -> Result<Vec<(OrgId, u64)>, Error> {
+        rows::heads(self.database.reader()).await
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.recent.changed()
+    }
+
+    async fn trim(&self, org: OrgId, before: Timestamp, limit: usize) -> Result<u64, Error> {
+        self.database.write(move |tx| Box::pin(rows::trim(tx, org, before, limit))).await
+    }
+}

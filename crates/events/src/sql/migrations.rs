@@ -1,0 +1,16 @@
+use orchestrator_sql::{Backend, Migration};
+
+pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_log", statements: log }];
+
+fn log(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    vec![
+        format!(
+            "create table events_log (org {uuid} not null, seq bigint not null, id {uuid} not null, name text not null, \
+             time bigint not null, actor text not null, subject text, correlation text, causation {uuid}, \
+             payload text not null, primary key (org, seq)){clustered}"
+        ),
+        "create index events_log_subject on events_log (org, subject, seq) where subject is not null".into(),
+        format!("create table events_head (org {uuid} not null primary key, seq bigint not null){clustered}"),
+    ]
+}
