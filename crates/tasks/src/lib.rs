@@ -3,6 +3,7 @@
 mod backoff;
 mod decide;
 mod edge;
+mod graph;
 mod priority;
 mod status;
 
