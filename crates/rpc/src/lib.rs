@@ -1,1 +1,27 @@
-//! One table of operations, many faces: scopes, schemas, handlers, error codes and codecs, and no socket.
+#![doc = "One table of operations, many faces."]
+
+mod call;
+mod caller;
+mod code;
+mod discovery;
+mod dispatcher;
+mod error;
+mod extensions;
+mod operation;
+mod params;
+mod rest;
+mod scope;
+mod strict;
+mod table;
+
+pub use call::Call;
+pub use caller::{Authenticator, Caller, Credential, Standing};
+pub use code::Code;
+pub use dispatcher::{Dispatcher, Request};
+pub use error::Error;
+pub use extensions::Extensions;
+pub use operation::Operation;
+pub use params::{NoParams, PARAMS_DEPTH_MAX, parse_json, parse_params};
+pub use rest::Rest;
+pub use scope::{InvalidScope, Scope, Scopes};
+pub use table::{Fault, InvalidTable, Table};
