@@ -59,17 +59,21 @@ pub trait Rows: Send + Sync {
     /// How many tasks there are, without deleted ones.
     async fn counts(&self, org: OrgId) -> Result<Counts, Error>;
 
-    /// How many tasks each agent holds in progress. Agents with none may be absent.
+    /// How many tasks each agent holds in progress. Agents with none may be absent. Not locked.
     async fn running(&self, org: OrgId) -> Result<BTreeMap<AgentId, u32>, Error>;
+
+    /// Waits until no other transaction has locked one of these agents, and locks them until this one ends, so that two
+    /// claims for one agent come one after the other and [`running`](Self::running) holds for the second.
+    async fn lock_agents(&self, org: OrgId, agents: &[AgentId]) -> Result<(), Error>;
 
     /// Tasks of *all* organisations whose [`Task::wake_at`] is at or before `now`, earliest first. Not locked: whoever
     /// acts on one reads it again.
     async fn to_wake(&self, now: Timestamp, limit: usize) -> Result<Vec<(OrgId, TaskId)>, Error>;
 
     /// Removes for good, with their edges, up to `limit` tasks of *all* organisations that finished, or were deleted,
-    /// before `before`; if `kind` is given, only tasks of this kind. Tasks that a task which is not finished still waits
-    /// for (by an edge that is not met) stay. Returns how many were removed.
-    async fn remove_finished(&self, before: Timestamp, kind: Option<&str>, limit: usize) -> Result<u64, Error>;
+    /// before `before`. Tasks that a task which is not finished still waits for (by an edge that is not met) stay.
+    /// Returns how many were removed.
+    async fn remove_finished(&self, before: Timestamp, limit: usize) -> Result<u64, Error>;
 
     // --- graph
 
@@ -104,8 +108,8 @@ pub trait Rows: Send + Sync {
     /// The classes ([`class_of`](crate::class_of)) that have rows, in order. The cost grows with the number of classes, not with the number of rows.
     async fn ready_classes(&self, org: OrgId) -> Result<Vec<String>, Error>;
 
-    /// The first rows of these classes by (key, id), at most `limit` over all, lowest first. Not locked. The cost grows
-    /// with the classes and the limit, not with the number of rows.
+    /// The first rows by (key, id) of each of these classes, at most `limit` of each, in any order. Not locked. The cost
+    /// grows with the classes and the limit, not with the number of rows.
     async fn ready_heads(&self, org: OrgId, classes: &[String], limit: usize) -> Result<Vec<Ready>, Error>;
 
     // --- concurrency keys

@@ -31,7 +31,7 @@ impl fmt::Display for Fence {
 
 /// Where a pending task waits. Bookkeeping of the engine, kept with the task so that the task's row alone decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(tag = "in", rename_all = "camelCase")]
 pub enum Place {
     /// It is not pending.
     #[default]
@@ -39,9 +39,15 @@ pub enum Place {
     /// For its `run_at`.
     Timer,
     /// In the line of its concurrency key.
-    Line,
+    Line {
+        /// When it got in line.
+        since: Timestamp,
+    },
     /// In the ready index: it may be claimed.
-    Ready,
+    Ready {
+        /// When it became ready, or got in line for its concurrency key.
+        since: Timestamp,
+    },
 }
 
 /// A unit of work in the backlog, as stores keep it. Callers on the wire see a [`View`](crate::View).
@@ -134,18 +140,37 @@ impl Task {
 
     /// Whether it occupies a slot of its concurrency key: while it may be claimed, and while it is worked on.
     pub fn holds_slot(&self) -> bool {
-        self.concurrency_key.is_some() && (self.place == Place::Ready || matches!(self.state, State::InProgress { .. }))
+        let working = matches!(self.state, State::InProgress { .. });
+        self.concurrency_key.is_some() && (working || matches!(self.place, Place::Ready { .. }))
     }
 
-    /// Its row for the ready index, or for the line of its concurrency key.
-    pub(crate) fn ready(&self, since: Timestamp, step: Duration) -> Ready {
-        Ready {
+    /// Its row for the ready index or for the line of its concurrency key, if it waits there.
+    pub(crate) fn row(&self, step: Duration) -> Option<Ready> {
+        let (Place::Line { since } | Place::Ready { since }) = self.place else { return None };
+        Some(Ready {
             org: self.org,
             class: class_of(&self.required_capabilities),
             key: self.priority.ready_key(since, step),
             id: self.id,
             priority: self.priority,
             avoid: self.avoid.clone(),
+        })
+    }
+
+    pub(crate) fn waiting_on(&self) -> Option<u32> {
+        match self.state {
+            State::Blocked { waiting_on } => Some(waiting_on),
+            _ => None,
+        }
+    }
+
+    /// What came of it, by the name it has on the wire.
+    pub(crate) fn outcome(&self) -> (&'static str, Value) {
+        match &self.state {
+            State::Completed { result } => ("result", result.clone()),
+            State::Failed { error } => ("error", error.clone().into()),
+            State::Cancelled { reason } => ("reason", reason.clone().into()),
+            _ => ("error", self.last_error.clone().into()),
         }
     }
 }
