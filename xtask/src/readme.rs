@@ -1,0 +1,47 @@
+//! The README promises commands: they stand there word for word, and what they promise happens.
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::Run;
+use crate::workspace::Workspace;
+
+/// The commands a stranger is told to type.
+const COMMANDS: [&str; 2] =
+    ["cargo run --release -p orchestrator-daemon -- demo", "cargo run --release -p orchestrator-daemon"];
+/// How the first of them is made to end by itself, with exit code 0 once its tasks are completed.
+const UNTIL_DONE: [&str; 3] = ["--once", "--port", "0"];
+
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let text = std::fs::read_to_string(workspace.root.join("README.md")).context("cannot read README.md")?;
+    let missing = missing(&text);
+    if !missing.is_empty() {
+        bail!("README.md does not show: {}", missing.join("; "));
+    }
+    demo(workspace)
+}
+
+/// A command counts if it is a line of its own.
+fn missing(text: &str) -> Vec<&'static str> {
+    COMMANDS.into_iter().filter(|command| !text.lines().any(|line| line.trim() == *command)).collect()
+}
+
+fn demo(workspace: &Workspace) -> Result<()> {
+    let data = workspace.target.join("readme-demo");
+    if data.exists() {
+        std::fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
+    }
+    let words = COMMANDS[0].split(' ').skip(1);
+    Run::cargo(words).args(UNTIL_DONE).arg("--data-dir").arg(&data).within(&workspace.root).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_not_shown_is_found() {
+        assert_eq!(missing(&COMMANDS.join("\n")), Vec::<&str>::new());
+        assert_eq!(missing(&format!("```sh\n{}\n```\n", COMMANDS[0])), [COMMANDS[1]]);
+        assert_eq!(missing(&format!("Type `{}`.\n", COMMANDS[1])), COMMANDS);
+    }
+}
