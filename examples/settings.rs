@@ -1,3 +1,76 @@
-//! An example of orchestrator-settings.
+//! Loads a configuration from a file and the environment, shows who set what, and what a mistake looks like.
+//!
+//! `cargo run -p orchestrator-examples --example settings`
 
-fn main() {}
+use orchestrator_settings::{Environment, Kind, Loader, Reserved, Variable};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Config {
+    daemon: Daemon,
+    auth: Auth,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Daemon {
+    port: u16,
+    host: String,
+    max_sessions: usize,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { port: 8787, host: "127.0.0.1".to_owned(), max_sessions: 100 }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Auth {
+    jwt_secret: Option<SecretString>,
+}
+
+const FILE: &str = "\
+daemon:
+  port: 9000
+  host: ${HOST:-localhost}
+memory: { compactionEnabled: true }
+";
+
+fn main() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("orchestrator.yaml"), FILE)?;
+    std::fs::write(folder.path().join("jwt.key"), "an example of a secret of enough bytes\n")?;
+    let secret_path = folder.path().join("jwt.key").display().to_string();
+
+    let environment: Environment =
+        [("DAEMON_JWT_SECRET_FILE", secret_path.as_str()), ("ORCHESTRATOR__DAEMON__MAX_SESSIONS", "7")]
+            .into_iter()
+            .collect();
+    let loader = || {
+        Loader::<Config>::new()
+            .discover(folder.path(), "orchestrator")
+            .environment(environment.clone())
+            .variables([Variable::new("DAEMON_JWT_SECRET", "auth.jwtSecret", Kind::Secret)])
+            .reserve([Reserved::section("memory")])
+    };
+
+    let loaded = loader().flag("--port", "daemon.port", Some(9001)).load()?;
+    println!("{:#?}", loaded.value);
+    for (key, source) in &loaded.sources {
+        println!("{key:<20} {source}");
+    }
+    for warning in &loaded.warnings {
+        println!("warning: {warning}");
+    }
+
+    std::fs::write(folder.path().join("orchestrator.yaml"), FILE.replace("port: 9000", "prot: 9000"))?;
+    match loader().load() {
+        Ok(_) => anyhow::bail!("the mistake was not found"),
+        Err(error) => println!("a mistake: {error}"),
+    }
+    Ok(())
+}

@@ -1,1 +1,23 @@
-//! Configuration from defaults, a file, the environment and flags, with errors that name the line.
+#![doc = include_str!("../README.md")]
+
+mod environment;
+mod environment_file;
+mod error;
+mod file;
+mod format;
+mod interpolate;
+mod loader;
+mod merge;
+mod read;
+mod reserved;
+mod secret_file;
+mod source;
+mod tree;
+mod variables;
+
+pub use environment::Environment;
+pub use error::Error;
+pub use loader::{Loaded, Loader};
+pub use reserved::Reserved;
+pub use source::{Position, Source, Warning};
+pub use variables::{Kind, Variable};
