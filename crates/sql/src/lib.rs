@@ -5,10 +5,14 @@ mod error;
 mod job;
 mod lock;
 mod migrate;
+#[cfg(feature = "test-util")]
+mod scratch;
 mod tx;
 mod writer;
 
 pub use database::{Backend, Database, Options};
 pub use error::{Class, Error};
 pub use migrate::{Migration, migrate};
+#[cfg(feature = "test-util")]
+pub use scratch::Scratch;
 pub use tx::{CommitHook, Tx};

@@ -1,0 +1,196 @@
+//! The writer's promises, on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
+use orchestrator_sql::{Backend, Class, Database, Error, Migration, Options, Scratch, Tx, migrate};
+use sea_orm::{ConnectionTrait as _, Statement};
+
+const NUMBERS: &[Migration] = &[Migration { name: "m0001_numbers", statements: numbers }];
+
+fn numbers(_: Backend) -> Vec<String> {
+    vec!["create table test_numbers (n bigint not null primary key)".into()]
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("no")]
+    No,
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+async fn insert(database: &Database, n: i64) -> Result<(), Refusal> {
+    insert_then(database, n, false).await
+}
+
+async fn insert_then(database: &Database, n: i64, refuse_after: bool) -> Result<(), Refusal> {
+    database
+        .write(move |tx| {
+            Box::pin(async move {
+                let sql = "insert into test_numbers (n) values ($1)";
+                let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [n.into()]);
+                tx.execute_raw(statement).await.map_err(Error::from)?;
+                if refuse_after { Err(Refusal::No) } else { Ok(()) }
+            })
+        })
+        .await
+}
+
+async fn stored(database: &Database) -> BTreeSet<i64> {
+    let sql = "select n from test_numbers";
+    let statement = Statement::from_string(database.reader().get_database_backend(), sql);
+    let rows = database.reader().query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "n").unwrap()).collect()
+}
+
+async fn everything_answered_is_stored(database: Database) {
+    let answers = join_all((0..500).map(|n| insert(&database, n))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(stored(&database).await, (0..500).collect());
+}
+
+async fn a_fault_in_a_group_hurts_nobody_else(database: Database) {
+    insert(&database, 7).await.unwrap();
+    let answers = join_all((0..64).map(|n| insert_then(&database, n, n % 10 == 3))).await;
+    for (n, answer) in answers.iter().enumerate() {
+        match answer {
+            Ok(()) => assert!(n != 7 && n % 10 != 3, "{n}"),
+            Err(Refusal::No) => assert_eq!(n % 10, 3),
+            Err(Refusal::Database(error)) => assert_eq!((n, error.class()), (7, Some(Class::Duplicate))),
+        }
+    }
+    let wanted = (0..64).filter(|n| n % 10 != 3).collect();
+    assert_eq!(stored(&database).await, wanted);
+}
+
+async fn refuse(database: &Database, runs: Arc<AtomicUsize>) -> Result<(), Refusal> {
+    database
+        .write(move |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Err(Refusal::No) })
+        })
+        .await
+}
+
+async fn a_refusal_before_writing_does_not_disturb_the_group(database: Database) {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let (refused, written) =
+        futures::join!(join_all((0..20).map(|_| refuse(&database, runs.clone()))), insert(&database, 1));
+    assert!(refused.iter().all(|answer| matches!(answer, Err(Refusal::No))));
+    written.unwrap();
+    assert_eq!(runs.load(Ordering::SeqCst), 20, "each ran once: nothing was rolled back");
+}
+
+async fn a_panic_is_answered_and_the_writer_lives(database: Database) {
+    let panicked: Result<(), Refusal> = database.write(|_| Box::pin(async { panic!("in a write") })).await;
+    assert!(matches!(panicked, Err(Refusal::Database(Error::Panicked))));
+    insert(&database, 1).await.unwrap();
+}
+
+async fn callbacks_tell_how_it_ended(database: Database) {
+    let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for refuse in [false, true] {
+        let seen = ended.clone();
+        let answer: Result<(), Refusal> = database
+            .write(move |tx| {
+                let (committed, rolled_back) = (seen.clone(), seen.clone());
+                Box::pin(async move {
+                    tx.stash(|count: &mut u8| *count += 1);
+                    tx.on_commit(move || committed.lock().unwrap().push("commit"));
+                    tx.on_rollback(move || rolled_back.lock().unwrap().push("rollback"));
+                    if refuse { Err(Refusal::No) } else { Ok(()) }
+                })
+            })
+            .await;
+        assert_eq!(answer.is_err(), refuse);
+    }
+    assert_eq!(*ended.lock().unwrap(), ["commit", "rollback"]);
+}
+
+async fn a_newer_schema_is_refused(database: Database) {
+    const NEWER: &[Migration] = &[NUMBERS[0], Migration { name: "m0002_more", statements: |_| vec![] }];
+    migrate(&database, "test", NEWER).await.unwrap();
+    let refused = migrate(&database, "test", NUMBERS).await;
+    assert!(matches!(refused, Err(Error::Newer { domain: "test", version }) if version == "m0002_more"));
+    migrate(&database, "test", NEWER).await.unwrap();
+}
+
+async fn a_closed_database_says_so(database: Database) {
+    insert(&database, 1).await.unwrap();
+    database.close().await.unwrap();
+    assert!(matches!(insert(&database, 2).await, Err(Refusal::Database(Error::Closed))));
+}
+
+async fn count(tx: &Tx) -> i64 {
+    let statement = Statement::from_string(tx.get_database_backend(), "select count(*) as c from test_numbers");
+    tx.query_one_raw(statement).await.unwrap().unwrap().try_get("", "c").unwrap()
+}
+
+async fn a_read_sees_one_view(database: Database) {
+    insert(&database, 1).await.unwrap();
+    let other = database.clone();
+    let counts: Result<(i64, i64), Error> = database
+        .read(|tx| {
+            Box::pin(async move {
+                let before = count(tx).await;
+                insert(&other, 2).await.unwrap();
+                Ok((before, count(tx).await))
+            })
+        })
+        .await;
+    assert_eq!(counts.unwrap(), (1, 1));
+}
+
+async fn on<F: Future<Output = ()>>(backend: Backend, promise: impl FnOnce(Database) -> F) {
+    let scratch = Scratch::create(backend).await.unwrap();
+    let database = Database::connect(scratch.url(), Options::default()).await.unwrap();
+    migrate(&database, "test", NUMBERS).await.unwrap();
+    promise(database).await;
+}
+
+macro_rules! on_every_backend {
+    ($($promise:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::on(orchestrator_sql::Backend::Sqlite, super::$promise).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::on(orchestrator_sql::Backend::Postgres, super::$promise).await;
+            })*
+        }
+    };
+}
+
+on_every_backend!(
+    everything_answered_is_stored,
+    a_fault_in_a_group_hurts_nobody_else,
+    a_refusal_before_writing_does_not_disturb_the_group,
+    a_panic_is_answered_and_the_writer_lives,
+    callbacks_tell_how_it_ended,
+    a_newer_schema_is_refused,
+    a_closed_database_says_so,
+    a_read_sees_one_view,
+);
+
+#[tokio::test]
+async fn a_second_user_of_a_sqlite_file_is_refused() {
+    let scratch = Scratch::create(Backend::Sqlite).await.unwrap();
+    let url = scratch.url();
+    let first = Database::connect(url, Options::default()).await.unwrap();
+    assert!(matches!(Database::connect(url, Options::default()).await, Err(Error::InUse { .. })));
+    drop(first);
+    Database::connect(url, Options::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_of_another_kind_is_refused() {
+    assert!(matches!(Database::connect("mysql://x", Options::default()).await, Err(Error::Address)));
+}
