@@ -1,4 +1,4 @@
-//! `cargo xtask`: the project's own development commands.
+#![doc = include_str!("../README.md")]
 
 mod arch;
 mod check;

@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("deny: {} crates on {} targets", crates.len(), policy.graph.targets.len());
     if Run::cargo(["deny", "--version"]).succeeds() {
         // Advisories need the network; a job of their own looks at them.
-        return Run::cargo(["deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"]).run();
+        return Run::cargo(["deny", "--locked", "check", "bans", "licenses", "sources"]).run();
     }
     println!("deny: cargo-deny is not installed, only our own rules ran (`cargo xtask setup --all` installs it)");
     Ok(())
