@@ -1,3 +1,4 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -139,11 +140,13 @@ impl Table {
     fn add(&mut self, operation: Operation) {
         let name = operation.name().to_owned();
         if self.discoverable {
-            self.faults.push(Fault::AfterDiscovery(name));
-        } else if self.operations.contains_key(&name) {
-            self.faults.push(Fault::Duplicate(name));
-        } else {
-            self.operations.insert(name, operation);
+            return self.faults.push(Fault::AfterDiscovery(name));
+        }
+        match self.operations.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(operation);
+            }
+            Entry::Occupied(taken) => self.faults.push(Fault::Duplicate(taken.key().clone())),
         }
     }
 }

@@ -16,13 +16,14 @@ enum Priority {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its parsing is tested")]
 struct Step {
     command: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(dead_code, reason = "only their parsing is tested")]
+#[expect(dead_code, reason = "only its parsing is tested")]
 struct Params {
     title: String,
     priority: Option<Priority>,
