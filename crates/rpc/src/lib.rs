@@ -1,8 +1,9 @@
-#![doc = "One table of operations, many faces."]
+#![doc = include_str!("../README.md")]
 
 mod call;
 mod caller;
 mod code;
+pub mod contract;
 mod discovery;
 mod dispatcher;
 mod error;
