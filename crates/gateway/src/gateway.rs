@@ -1,0 +1,155 @@
+use std::sync::Arc;
+
+use orchestrator_rpc::{Authenticator, Table};
+use orchestrator_vocab::{Clock, SystemClock};
+
+use crate::shared::{NamedPage, Phase, Server, Shared};
+use crate::{AlwaysReady, CallService, Config, Counters, Error, Limits, Page, Readiness, Tls, Unlimited};
+
+/// The server side of an operation table. Cheap to clone; all clones are one gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) router: axum::Router,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A gateway to `table` (whose operations get REST routes), where each call goes through `calls` and each caller is
+    /// found by `authenticator`. Nothing starts before [`Gateway::serve`](Self::serve).
+    pub fn builder(table: Arc<Table>, calls: CallService, authenticator: Arc<dyn Authenticator>) -> Builder {
+        Builder {
+            config: Config::default(),
+            table,
+            calls,
+            authenticator,
+            limits: Arc::new(Unlimited),
+            readiness: Arc::new(AlwaysReady),
+            clock: Arc::new(SystemClock),
+            pages: Vec::new(),
+            tls: None,
+            server: Server { name: "orchestrator".into(), version: env!("CARGO_PKG_VERSION").into() },
+        }
+    }
+
+    /// Answers 503 to `/readyz` from now on, while everything else goes on: lets load balancers turn away before
+    /// the stop. A stop implies it.
+    pub fn begin_drain(&self) {
+        self.shared.phase.draining.cancel();
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.shared.counters
+    }
+
+    /// Loads the certificate again, without waiting for the next look at its files.
+    ///
+    /// # Errors
+    /// The files cannot be used; the certificate in use stays.
+    pub fn reload_tls(&self) -> Result<(), Error> {
+        self.shared.tls.as_ref().map_or(Ok(()), Tls::reload)
+    }
+}
+
+/// Collects what a [`Gateway`] needs.
+pub struct Builder {
+    config: Config,
+    table: Arc<Table>,
+    calls: CallService,
+    authenticator: Arc<dyn Authenticator>,
+    limits: Arc<dyn Limits>,
+    readiness: Arc<dyn Readiness>,
+    clock: Arc<dyn Clock>,
+    pages: Vec<NamedPage>,
+    tls: Option<Tls>,
+    server: Server,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Bounds and timeouts. Default [`Config::default`].
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Limits per address for what is not authenticated. Default [`Unlimited`].
+    #[must_use]
+    pub fn limits(mut self, limits: Arc<dyn Limits>) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Says whether the daemon can work. Default [`AlwaysReady`].
+    #[must_use]
+    pub fn readiness(mut self, readiness: Arc<dyn Readiness>) -> Self {
+        self.readiness = readiness;
+        self
+    }
+
+    /// Judges when credentials expire. Default [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Serves a page at `path` to callers with `daemon.read`, for example `/status` or `/metrics`.
+    #[must_use]
+    pub fn page(mut self, path: impl Into<String>, content_type: &'static str, page: Page) -> Self {
+        self.pages.push(NamedPage { path: path.into(), content_type, page });
+        self
+    }
+
+    /// Encrypts all connections.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What the server calls itself towards clients.
+    #[must_use]
+    pub fn server(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.server = Server { name: name.into(), version: version.into() };
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The configuration, the table or a page is wrong; the message says which.
+    pub fn build(self) -> Result<Gateway, Error> {
+        self.config.validate()?;
+        self.table.check()?;
+        let shared = Arc::new(Shared {
+            config: self.config,
+            table: self.table,
+            calls: self.calls,
+            authenticator: self.authenticator,
+            limits: self.limits,
+            readiness: self.readiness,
+            clock: self.clock,
+            pages: self.pages,
+            tls: self.tls,
+            server: self.server,
+            admission: Arc::default(),
+            counters: Arc::default(),
+            phase: Phase::default(),
+        });
+        let router = crate::http::router(&shared)?;
+        Ok(Gateway { shared, router })
+    }
+}

@@ -1,0 +1,126 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use orchestrator_rpc::{Caller, Code, Credential, Error, Scope};
+
+use super::reply::Refusal;
+use crate::Attempt;
+use crate::shared::Shared;
+
+/// Longer than any token we issue; stops a header from being a load.
+const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
+
+/// The credential in the headers, none, or a refusal if it is malformed or there are two.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Refusal> {
+    let mut bearers = headers.get_all(AUTHORIZATION).iter();
+    let mut keys = headers.get_all("x-api-key").iter();
+    let credential = match (bearers.next(), keys.next()) {
+        (None, None) => return Ok(None),
+        (Some(value), None) => value.to_str().ok().and_then(bearer).map(|token| Credential::Bearer(token.into())),
+        (None, Some(value)) => value.to_str().ok().and_then(plain).map(|key| Credential::ApiKey(key.into())),
+        (Some(_), Some(_)) => None,
+    };
+    let single = bearers.next().is_none() && keys.next().is_none();
+    credential.filter(|_| single).map(Some).ok_or_else(Refusal::unauthorized)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| plain(token)).flatten()
+}
+
+fn plain(text: &str) -> Option<&str> {
+    let text = text.trim();
+    (!text.is_empty() && text.len() <= CREDENTIAL_BYTES_MAX).then_some(text)
+}
+
+impl Shared {
+    /// The caller of an HTTP request.
+    pub(crate) async fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
+        match credential(headers) {
+            Ok(Some(credential)) => self.login(&credential, address).await.map_err(Refusal::from),
+            Ok(None) => {
+                self.count(address, Attempt::Request)?;
+                Err(Refusal::unauthorized())
+            }
+            Err(refusal) => {
+                self.count(address, Attempt::FailedLogin)?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Asks who this is, and counts it against the address if it is nobody.
+    pub(crate) async fn login(&self, credential: &Credential, address: IpAddr) -> Result<Arc<Caller>, Error> {
+        match self.authenticator.authenticate(credential).await {
+            Ok(caller) if caller.is_good() => Ok(Arc::new(caller)),
+            Err(error) if matches!(error.code, Code::Unavailable | Code::Internal | Code::RateLimited) => Err(error),
+            Ok(_) | Err(_) => {
+                self.counters.logins_failed.increment();
+                let counted = self.count(address, Attempt::FailedLogin);
+                Err(counted.err().map_or_else(|| Error::unauthorized(super::reply::UNAUTHORIZED), |refusal| refusal.error().clone()))
+            }
+        }
+    }
+
+    /// A caller who may read, for pages.
+    pub(crate) async fn reader(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
+        let caller = self.caller(headers, address).await?;
+        if caller.scopes.allows(Scope::Read) {
+            return Ok(caller);
+        }
+        Err(Error::forbidden(format!("{} is required", Scope::Read)).into())
+    }
+
+    /// Counts an attempt of what is not authenticated.
+    pub(crate) fn count(&self, address: IpAddr, attempt: Attempt) -> Result<(), Refusal> {
+        self.limits.count(crate::admission::unit(address), attempt).map_err(|after| {
+            self.counters.rate_limited.increment();
+            Refusal::rate_limited(after)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(headers: &[(&'static str, &'static str)]) -> Result<Option<&'static str>, ()> {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        credential(&headers).map_err(|_| ()).map(|found| {
+            found.map(|credential| match credential {
+                Credential::Bearer(_) => "bearer",
+                Credential::ApiKey(_) => "key",
+            })
+        })
+    }
+
+    #[test]
+    fn one_credential_in_one_header_is_understood() {
+        assert_eq!(found(&[]), Ok(None));
+        assert_eq!(found(&[("authorization", "Bearer abc")]), Ok(Some("bearer")));
+        assert_eq!(found(&[("authorization", "bearer  abc")]), Ok(Some("bearer")));
+        assert_eq!(found(&[("x-api-key", "abc")]), Ok(Some("key")));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for headers in [
+            &[("authorization", "Basic abc")][..],
+            &[("authorization", "Bearer")],
+            &[("authorization", "Bearer ")],
+            &[("x-api-key", "")],
+            &[("authorization", "Bearer a"), ("x-api-key", "a")],
+            &[("x-api-key", "a"), ("x-api-key", "a")],
+        ] {
+            // `collect` would keep only the last of two equal names, so they are appended.
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            assert!(credential(&map).is_err(), "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
+use http::{HeaderMap, StatusCode};
+use orchestrator_rpc::jsonrpc::{self, Frame, Incoming, Message, Reply};
+use orchestrator_rpc::{Call, Caller, Code};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::body;
+use super::connection::Client;
+use super::reply::{self, Refusal};
+use crate::perform::perform;
+use crate::shared::{RequestId, Shared, correlation};
+
+/// Answers `POST /rpc`.
+pub(crate) async fn rpc(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    match received(&shared, client.0, &head.headers, body).await {
+        Ok((frame, template)) => answered(&shared, frame, &template.call).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// A call without method and parameters, which is cancelled when the request is dropped.
+pub(crate) struct Template {
+    pub(crate) call: Call,
+    _gone: DropGuard,
+}
+
+impl Template {
+    pub(crate) fn new(shared: &Shared, caller: Arc<Caller>, headers: &HeaderMap) -> Self {
+        let traceparent = traceparent(headers);
+        let name = correlation(traceparent.as_deref(), || RequestId::new().to_string());
+        let mut call = Call::new(caller, name).with_deadline(Instant::now() + shared.config.call_timeout);
+        call.traceparent = traceparent;
+        call.idempotency_key = text(headers, "idempotency-key");
+        let cancel = CancellationToken::new();
+        call.cancel = cancel.clone();
+        Self { call, _gone: cancel.drop_guard() }
+    }
+}
+
+/// The trace context of a request, if it is short enough to be one.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
+    text(headers, "traceparent").filter(|text| text.len() <= 64)
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+async fn received(
+    shared: &Shared,
+    address: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Frame, Template), Refusal> {
+    let caller = shared.caller(headers, address).await?;
+    let bytes = body::json_bytes(headers, body, &shared.config).await?;
+    Ok((jsonrpc::decode(&bytes), Template::new(shared, caller, headers)))
+}
+
+async fn answered(shared: &Shared, frame: Frame, template: &Call) -> Response {
+    match frame {
+        Frame::Single(item) => match reply(shared, item, template).await {
+            Some(reply) => single(&reply),
+            None => no_content(),
+        },
+        Frame::Batch(items) => {
+            let mut template = template.clone();
+            // One key for many calls would make all but the first a repetition.
+            template.idempotency_key = None;
+            let replies: FuturesOrdered<_> = items.into_iter().map(|item| reply(shared, item, &template)).collect();
+            let replies: Vec<Reply> = replies.filter_map(std::future::ready).collect().await;
+            jsonrpc::encode_replies(&replies).map_or_else(no_content, |text| json(StatusCode::OK, text))
+        }
+    }
+}
+
+async fn reply(shared: &Shared, item: Incoming, template: &Call) -> Option<Reply> {
+    match item {
+        Incoming::Refused(reply) => Some(reply),
+        Incoming::Message(Message { id, method, params }) => {
+            let request = orchestrator_rpc::Request { call: template.clone(), method, params };
+            let outcome = perform(shared, request).await;
+            id.map(|id| Reply { id, outcome })
+        }
+    }
+}
+
+/// What is no message is a bad request, and being limited is told to HTTP too; all else is JSON-RPC's own affair.
+fn single(reply: &Reply) -> Response {
+    let error = reply.outcome.as_ref().err();
+    let status = match error.map(|error| error.code) {
+        Some(Code::Parse | Code::InvalidRequest) => StatusCode::BAD_REQUEST,
+        Some(Code::RateLimited) => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::OK,
+    };
+    let mut response = json(status, jsonrpc::encode_reply(reply));
+    if let Some(error) = error {
+        reply::add_error_headers(response.headers_mut(), error);
+    }
+    response
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    reply::text(status, "application/json", text)
+}
+
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

@@ -1,0 +1,68 @@
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use orchestrator_rpc::{Caller, Error};
+use serde_json::value::RawValue;
+
+/// The stack every call goes through: the daemon layers it over `rpc`'s dispatcher and boxes it once.
+pub type CallService = tower::util::BoxCloneSyncService<orchestrator_rpc::Request, Box<RawValue>, Error>;
+
+/// What an address did without a good credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    /// A request without a credential to something that needs one.
+    Request,
+    /// A WebSocket upgrade that will authenticate by its first frame.
+    Upgrade,
+    /// A credential that was refused.
+    FailedLogin,
+}
+
+/// Come back after this long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryAfter(pub Duration);
+
+impl fmt::Display for RetryAfter {
+    /// Whole seconds, rounded up, as the header `Retry-After` wants them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_millis().div_ceil(1_000))
+    }
+}
+
+/// What the gateway needs from a rate limiter: limits per address, for what is not authenticated. Calls with a good
+/// credential are limited inside the [`CallService`].
+pub trait Limits: Send + Sync {
+    /// Counts one attempt of `address`, or says how long it has to wait. Never blocks.
+    fn count(&self, address: IpAddr, attempt: Attempt) -> Result<(), RetryAfter>;
+}
+
+/// No limits per address.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlimited;
+
+impl Limits for Unlimited {
+    fn count(&self, _: IpAddr, _: Attempt) -> Result<(), RetryAfter> {
+        Ok(())
+    }
+}
+
+/// Whether the parts behind the gateway can work. Asked by `/readyz` and `/health`; must answer at once.
+pub trait Readiness: Send + Sync {
+    /// Why the daemon is not ready, or nothing.
+    fn unready(&self) -> Option<String>;
+}
+
+/// Always ready.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AlwaysReady;
+
+impl Readiness for AlwaysReady {
+    fn unready(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Writes a page such as `/status` or `/metrics` for a caller, who is known to have `daemon.read`.
+pub type Page = Box<dyn Fn(Caller) -> BoxFuture<'static, Result<String, Error>> + Send + Sync>;

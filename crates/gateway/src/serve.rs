@@ -1,0 +1,168 @@
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Gateway;
+use crate::admission::{Full, Place};
+use crate::stream::Stream;
+
+/// What a refused connection hears, if it is plain HTTP.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+content-type: application/json\r\ncontent-length: 69\r\n\r\n\
+{\"error\":{\"code\":\"UNAVAILABLE\",\"message\":\"too many open connections\"}}";
+/// Refused connections that are told so at one time; further ones are only closed.
+const REFUSALS_MAX: usize = 64;
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two attempts to accept while the process is out of file descriptors or memory.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// How an end went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections that were open when the stop came.
+    pub open: usize,
+    /// Those of them that had to be cut at the deadline.
+    pub cut: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Gateway {
+    /// Serves until `stop`, then drains: not ready at once, no new connections, every call that runs is answered, WebSockets
+    /// are closed with 1001, and what is left after `drain_timeout` is cut. Serving several listeners is fine; the
+    /// first stop ends the connections of all.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Summary {
+        let connections = TaskTracker::new();
+        let acceptor = Acceptor {
+            gateway: self.clone(),
+            connections: connections.clone(),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            local: listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback()),
+        };
+        acceptor.accept_until(&listener, &stop).await;
+        drop(listener);
+        self.drain(&connections).await
+    }
+
+    async fn drain(&self, connections: &TaskTracker) -> Summary {
+        let started = Instant::now();
+        let open = connections.len();
+        let phase = &self.shared.phase;
+        phase.draining.cancel();
+        phase.stopping.cancel();
+        connections.close();
+        let mut cut = 0;
+        if timeout(self.shared.config.drain_timeout, connections.wait()).await.is_err() {
+            cut = connections.len();
+            phase.cutting.cancel();
+            connections.wait().await;
+        }
+        Summary { open, cut, took: started.elapsed() }
+    }
+}
+
+struct Acceptor {
+    gateway: Gateway,
+    connections: TaskTracker,
+    refusals: Arc<Semaphore>,
+    local: bool,
+}
+
+impl Acceptor {
+    async fn accept_until(&self, listener: &TcpListener, stop: &CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.welcome(stream, peer),
+                Err(error) => self.recover(&error, stop).await,
+            }
+        }
+    }
+
+    /// Neither spins nor gives up: descriptors come back when connections end.
+    async fn recover(&self, error: &io::Error, stop: &CancellationToken) {
+        self.gateway.shared.counters.accept_failed.increment();
+        let peer_left = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+        if !peer_left {
+            tracing::warn!(%error, "cannot accept connections");
+            let _ = timeout(BACKOFF, stop.cancelled()).await;
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+        let shared = &self.gateway.shared;
+        let address = peer.ip().to_canonical();
+        match shared.admission.admit(address, &shared.config) {
+            Ok(place) => {
+                self.connections.spawn(connected(self.gateway.clone(), stream, address, self.local, place));
+            }
+            Err(full) => self.refuse(stream, full),
+        }
+    }
+
+    fn refuse(&self, stream: TcpStream, full: Full) {
+        let counters = &self.gateway.shared.counters;
+        match full {
+            Full::Total => counters.refused_total.increment(),
+            Full::Address => counters.refused_address.increment(),
+        }
+        if self.gateway.shared.tls.is_some() {
+            return;
+        }
+        if let Ok(permit) = self.refusals.clone().try_acquire_owned() {
+            self.connections.spawn(async move {
+                let _ = timeout(REFUSAL_TIMEOUT, say_busy(stream)).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Reads until the peer closes: closing with unread bytes would reset the connection and take the answer with it.
+async fn say_busy(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(BUSY).await?;
+    stream.shutdown().await?;
+    let mut scratch = [0; 1024];
+    while stream.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+async fn connected(gateway: Gateway, stream: TcpStream, address: IpAddr, local: bool, place: Place) {
+    let shared = gateway.shared.clone();
+    shared.counters.connections.increment();
+    shared.counters.connections_open.increment();
+    let _ = stream.set_nodelay(true);
+    tokio::select! {
+        biased;
+        () = shared.phase.cutting.cancelled() => {}
+        () = encrypted_or_not(gateway, stream, address, local) => {}
+    }
+    shared.counters.connections_open.decrement();
+    drop(place);
+}
+
+async fn encrypted_or_not(gateway: Gateway, stream: TcpStream, address: IpAddr, local: bool) {
+    let stream = match &gateway.shared.tls {
+        None => Stream::Plain(stream),
+        Some(tls) => {
+            let handshake = Box::pin(tls.acceptor().accept(stream));
+            match timeout(gateway.shared.config.tls_handshake_timeout, handshake).await {
+                Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+                Ok(Err(_)) | Err(_) => return gateway.shared.counters.tls_failed.increment(),
+            }
+        }
+    };
+    crate::http::serve(gateway, stream, address, local).await;
+}

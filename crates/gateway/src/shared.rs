@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use orchestrator_rpc::{Authenticator, Table};
+use orchestrator_vocab::{Clock, Id, Kind};
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Admission;
+use crate::{CallService, Config, Counters, Limits, Page, Readiness, Tls};
+
+/// What all connections of a gateway share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) table: Arc<Table>,
+    pub(crate) calls: CallService,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) limits: Arc<dyn Limits>,
+    pub(crate) readiness: Arc<dyn Readiness>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pages: Vec<NamedPage>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) server: Server,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) phase: Phase,
+}
+
+/// A page and where it is.
+pub(crate) struct NamedPage {
+    pub(crate) path: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) page: Page,
+}
+
+/// What the server says it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+/// The three steps of an end.
+#[derive(Debug, Default)]
+pub(crate) struct Phase {
+    /// Not ready any more.
+    pub(crate) draining: CancellationToken,
+    /// Connections finish what they are at.
+    pub(crate) stopping: CancellationToken,
+    /// Connections are dropped.
+    pub(crate) cutting: CancellationToken,
+}
+
+/// One connection, as a kind of id.
+pub(crate) enum ConnectionKind {}
+
+impl Kind for ConnectionKind {
+    const PREFIX: &'static str = "connection";
+}
+
+/// One HTTP request, as a kind of id.
+pub(crate) enum RequestKind {}
+
+impl Kind for RequestKind {
+    const PREFIX: &'static str = "request";
+}
+
+/// Names a connection.
+pub(crate) type ConnectionId = Id<ConnectionKind>;
+/// Names an HTTP request.
+pub(crate) type RequestId = Id<RequestKind>;
+
+/// What a call is called in logs: the trace it belongs to, or else `own`.
+pub(crate) fn correlation(traceparent: Option<&str>, own: impl FnOnce() -> String) -> String {
+    traceparent.and_then(trace_id).map_or_else(own, str::to_owned)
+}
+
+/// The trace id of a W3C `traceparent` of version 00.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let mut parts = traceparent.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let hex = trace.len() == 32 && trace.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    (version == "00" && hex && parts.count() == 2).then_some(trace)
+}

@@ -1,0 +1,261 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use orchestrator_rpc::{Call, Caller, Standing};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::calls::{Answer, Calls, Running};
+use super::connect::Ready;
+use super::dialect::Dialect;
+use super::socket::{Close, Received, Socket};
+use super::subscriptions::{Connection, Subscriptions};
+use super::timers::{Tick, Timers};
+use crate::shared::{Shared, correlation};
+
+/// Turns in a row before timers and writes get their chance, and other connections theirs.
+const TURNS_MAX: u32 = 64;
+
+/// An authenticated WebSocket. All of it, its calls included, is one task: an answer that is there at once costs no
+/// wake-up, and answers that are there together are one write.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    socket: Socket,
+    dialect: Option<Dialect>,
+    calls: Calls,
+    running: FuturesUnordered<Running>,
+    calls_running: usize,
+    subscriptions: Subscriptions,
+    revoked: BoxFuture<'static, ()>,
+    stopping: BoxFuture<'static, ()>,
+    is_stopping: bool,
+    timers: Timers,
+    pings_missed: u32,
+    turns_left: u32,
+    /// Tells running calls that nobody waits for them.
+    _gone: DropGuard,
+}
+
+/// How a session ends.
+enum End {
+    /// The peer left; there is nobody to talk to.
+    Gone,
+    /// We close.
+    Close(Close),
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, ready: Ready) -> Self {
+        let connection = Connection::new(shared.config.subscriptions_max);
+        let cancel = CancellationToken::new();
+        let revoked = revoked(&ready.caller).boxed();
+        let timers = Timers::new(shared.clone(), ready.caller.expires_at);
+        let own = || ready.id.to_string();
+        let mut template = Call::new(ready.caller, correlation(ready.traceparent.as_deref(), own));
+        template.cancel = cancel.clone();
+        template.traceparent = ready.traceparent;
+        template.extensions.insert(connection.clone());
+        Self {
+            calls: Calls::new(shared.clone(), template),
+            socket: ready.socket,
+            dialect: ready.dialect,
+            running: FuturesUnordered::new(),
+            calls_running: 0,
+            subscriptions: Subscriptions::new(connection),
+            revoked,
+            stopping: shared.phase.stopping.clone().cancelled_owned().boxed(),
+            is_stopping: false,
+            timers,
+            pings_missed: 0,
+            turns_left: TURNS_MAX,
+            _gone: cancel.drop_guard(),
+            shared,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let end = poll_fn(|cx| self.poll(cx)).await;
+        let socket = self.into_socket();
+        match end {
+            End::Gone => socket.leave().await,
+            End::Close(close) => socket.close(close).await,
+        }
+    }
+
+    /// Ends calls and subscriptions.
+    fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if self.turns_left == 0 {
+                self.turns_left = TURNS_MAX;
+                cx.waker().wake_by_ref();
+                return self.poll_background(cx);
+            }
+            self.turns_left -= 1;
+            match self.poll_turn(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending => {
+                    self.turns_left = TURNS_MAX;
+                    return self.poll_background(cx);
+                }
+            }
+        }
+    }
+
+    /// One thing that is ready. Who is asked first rotates, so that none of the three starves the others.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.socket.is_worth_writing()
+            && let Poll::Ready(Err(_)) = self.socket.poll_write(cx)
+        {
+            return Poll::Ready(Err(End::Gone));
+        }
+        for source in 0..3 {
+            let turn = match (source + self.turns_left) % 3 {
+                0 => self.poll_answer(cx),
+                1 => self.poll_frame(cx),
+                _ => self.poll_notice(cx),
+            };
+            if turn.is_ready() {
+                return turn;
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.running.is_empty() {
+            return Poll::Pending;
+        }
+        match self.running.poll_next_unpin(cx) {
+            Poll::Ready(Some(answer)) => Poll::Ready(self.finish(answer)),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.is_stopping || self.is_busy() || self.socket.is_crowded() {
+            return Poll::Pending;
+        }
+        self.socket.poll_received(cx).map(|received| self.received(received, cx))
+    }
+
+    fn poll_notice(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        // Events of a slow reader stay in the log, live pieces are dropped there: both cost nothing here.
+        if self.is_stopping || self.socket.is_crowded() {
+            return Poll::Pending;
+        }
+        self.subscriptions.poll_notice(cx).map(|notice| {
+            if let Some(gap) = notice.gap() {
+                self.shared.counters.events_dropped.add(usize::try_from(gap.count).unwrap_or(usize::MAX));
+            }
+            let dialect = self.dialect.unwrap_or(Dialect::JsonRpc);
+            Ok(self.socket.push(dialect.encode_event(&notice.told()))?)
+        })
+    }
+
+    /// What is looked at when nothing else is ready: writes, the end of the daemon, of the credential and of patience.
+    fn poll_background(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let was_crowded = self.socket.is_crowded();
+        if let Poll::Ready(Err(_)) = self.socket.poll_write(cx) {
+            return Poll::Ready(End::Gone);
+        }
+        if was_crowded && !self.socket.is_crowded() {
+            cx.waker().wake_by_ref();
+        }
+        if !self.is_stopping && self.stopping.poll_unpin(cx).is_ready() {
+            self.is_stopping = true;
+        }
+        if self.is_stopping && self.running.is_empty() {
+            return Poll::Ready(Close::GoingAway.into());
+        }
+        if self.revoked.poll_unpin(cx).is_ready() {
+            return Poll::Ready(Close::Revoked.into());
+        }
+        while let Poll::Ready(tick) = self.timers.poll_tick(cx) {
+            if let Err(close) = self.tick(tick) {
+                return Poll::Ready(close.into());
+            }
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn tick(&mut self, tick: Tick) -> Result<(), Close> {
+        match tick {
+            Tick::Expired => return Err(Close::Expired),
+            // Pongs are not read while a connection has as many calls as it may: that is no silence of the peer.
+            Tick::Ping if self.is_busy() => {}
+            Tick::Ping if self.pings_missed >= self.shared.config.pings_missed_max => {
+                return Err(Close::HeartbeatMissed);
+            }
+            Tick::Ping => {
+                self.pings_missed += 1;
+                self.socket.push_ping();
+            }
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, received: Received, cx: &mut Context<'_>) -> Result<(), End> {
+        self.pings_missed = 0;
+        match received {
+            Received::Text(text) => self.frame(&text, cx),
+            Received::Sign => Ok(()),
+            Received::Gone => Err(End::Gone),
+            Received::Fault(close) => Err(close.into()),
+        }
+    }
+
+    fn frame(&mut self, text: &str, cx: &mut Context<'_>) -> Result<(), End> {
+        let Some(dialect) = self.dialect.or_else(|| Dialect::detect(text)) else {
+            self.socket.push(Dialect::refusal())?;
+            return Err(Close::NotADialect.into());
+        };
+        self.dialect = Some(dialect);
+        let (mut answer, calls) = self.calls.start(dialect, text);
+        self.calls_running += calls;
+        match answer.poll_unpin(cx) {
+            Poll::Ready(answer) => self.finish(answer),
+            Poll::Pending => {
+                self.running.push(answer);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), End> {
+        self.calls_running -= answer.calls;
+        if let Some(text) = answer.text {
+            self.socket.push(text)?;
+        }
+        self.subscriptions.begin_fresh();
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.calls_running >= self.shared.config.calls_in_flight_max
+    }
+}
+
+/// Ends when the credential no longer counts. A channel that was closed will not say more.
+fn revoked(caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
+    let mut standing = caller.standing.clone();
+    async move {
+        if standing.wait_for(|standing| *standing == Standing::Revoked).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,219 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Sink, SinkExt, Stream as _};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+
+use crate::Counters;
+use crate::shared::Shared;
+use crate::stream::Stream;
+
+/// Allocated per connection; larger messages grow it while they are read.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// Messages are collected up to this size before they are written.
+const WRITE_BUFFER_BYTES: usize = 8 << 10;
+/// With more than this waiting, calls are not read and events are left where they are.
+const CROWDED_BYTES: usize = 256 << 10;
+/// For what is queued, the close frame and the peer's last words.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a WebSocket is closed; the codes are RFC 6455's and, from 4000, this protocol's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    GoingAway,
+    HeartbeatMissed,
+    NotADialect,
+    BinaryFrame,
+    NotUtf8,
+    TooLarge,
+    ProtocolError,
+    SlowReader,
+    AuthenticationFailed,
+    Revoked,
+    AuthenticationTimeout,
+    Expired,
+    RateLimited,
+}
+
+impl Close {
+    fn frame(self) -> CloseFrame {
+        let (code, reason) = match self {
+            Self::GoingAway => (1001, "the daemon is stopping"),
+            Self::HeartbeatMissed => (1001, "no answer to pings"),
+            Self::NotADialect => (1002, "the first frame is not JSON-RPC 2.0"),
+            Self::ProtocolError => (1002, "not a WebSocket frame"),
+            Self::BinaryFrame => (1003, "text frames only"),
+            Self::NotUtf8 => (1007, "a text frame must be UTF-8"),
+            Self::TooLarge => (1009, "the message is too large"),
+            Self::SlowReader => (1013, "answers are not read fast enough; resume with afterSeq"),
+            Self::AuthenticationFailed => (4001, "authentication failed"),
+            Self::Revoked => (4001, "the credential was revoked"),
+            Self::AuthenticationTimeout => (4002, "authentication took too long"),
+            Self::Expired => (4003, "the credential expired"),
+            Self::RateLimited => (4004, "too many attempts"),
+        };
+        CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) }
+    }
+}
+
+/// What came in, after control frames were dealt with.
+pub(crate) enum Received {
+    Text(Utf8Bytes),
+    /// A ping or pong: the peer is alive.
+    Sign,
+    /// The peer is gone, or said goodbye.
+    Gone,
+    /// The peer has to go.
+    Fault(Close),
+}
+
+/// A WebSocket with a bounded queue of what is to be sent.
+pub(crate) struct Socket {
+    ws: WebSocketStream<Stream>,
+    queue: VecDeque<Message>,
+    queued_bytes: usize,
+    queue_bytes_max: usize,
+    is_flushed: bool,
+    counters: Arc<Counters>,
+}
+
+impl Socket {
+    pub(crate) async fn new(stream: Stream, already_read: Bytes, shared: &Shared) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_message_size(Some(shared.config.message_bytes_max))
+            .max_frame_size(Some(shared.config.message_bytes_max));
+        let ws =
+            WebSocketStream::from_partially_read(stream, already_read.into(), Role::Server, Some(config)).await;
+        Self {
+            ws,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            queue_bytes_max: shared.config.send_queue_bytes_max,
+            is_flushed: true,
+            counters: shared.counters.clone(),
+        }
+    }
+
+    pub(crate) fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        let received = match ready!(Pin::new(&mut self.ws).poll_next(cx)) {
+            Some(Ok(Message::Text(text))) => {
+                self.counters.messages_in.increment();
+                self.counters.bytes_in.add(text.len());
+                Received::Text(text)
+            }
+            Some(Ok(Message::Ping(_))) => {
+                self.is_flushed = false;
+                Received::Sign
+            }
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => Received::Sign,
+            Some(Ok(Message::Binary(_))) => Received::Fault(Close::BinaryFrame),
+            Some(Ok(Message::Close(_))) | None => Received::Gone,
+            Some(Err(error)) => fault(&error),
+        };
+        Poll::Ready(received)
+    }
+
+    /// Queues a text; an error means that the reader is too slow.
+    pub(crate) fn push(&mut self, text: String) -> Result<(), Close> {
+        // One message may always wait, or large answers could not be sent at all.
+        if self.queued_bytes > 0 && self.queued_bytes + text.len() > self.queue_bytes_max {
+            self.counters.slow_readers.increment();
+            return Err(Close::SlowReader);
+        }
+        self.counters.messages_out.increment();
+        self.counters.bytes_out.add(text.len());
+        self.queued_bytes += text.len();
+        self.queue.push_back(Message::Text(text.into()));
+        Ok(())
+    }
+
+    /// Queues a ping, unless so much is waiting that an earlier one may be among it.
+    pub(crate) fn push_ping(&mut self) {
+        if self.queue.is_empty() {
+            self.queue.push_back(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// Whether the peer should first read what it was sent.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.queued_bytes > CROWDED_BYTES
+    }
+
+    /// Whether enough is waiting to be worth a write.
+    pub(crate) fn is_worth_writing(&self) -> bool {
+        self.queued_bytes > WRITE_BUFFER_BYTES
+    }
+
+    /// Writes what is queued; ready when all of it is with the kernel.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
+        while !self.queue.is_empty() {
+            ready!(Pin::new(&mut self.ws).poll_ready(cx))?;
+            if let Some(message) = self.queue.pop_front() {
+                self.queued_bytes -= if message.is_text() { message.len() } else { 0 };
+                self.is_flushed = false;
+                Pin::new(&mut self.ws).start_send(message)?;
+            }
+        }
+        if self.queue.capacity() > 64 {
+            self.queue.shrink_to(0);
+        }
+        if !self.is_flushed {
+            ready!(Pin::new(&mut self.ws).poll_flush(cx))?;
+            self.is_flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is queued and the reason, and waits a little for the peer to close.
+    pub(crate) async fn close(mut self, close: Close) {
+        let _ = timeout(CLOSE_TIMEOUT, self.say_goodbye(close)).await;
+    }
+
+    async fn say_goodbye(&mut self, close: Close) -> Result<(), tungstenite::Error> {
+        if close == Close::SlowReader {
+            self.queue.clear();
+        }
+        std::future::poll_fn(|cx| self.poll_write(cx)).await?;
+        self.ws.close(Some(close.frame())).await?;
+        self.linger().await
+    }
+
+    /// Answers a close of the peer.
+    pub(crate) async fn leave(mut self) {
+        let _ = timeout(CLOSE_TIMEOUT, async {
+            let _ = self.ws.flush().await;
+            self.linger().await
+        })
+        .await;
+    }
+
+    /// Closing with unread bytes would reset the connection, and the peer might never see the close frame.
+    async fn linger(&mut self) -> Result<(), tungstenite::Error> {
+        let stream = self.ws.get_mut();
+        stream.shutdown().await?;
+        let mut scratch = [0; 1024];
+        while stream.read(&mut scratch).await? > 0 {}
+        Ok(())
+    }
+}
+
+fn fault(error: &tungstenite::Error) -> Received {
+    match error {
+        tungstenite::Error::Capacity(_) => Received::Fault(Close::TooLarge),
+        tungstenite::Error::Utf8(_) => Received::Fault(Close::NotUtf8),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Received::Gone,
+        tungstenite::Error::Protocol(_) => Received::Fault(Close::ProtocolError),
+        _ => Received::Gone,
+    }
+}

@@ -1,0 +1,167 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, SelectAll};
+use futures::StreamExt;
+use orchestrator_events::{Delivery, Gap, Subscription};
+use orchestrator_rpc::Error;
+use orchestrator_vocab::{Id, Kind};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio_util::sync::CancellationToken;
+
+use super::dialect::Told;
+
+/// Between two attempts to read a log that fails.
+const RETRY: Duration = Duration::from_secs(1);
+
+enum SubscriptionKind {}
+
+impl Kind for SubscriptionKind {
+    const PREFIX: &'static str = "subscription";
+}
+
+/// The side of a connection that its own calls see.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    subscriptions_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stops: HashMap<Arc<str>, CancellationToken>,
+    /// Made by a call that is not answered yet.
+    fresh: Vec<Fresh>,
+}
+
+#[derive(Debug)]
+struct Fresh {
+    id: Arc<str>,
+    subscription: Subscription,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    pub(crate) fn new(subscriptions_max: usize) -> Self {
+        Self(Arc::new(Inner { subscriptions_max, state: Mutex::default() }))
+    }
+
+    pub(crate) fn check_room(&self) -> Result<(), Error> {
+        if self.state().stops.len() < self.0.subscriptions_max {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("a connection may have {} subscriptions", self.0.subscriptions_max)))
+    }
+
+    pub(crate) fn subscribe(&self, subscription: Subscription) -> Result<String, Error> {
+        self.check_room()?;
+        let id: Arc<str> = Id::<SubscriptionKind>::new().to_string().into();
+        let stop = CancellationToken::new();
+        let mut state = self.state();
+        state.stops.insert(id.clone(), stop.clone());
+        state.fresh.push(Fresh { id: id.clone(), subscription, stop });
+        Ok(id.to_string())
+    }
+
+    pub(crate) fn unsubscribe(&self, id: &str) -> Result<(), Error> {
+        let stop = self.state().stops.remove(id);
+        stop.map(|stop| stop.cancel()).ok_or_else(|| Error::not_found(format!("no subscription {id}")))
+    }
+
+    fn take_fresh(&self) -> Vec<Fresh> {
+        std::mem::take(&mut self.state().fresh)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something for one of the subscriptions.
+pub(crate) struct Notice {
+    pub(crate) subscription: Arc<str>,
+    pub(crate) delivery: Delivery,
+}
+
+/// All subscriptions of a connection, merged.
+pub(crate) struct Subscriptions {
+    connection: Connection,
+    all: SelectAll<BoxStream<'static, Notice>>,
+}
+
+impl Subscriptions {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, all: SelectAll::new() }
+    }
+
+    /// Lets what calls have subscribed to begin. Called once their answers are queued, so that no event overtakes the id
+    /// it is sent under.
+    pub(crate) fn begin_fresh(&mut self) {
+        for Fresh { id, subscription, stop } in self.connection.take_fresh() {
+            let notices = stream::unfold(subscription, move |mut subscription| {
+                let id = id.clone();
+                async move { Some((next(&mut subscription, id).await, subscription)) }
+            });
+            self.all.push(notices.take_until(stop.cancelled_owned()).boxed());
+        }
+    }
+
+    pub(crate) fn poll_notice(&mut self, cx: &mut Context<'_>) -> Poll<Notice> {
+        if self.all.is_empty() {
+            return Poll::Pending;
+        }
+        match self.all.poll_next_unpin(cx) {
+            Poll::Ready(Some(notice)) => Poll::Ready(notice),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+async fn next(subscription: &mut Subscription, id: Arc<str>) -> Notice {
+    loop {
+        match subscription.next().await {
+            Ok(delivery) => return Notice { subscription: id, delivery },
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a subscription cannot read the log");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+impl Notice {
+    pub(crate) fn told(&self) -> Told<'_> {
+        let subscription = &self.subscription;
+        match &self.delivery {
+            Delivery::Event(event) => Told {
+                name: Cow::Borrowed(&event.name),
+                payload: raw(&event.payload),
+                seq: Some(event.seq),
+                subscription,
+            },
+            Delivery::Transient(piece) => {
+                Told { name: Cow::Borrowed(&piece.name), payload: raw(&piece.payload), seq: None, subscription }
+            }
+            Delivery::Gap(gap) => {
+                Told { name: Cow::Borrowed("stream.gap"), payload: raw(gap), seq: None, subscription }
+            }
+        }
+    }
+
+    pub(crate) fn gap(&self) -> Option<&Gap> {
+        match &self.delivery {
+            Delivery::Gap(gap) => Some(gap),
+            Delivery::Event(_) | Delivery::Transient(_) => None,
+        }
+    }
+}
+
+fn raw(payload: &impl serde::Serialize) -> Box<RawValue> {
+    to_raw_value(payload).expect("payloads are JSON with string keys")
+}
