@@ -1,1 +1,16 @@
-//! Logs, spans, trace context and Prometheus metrics, with a hook for redaction.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod latency;
+mod line_writer;
+mod logging;
+mod metrics;
+mod redaction;
+mod trace_context;
+
+pub use error::Error;
+pub use latency::{Latency, LatencyLayer};
+pub use logging::{Config, Format, Guard, init};
+pub use metrics::{Counter, Description, Gauge, Histogram, Metrics};
+pub use redaction::Redaction;
+pub use trace_context::{InvalidTraceContext, TraceContext};

@@ -1,0 +1,28 @@
+/// Why telemetry cannot start. None is worth a retry: fix the configuration or the program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Fix the directives: `info`, or per component `info,orchestrator_tasks=debug`.
+    #[error("{directives:?} is not a log level with per-component directives, such as info,orchestrator_tasks=debug")]
+    Level {
+        /// As configured.
+        directives: String,
+        /// The parser's complaint.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The program starts telemetry twice.
+    #[error("{0} already belong to somebody else in this process")]
+    AlreadyInstalled(&'static str),
+    /// The system has no thread left for the log.
+    #[error("cannot start the thread that writes the log")]
+    Thread(#[source] std::io::Error),
+    /// Rename the metric.
+    #[error("metric {name}: {rule}")]
+    MetricName {
+        /// The name that was refused.
+        name: &'static str,
+        /// What names look like.
+        rule: &'static str,
+    },
+}
