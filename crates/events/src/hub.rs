@@ -72,8 +72,8 @@ impl Hub {
         Subscription::new(org, filter, self.log.clone(), queue, after)
     }
 
-    /// Calls `listener` for every event of every organisation, in order within each, from the moment [`Hub::run`] first
-    /// looked at the log (or from now on, if that is later). It must be quick and must not block.
+    /// Calls `listener` for every event of every organisation, in order within each, from [`Hub::start`] on (or from
+    /// now on, if that is later). It must be quick and must not block.
     pub fn listen(&self, listener: impl Fn(&Arc<Event>) + Send + Sync + 'static) {
         self.shared().listeners.push(Arc::new(listener));
     }
@@ -94,16 +94,30 @@ impl Hub {
         self.shared().orgs.values().map(|org| org.subscribers.len()).sum()
     }
 
+    /// Takes what the log holds now as history: listeners hear of what comes after. [`Hub::run`] begins with it, unless it
+    /// was called before.
+    pub async fn start(&self) -> Result<(), Error> {
+        let heads = self.log.heads().await?;
+        let mut shared = self.shared();
+        if std::mem::replace(&mut shared.started, true) {
+            return Ok(());
+        }
+        for (org, head) in heads {
+            let entry = shared.orgs.entry(org).or_default();
+            entry.position = head;
+            entry.subscribers.iter().for_each(|(_, queue)| queue.lag_until(head));
+        }
+        Ok(())
+    }
+
     /// Delivers until `stop`. An error ends it; run it again and it goes on where it was.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
         let mut changed = self.log.changed();
+        self.start().await?;
         loop {
             changed.borrow_and_update();
-            let heads = self.log.heads().await?;
-            if !self.start_at(&heads) {
-                for (org, head) in heads {
-                    self.deliver(org, head).await?;
-                }
+            for (org, head) in self.log.heads().await? {
+                self.deliver(org, head).await?;
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -111,20 +125,6 @@ impl Hub {
                 () = tokio::time::sleep(POLL) => {}
             }
         }
-    }
-
-    /// On the first look, takes what is there as history, which subscribers read themselves. False on later looks.
-    fn start_at(&self, heads: &[(OrgId, u64)]) -> bool {
-        let mut shared = self.shared();
-        if std::mem::replace(&mut shared.started, true) {
-            return false;
-        }
-        for (org, head) in heads {
-            let entry = shared.orgs.entry(*org).or_default();
-            entry.position = *head;
-            entry.subscribers.iter().for_each(|(_, queue)| queue.lag_until(*head));
-        }
-        true
     }
 
     async fn deliver(&self, org: OrgId, head: u64) -> Result<(), Error> {

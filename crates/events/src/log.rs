@@ -31,7 +31,7 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// What a hub needs from a log. Implementations must pass the conformance suite (feature `test-util`).
+/// What a hub needs from a log. The promises are tested on each implementation by `tests/log.rs`.
 #[async_trait]
 pub trait Log: Send + Sync {
     /// The organisation's events with a number above `after`, lowest first, at most `limit` of them.
