@@ -1,0 +1,70 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::WeakSecret;
+
+/// What goes wrong with credentials and organisations.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Show another credential. Deliberately says nothing about why; the reason is in the debug log.
+    #[error("unauthorized")]
+    Unauthorized,
+    /// Ask somebody who may.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// Fix the parameter.
+    #[error("`{field}`: {expected}")]
+    Invalid {
+        /// Which one, as callers write it.
+        field: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Fix the token's id. A token of another organisation is not found either.
+    #[error("no token {0}")]
+    NoToken(String),
+    /// Fix the organisation's id, or create it.
+    #[error("no organisation {0}")]
+    NoOrganisation(orchestrator_vocab::OrgId),
+    /// Choose another name.
+    #[error("an organisation named {0:?} exists")]
+    NameTaken(String),
+    /// Set another secret; the program must not start with this one.
+    #[error(transparent)]
+    WeakSecret(#[from] WeakSecret),
+    /// Look at the file: it must be a regular file that only its owner may access, in a directory that can be written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// Retry later, or page an operator.
+    #[error("the store of credentials failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
+impl From<Error> for orchestrator_rpc::Error {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Unauthorized => Self::unauthorized(message),
+            Error::Forbidden(_) => Self::forbidden(message),
+            Error::Invalid { field, expected } => Self::invalid_field(field, expected),
+            Error::NoToken(_) | Error::NoOrganisation(_) => Self::not_found(message),
+            Error::NameTaken(_) => Self::conflict(message),
+            Error::WeakSecret(_) | Error::File { .. } => Self::internal(error),
+            Error::Store(_) => Self::unavailable(message).with_source(error),
+        }
+    }
+}

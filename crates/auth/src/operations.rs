@@ -1,0 +1,186 @@
+use std::future::Future;
+use std::time::Duration;
+
+use orchestrator_rpc::page::{Cursor, Limit, ListParams, Page};
+use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Scopes, Table};
+use orchestrator_vocab::{OrgId, Timestamp};
+use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{Auth, By, Grant, Organisation, TokenKind, TokenRecord};
+
+/// The operations `auth.token.issue`, `auth.token.revoke`, `auth.token.list`, `org.create` and `org.list`.
+pub fn operations(auth: &Auth) -> Table {
+    Table::new()
+        .with(
+            operation(auth, "auth.token.issue", "Makes a token, which is shown this once", issue)
+                .fails_with([Code::NotFound]),
+        )
+        .with(
+            operation(auth, "auth.token.revoke", "Ends a token and its open connections", revoke)
+                .fails_with([Code::NotFound]),
+        )
+        .with(operation(auth, "auth.token.list", "Lists the organisation's tokens, without secrets", list).read_only())
+        .with(
+            operation(auth, "org.create", "Creates an organisation (from the operator's own)", create_org)
+                .creates()
+                .fails_with([Code::Conflict]),
+        )
+        .with(operation(auth, "org.list", "Lists the organisations the caller sees", list_orgs).read_only())
+}
+
+/// All of them are for administrators.
+fn operation<P, R, F>(
+    auth: &Auth,
+    name: &'static str,
+    summary: &'static str,
+    handler: impl Fn(Auth, Call, P) -> F + Send + Sync + 'static,
+) -> Operation
+where
+    P: for<'de> Deserialize<'de> + JsonSchema + 'static,
+    R: Serialize + JsonSchema + 'static,
+    F: Future<Output = Result<R, Error>> + Send + 'static,
+{
+    let auth = auth.clone();
+    Operation::new(name, Scope::Admin, summary, move |call, params| handler(auth.clone(), call, params))
+}
+
+impl From<&Call> for By {
+    fn from(call: &Call) -> Self {
+        Self {
+            org: call.org(),
+            actor: call.actor(),
+            scopes: call.caller.scopes,
+            correlation: Some(call.correlation.clone()),
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct IssueParams {
+    /// Which kind.
+    kind: TokenKind,
+    /// Who will use it.
+    subject: String,
+    /// What it may do; nothing that the caller may not.
+    scopes: Scopes,
+    /// For which organisation; the caller's own unless the caller is of the operator's.
+    #[serde(default)]
+    org_id: Option<OrgId>,
+    /// How long it lasts, up to ten years. By default 24 h for a JWT (as configured), for ever for an API key.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 315_360_000))]
+    expires_in_seconds: Option<u64>,
+    /// What people call it.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct IssueResult {
+    /// The token. It cannot be shown again.
+    token: String,
+    /// Names it, for revocation.
+    token_id: String,
+    kind: TokenKind,
+    org_id: OrgId,
+    subject: String,
+    scopes: Scopes,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+async fn issue(auth: Auth, call: Call, params: IssueParams) -> Result<IssueResult, Error> {
+    let grant = Grant {
+        org: params.org_id.unwrap_or(call.org()),
+        subject: params.subject,
+        scopes: params.scopes,
+        lifetime: params.expires_in_seconds.map(Duration::from_secs),
+    };
+    let issued = auth.issue(&By::from(&call), params.kind, params.name, grant.clone()).await?;
+    Ok(IssueResult {
+        token: issued.token.expose_secret().to_owned(),
+        token_id: issued.id,
+        kind: params.kind,
+        org_id: grant.org,
+        subject: grant.subject,
+        scopes: grant.scopes,
+        created_at: issued.created_at,
+        expires_at: issued.expires_at,
+    })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RevokeParams {
+    /// The token's id: of an API key, or the `jti` of a JWT.
+    token_id: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RevokeResult {
+    token_id: String,
+    /// Always true.
+    revoked: bool,
+}
+
+async fn revoke(auth: Auth, call: Call, params: RevokeParams) -> Result<RevokeResult, Error> {
+    auth.revoke(&By::from(&call), &params.token_id).await?;
+    Ok(RevokeResult { token_id: params.token_id, revoked: true })
+}
+
+async fn list(auth: Auth, call: Call, params: ListParams) -> Result<Page<TokenRecord>, Error> {
+    let after = params.cursor.map(|cursor| cursor.read::<String>()).transpose()?;
+    let found = auth.tokens(call.org(), after.as_deref(), one_more(params.limit)).await?;
+    Ok(page(found, params.limit, |token| Cursor::of(&token.id)))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CreateOrgParams {
+    /// What people call it; 1 to 100 characters, not in use.
+    name: String,
+    /// Makes the call repeatable.
+    #[serde(default, rename = "idempotencyKey")]
+    _idempotency_key: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct CreateOrgResult {
+    id: OrgId,
+    name: String,
+    created_at: Timestamp,
+    /// What to do next.
+    note: String,
+}
+
+async fn create_org(auth: Auth, call: Call, params: CreateOrgParams) -> Result<CreateOrgResult, Error> {
+    let Organisation { id, name, created_at } =
+        auth.create_org(&By::from(&call), &params.name, call.idempotency_key.clone()).await?;
+    let note = format!("call auth.token.issue with orgId {id} and scopes [daemon.admin] to get its first token");
+    Ok(CreateOrgResult { id, name, created_at, note })
+}
+
+async fn list_orgs(auth: Auth, call: Call, params: ListParams) -> Result<Page<Organisation>, Error> {
+    let after = params.cursor.map(|cursor| cursor.read::<OrgId>()).transpose()?;
+    let found = auth.orgs(call.org(), after, one_more(params.limit)).await?;
+    Ok(page(found, params.limit, |org| Cursor::of(&org.id)))
+}
+
+/// One more than asked for tells whether there is another page.
+fn one_more(limit: Limit) -> u32 {
+    u32::try_from(limit.get() + 1).unwrap_or(u32::MAX)
+}
+
+fn page<T>(mut items: Vec<T>, limit: Limit, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+    let has_more = items.len() > limit.get();
+    items.truncate(limit.get());
+    let next_cursor = items.last().filter(|_| has_more).map(cursor);
+    Page { items, next_cursor }
+}
