@@ -147,7 +147,7 @@ fn command(spec: &Spec, tree_id: &str) -> Result<Command, Error> {
 /// The program as the system's table shows it, before anybody can have collected it.
 fn root_entry(child: &Child) -> Entry {
     let pid = child.id().expect("it was not waited for").cast_signed();
-    let unknown = Entry { pid, parent: registry::own_pid(), group: pid, start: 0, dead: false };
+    let unknown = Entry { pid, parent: registry::own_pid(), group: pid, start: 0, dead: false, stopped: false };
     platform::entry(pid).unwrap_or(unknown)
 }
 

@@ -7,12 +7,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::platform::{self, Entry, Pinned};
 use crate::{marker, registry};
 
-/// How often a tree is searched and killed before what remains is reported. Each round ends with `ROUND_TIME_MAX`.
+/// How often a tree is searched and signalled before what remains is left, and reported.
 const ROUNDS_MAX: usize = 50;
 /// How long killed processes may take to be gone before the next search.
 const ROUND_TIME_MAX: Duration = Duration::from_millis(20);
-/// How often a tree is searched for members that appeared while it was being paused.
-const FREEZE_ROUNDS_MAX: usize = 8;
+/// How long processes that were told to stop may go on before the next search.
+const STOP_TIME_MAX: Duration = Duration::from_millis(1);
 /// How many processes are held by descriptors at a time.
 const PINNED_MAX: usize = 256;
 
@@ -54,21 +54,25 @@ impl Tree {
         signalled
     }
 
-    /// Pauses every member, those included that are started meanwhile.
+    /// Pauses every member, those included that are started meanwhile, and returns when all have stopped. One that
+    /// waits for a device stops later.
     pub(crate) fn freeze(&self) {
-        let mut paused = HashSet::new();
-        for _ in 0..FREEZE_ROUNDS_MAX {
+        for _ in 0..ROUNDS_MAX {
             let collected = lock(&self.collected);
             if *collected {
                 return;
             }
             self.signal_group(Signal::STOP);
-            let fresh: Vec<Entry> = self.living().into_iter().filter(|one| paused.insert(one.key())).collect();
-            if fresh.is_empty() {
+            let moving: Vec<Entry> = self.living().into_iter().filter(|one| !one.stopped).collect();
+            if moving.is_empty() {
                 return;
             }
-            for one in fresh.iter().filter_map(Pinned::open) {
-                one.signal(Signal::STOP);
+            for some in moving.chunks(PINNED_MAX) {
+                let pinned: Vec<Pinned> = some.iter().filter_map(Pinned::open).collect();
+                for one in &pinned {
+                    one.signal(Signal::STOP);
+                }
+                platform::wait_blocking(&pinned, STOP_TIME_MAX);
             }
         }
     }

@@ -18,6 +18,8 @@ async fn orphans_that_cleared_their_environment_end_with_the_last_tree_that_can_
 
     let mut one = start(shell(&format!("{HIDDEN} read line; exit 0")).stdin(Stdin::Piped).limits(limits()));
     let hidden = pid(&mut one).await;
+    // Start times are counted in ticks of 10 ms: the second tree is to start in another one.
+    exit_of(&mut start(shell("sleep 0.05"))).await;
     let mut two = start(shell("exec sleep 1000").limits(limits()));
     assert_eq!(exit_of(&mut one).await.status, Status::Exited(0));
     assert!(!lives(hidden), "the second tree started later and is no excuse");

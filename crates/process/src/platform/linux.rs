@@ -97,7 +97,8 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Entry> {
     let group = fields.next()?.parse().ok()?;
     // Field 22; the group was field 5.
     let start = fields.nth(16)?.parse().ok()?;
-    Some(Entry { pid, parent, group, start, dead: matches!(state, "Z" | "X" | "x") })
+    let (dead, stopped) = (matches!(state, "Z" | "X" | "x"), matches!(state, "T" | "t"));
+    Some(Entry { pid, parent, group, start, dead, stopped })
 }
 
 /// The value a process's environment had for `name` when its program started; `None` for other users' processes.
@@ -122,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_command_with_parentheses_does_not_confuse_the_fields() {
-        let stat = b"42 (a) Z (b) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2";
-        let expected = Entry { pid: 42, parent: 7, group: 40, start: 98_765, dead: false };
+        let stat = b"42 (a) Z (b) T 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2";
+        let expected = Entry { pid: 42, parent: 7, group: 40, start: 98_765, dead: false, stopped: true };
         assert_eq!(parse_stat(42, stat), Some(expected));
         assert_eq!(parse_stat(42, b"42 (cut"), None);
     }

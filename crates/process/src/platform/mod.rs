@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) start: u64,
     /// It has ended and waits to be collected by its parent.
     pub(crate) dead: bool,
+    /// It is paused.
+    pub(crate) stopped: bool,
 }
 
 impl Entry {
