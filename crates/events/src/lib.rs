@@ -8,6 +8,8 @@ mod log;
 mod memory;
 mod queue;
 mod recent;
+#[cfg(feature = "rpc")]
+mod rpc;
 #[cfg(feature = "sql")]
 mod sql;
 mod subscription;
@@ -18,6 +20,8 @@ pub use filter::{Filter, InvalidFilter};
 pub use hub::Hub;
 pub use log::{Log, Order, Query};
 pub use memory::MemoryLog;
+#[cfg(feature = "rpc")]
+pub use rpc::{ListParams, operations};
 #[cfg(feature = "sql")]
 pub use sql::{Numbering, SqlLog};
 pub use subscription::{Delivery, Gap, GapReason, Subscription};
