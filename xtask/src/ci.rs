@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, is_full: bool) -> Result<Counts> {
 fn all(workspace: &Workspace, is_full: bool, steps: &mut Steps) -> Result<Counts> {
     check::run(workspace, steps)?;
     if is_full {
-        steps.step("each", || each::run(workspace))?;
+        steps.step("each", || each::run(workspace, &[]))?;
     }
     steps.step("setup", setup::for_tests)?;
     let services = steps.step("services", || Services::ensure(workspace))?;

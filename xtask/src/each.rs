@@ -10,9 +10,13 @@ const HEAVY: [&str; 3] = ["sea-orm", "sqlx", "axum"];
 const DOMAINS: u8 = 3;
 const DATABASE: &str = "orchestrator-sql";
 
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+/// Only the packages named, or every crate if none is.
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
+    if let Some(unknown) = only.iter().find(|name| !workspace.packages.iter().any(|package| package.name == **name)) {
+        bail!("no package {unknown} in this workspace");
+    }
     let embeddable = workspace.packages.iter().filter(|package| package.is_in("crates"));
-    for package in embeddable {
+    for package in embeddable.filter(|package| only.is_empty() || only.contains(&package.name)) {
         for features in combinations(package) {
             let alone = ["check", "--quiet", "--package", &package.name, "--no-default-features"];
             Run::cargo(alone).args(["--features", &features]).run()?;

@@ -19,7 +19,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use counts::Counts;
@@ -72,7 +72,10 @@ enum Command {
     /// Licences, banned crates, duplicates and sources, by deny.toml.
     Deny,
     /// Build every crate alone with no, each and all features.
-    Each,
+    Each {
+        /// Only these packages.
+        packages: Vec<String>,
+    },
     /// Run the benchmarks; arguments are passed on.
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -119,7 +122,7 @@ fn run(command: Command) -> Result<Option<Counts>> {
         Command::Arch => arch::run(&workspace)?,
         Command::Tidy => tidy::run(&workspace)?,
         Command::Deny => supply::run(&workspace)?,
-        Command::Each => each::run(&workspace)?,
+        Command::Each { packages } => each::run(&workspace, &packages)?,
         Command::Bench { arguments } => bench(&workspace, &arguments)?,
         Command::Ci { full } => return ci::run(&workspace, full).map(Some),
     }
@@ -127,6 +130,9 @@ fn run(command: Command) -> Result<Option<Counts>> {
 }
 
 fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    if !workspace.packages.iter().any(|package| package.name == BENCH) {
+        bail!("there are no benchmarks: no package {BENCH} in this workspace");
+    }
     let services = Services::ensure(workspace)?;
     let run = Run::cargo(["run", "--release", "--package", BENCH, "--"]).args(arguments);
     run.envs(&services.variables()).run()

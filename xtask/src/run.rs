@@ -75,6 +75,8 @@ impl Run {
     /// Runs to the end and returns standard output; standard error is shown only if it fails.
     pub(crate) fn output(mut self) -> Result<String> {
         self.announce();
+        // Somebody may have asked for colours everywhere, and what we read must be plain.
+        self.command.env("CARGO_TERM_COLOR", "never");
         let output = self.command.output().with_context(|| format!("cannot start `{}`", self.line()))?;
         if !output.status.success() {
             bail!(

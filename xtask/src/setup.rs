@@ -16,7 +16,7 @@ struct Subcommand {
 
 const NEXTEST: Subcommand = Subcommand { name: "nextest", version: "0.9.143" };
 const DENY: Subcommand = Subcommand { name: "deny", version: "0.20.2" };
-const LLVM_COV: Subcommand = Subcommand { name: "llvm-cov", version: "0.6" };
+const LLVM_COV: Subcommand = Subcommand { name: "llvm-cov", version: "0.9.1" };
 
 /// Everything; `wants_all` adds what only some commands use.
 pub(crate) fn run(workspace: &Workspace, wants_all: bool) -> Result<()> {

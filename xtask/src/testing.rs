@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 pub(crate) enum Kind {
     /// Those inside the crates' own sources.
     Unit,
-    /// Those in the crates' `tests` folders and in the package of tests.
+    /// Test programs of their own: the crates' `tests` folders and the package of tests.
     Integration,
     /// Test programs whose name begins with `security`.
     Security,
@@ -87,7 +87,7 @@ fn selection(kind: Option<Kind>) -> &'static [&'static str] {
     match kind {
         None => &[],
         Some(Kind::Unit) => &["--lib", "--bins"],
-        Some(Kind::Integration) => &["--filterset", "kind(test) | package(orchestrator-tests)"],
+        Some(Kind::Integration) => &["--filterset", "kind(test)"],
         Some(Kind::Security) => &["--filterset", "kind(test) & binary(/^security/)"],
     }
 }
