@@ -1,6 +1,6 @@
 //! Every package has a front door, and a size that fits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -40,13 +40,16 @@ fn has_crate_docs(text: &str) -> bool {
     lines.any(|line| (line.starts_with("//!") && line.len() > "//! ".len()) || line.starts_with("#![doc ="))
 }
 
-/// Lines of the Rust files below `src`.
+/// Lines of the Rust files below `src`, without files of tests.
 fn lines(directory: &Path) -> Result<usize> {
     let source = directory.join("src");
     if !source.is_dir() {
         return Ok(0);
     }
-    let files = tree::files(&source)?.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs"));
+    let is_counted = |file: &PathBuf| {
+        file.extension().is_some_and(|ending| ending == "rs") && !is_tests(file.strip_prefix(&source).unwrap_or(file))
+    };
+    let files = tree::files(&source)?.into_iter().filter(is_counted);
     let mut lines = 0;
     for file in files {
         lines += std::fs::read_to_string(file)?.lines().count();
@@ -54,17 +57,22 @@ fn lines(directory: &Path) -> Result<usize> {
     Ok(lines)
 }
 
+/// `tests.rs`, and what lies in a folder `tests` of the sources.
+fn is_tests(file: &Path) -> bool {
+    file.ends_with("tests.rs") || file.iter().any(|folder| folder == "tests")
+}
+
 /// A decision record that names the package settles the question.
 fn size(package: &Package, lines: usize, decisions: &str) -> Option<Finding> {
     let problem = if lines > LINES_MAX {
-        format!("{lines} lines, over {LINES_MAX}: split it")
+        format!("{lines} lines, over {LINES_MAX}: split it, or")
     } else if lines < LINES_MIN && package.is_in("crates") {
-        format!("{lines} lines, under {LINES_MIN}: a module of something else?")
+        format!("{lines} lines, under {LINES_MIN}: make it a module of something, or")
     } else {
         return None;
     };
     let is_decided = decisions.contains(&format!("`{}`", package.name));
-    (!is_decided).then(|| Finding::new(&package.name, format!("{problem} Or name `{}` in docs/adr", package.name)))
+    (!is_decided).then(|| Finding::new(&package.name, format!("{problem} name `{}` in docs/adr", package.name)))
 }
 
 /// The text of all decision records.
@@ -100,6 +108,8 @@ mod tests {
         assert_eq!(readme("x", directory.path()), None);
         assert_eq!(docs("x", directory.path()), None);
         assert_eq!(lines(directory.path()).unwrap(), 3);
+        std::fs::write(directory.path().join("src/tests.rs"), "use super::*;\n").unwrap();
+        assert_eq!(lines(directory.path()).unwrap(), 3, "tests do not count");
     }
 
     #[test]
