@@ -149,6 +149,9 @@ impl Driver {
     }
 
     async fn finish(mut self, reason: Option<Status>) -> Exit {
+        // Nobody is to wait for an answer while the rest of the output is read.
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         let survivors = with_tree(&self.guard.tree, Tree::end).await.unwrap_or_default();
         let duration = self.started.elapsed();
         self.writer.abort_all();

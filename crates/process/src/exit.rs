@@ -39,7 +39,8 @@ pub enum Status {
     OutputLimit,
     /// It was told to stop through its [`Handle`](crate::Handle).
     Stopped,
-    /// It ended, but something else in this program collected its status (or ignores SIGCHLD).
+    /// It was ended, but how is not known: something else in this program collected its status or ignores SIGCHLD, or
+    /// the runtime it was started in was shut down.
     Unknown,
 }
 
@@ -47,5 +48,18 @@ impl Exit {
     /// Whether it exited by itself with code 0.
     pub fn is_success(&self) -> bool {
         self.status == Status::Exited(0)
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self {
+            status: Status::Unknown,
+            code: None,
+            signal: None,
+            duration: Duration::ZERO,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            truncated: false,
+            survivors: Vec::new(),
+        }
     }
 }

@@ -91,7 +91,11 @@ impl Tree {
         });
         drop(collected);
         registry::reap_orphans();
-        survivors.iter().map(|one| one.pid.cast_unsigned()).collect()
+        let survivors: Vec<u32> = survivors.iter().map(|one| one.pid.cast_unsigned()).collect();
+        if !survivors.is_empty() {
+            tracing::warn!(root = self.root.pid, ?survivors, "processes could not be killed");
+        }
+        survivors
     }
 
     /// Must be called before the root is waited for.

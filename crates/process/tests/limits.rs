@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use orchestrator_process::{Framing, Limits, Output, OverOutput, Spec, Status, Stdin, Stream};
+use orchestrator_process::{Error, Framing, Limits, Output, OverOutput, Spec, Status, Stdin, Stream};
 use support::{exit_of, limits, line, lines, ms, shell, start, stdout_of};
 
 #[tokio::test]
@@ -126,6 +128,9 @@ async fn what_is_printed_just_before_the_end_is_delivered_to_a_slow_reader() {
     let id = process.id();
     assert_eq!(line(&mut process).await, "1");
     support::gone(id).await;
+    let handle = process.handle();
+    handle.stop(Duration::MAX).await;
+    assert!(matches!(handle.pause().await, Err(Error::Ended)), "nothing waits for the reader");
     assert_eq!(lines(&mut process).await.len(), 1_999);
     assert!(exit_of(&mut process).await.is_success());
 }

@@ -5,8 +5,8 @@ mod support;
 
 use std::process::Stdio;
 
-use orchestrator_process::end_strays;
-use support::{gone, lives, pid, shell, start};
+use orchestrator_process::{Environment, Spec, end_strays};
+use support::{gone, line, lives, pid, shell, start};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const OWNER: &str = "ORCHESTRATOR_TEST_OWNER";
@@ -62,4 +62,21 @@ async fn the_processes_of_a_crashed_run_are_ended_and_no_others() {
 
     assert_eq!(end_strays(&format!("{owner}-other")).len(), 2);
     ours.handle().kill().await;
+}
+
+#[tokio::test]
+async fn trees_within_a_tree_end_with_it() {
+    let helper = Spec::new(std::env::current_exe().unwrap())
+        .args(["the_run_that_crashes", "--exact", "--ignored", "--nocapture"])
+        .environment(Environment::empty().set(OWNER, format!("nested-test-{}", std::process::id())));
+    let mut process = start(helper);
+    let mut pids: Vec<u32> = Vec::new();
+    while pids.len() < 4 {
+        if let Some((_, numbers)) = line(&mut process).await.split_once("pids: ") {
+            pids.extend(numbers.split(' ').map(|number| number.parse::<u32>().unwrap()));
+        }
+    }
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    process.handle().kill().await;
+    assert!(!pids.iter().any(|pid| lives(*pid)));
 }

@@ -175,14 +175,15 @@ async fn dropping_the_process_ends_its_tree() {
 #[test]
 fn a_process_that_outlives_its_runtime_ends_with_it() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (process, daemon) = runtime.block_on(async {
+    let (mut process, daemon) = runtime.block_on(async {
         let mut process = start(shell(&format!("{DAEMON} exec sleep 1000")));
         let daemon = pid(&mut process).await;
         (process, daemon)
     });
     drop(runtime);
     assert!(!lives(daemon));
-    drop(process);
+    let exit = tokio::runtime::Runtime::new().unwrap().block_on(process.wait());
+    assert_eq!(exit.status, Status::Unknown);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Unix systems without `/proc` and pidfds. Only the process group of the program is known here; what leaves it with
-//! `setsid` is not found. Not verified on any machine.
+//! `setsid` is not found. Noticing the program's end means collecting it, so its group's number could in theory be
+//! another's by the time the rest is signalled. Not verified on any machine.
 
 use std::time::Duration;
 
