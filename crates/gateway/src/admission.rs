@@ -33,8 +33,11 @@ pub(crate) struct Place {
 impl Admission {
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, config: &Config) -> Result<Place, Full> {
         let address = unit(address);
-        let most =
-            if address.is_loopback() { config.connections_per_loopback_max } else { config.connections_per_address_max };
+        let most = if address.is_loopback() {
+            config.connections_per_loopback_max
+        } else {
+            config.connections_per_address_max
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= config.connections_max {
             return Err(Full::Total);

@@ -111,7 +111,10 @@ impl Config {
             return Err(Error::InvalidConfig { field, expected: "more than 0" });
         }
         if !self.allowed_origins.iter().all(|origin| is_origin(origin)) {
-            return Err(Error::InvalidConfig { field: "allowedOrigins", expected: "origins such as https://a.example" });
+            return Err(Error::InvalidConfig {
+                field: "allowedOrigins",
+                expected: "origins such as https://a.example",
+            });
         }
         if self.allowed_hosts.iter().any(|host| host.is_empty() || host.contains(['/', ' '])) {
             return Err(Error::InvalidConfig { field: "allowedHosts", expected: "host names" });

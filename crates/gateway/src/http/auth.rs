@@ -60,7 +60,9 @@ impl Shared {
             Ok(_) | Err(_) => {
                 self.counters.logins_failed.increment();
                 let counted = self.count(address, Attempt::FailedLogin);
-                Err(counted.err().map_or_else(|| Error::unauthorized(super::reply::UNAUTHORIZED), |refusal| refusal.error().clone()))
+                Err(counted
+                    .err()
+                    .map_or_else(|| Error::unauthorized(super::reply::UNAUTHORIZED), |refusal| refusal.error().clone()))
             }
         }
     }

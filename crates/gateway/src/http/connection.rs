@@ -106,7 +106,10 @@ where
     .await
 }
 
-async fn answer(from: From, request: Request<Incoming>) -> Result<http::Response<ResponseBody>, std::convert::Infallible> {
+async fn answer(
+    from: From,
+    request: Request<Incoming>,
+) -> Result<http::Response<ResponseBody>, std::convert::Infallible> {
     let From { gateway, pace, slot, peer, local } = from;
     pace.request();
     gateway.shared.counters.requests.increment();

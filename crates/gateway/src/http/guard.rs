@@ -61,8 +61,8 @@ fn host(head: &request::Parts) -> Result<Authority, Refusal> {
 
 fn host_is_ours(host: &str, config: &Config, local: bool) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    let loopback =
-        bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    let loopback = bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
     let listed = || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(bare));
     loopback || listed() || (config.allowed_hosts.is_empty() && !local)
 }
@@ -111,7 +111,8 @@ mod tests {
     #[track_caller]
     fn status(uri: &str, headers: &[(&'static str, &str)], config: &Config, local: bool) -> u16 {
         use axum::response::IntoResponse;
-        check(&head(uri, headers), config, local).map_or_else(|refusal| refusal.into_response().status().as_u16(), |()| 200)
+        check(&head(uri, headers), config, local)
+            .map_or_else(|refusal| refusal.into_response().status().as_u16(), |()| 200)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode};
 use orchestrator_rpc::{Code, Error};
 use serde::Serialize;
@@ -11,12 +11,12 @@ use crate::RetryAfter;
 /// Whoever is not let in learns only this, whatever the reason.
 pub(crate) const UNAUTHORIZED: &str = "a valid credential is required";
 
-/// A refusal as plain HTTP and REST speak it. Boxed by users where size matters.
+/// A refusal as plain HTTP and REST speak it.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
-    error: Error,
-    allow: Option<HeaderValue>,
+    /// Boxed to keep results small.
+    error: Box<Error>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ struct WireError<'a> {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: Code, message: &str) -> Self {
-        Self { status, error: Error::new(code, message), allow: None }
+        Self { status, error: Box::new(Error::new(code, message)) }
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -60,7 +60,7 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, error, allow: None }
+        Self { status, error: Box::new(error) }
     }
 }
 
@@ -80,9 +80,6 @@ impl IntoResponse for Refusal {
         };
         let mut response = json(self.status, &body);
         add_error_headers(response.headers_mut(), error);
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, allow);
-        }
         response
     }
 }

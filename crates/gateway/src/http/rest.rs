@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
 use axum::Extension;
 use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, request};
 use orchestrator_rpc::{Error, Operation, parse_json};
 use serde_json::value::{RawValue, to_raw_value};

@@ -2,11 +2,11 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, any, get, on, post};
-use axum::Extension;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use orchestrator_rpc::{Code, Operation};
@@ -62,11 +62,7 @@ fn with_pages(mut router: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Result<R
     Ok(router)
 }
 
-fn with_operation(
-    router: Router<Arc<Shared>>,
-    shared: &Arc<Shared>,
-    operation: &Operation,
-) -> Router<Arc<Shared>> {
+fn with_operation(router: Router<Arc<Shared>>, shared: &Arc<Shared>, operation: &Operation) -> Router<Arc<Shared>> {
     let filter = match operation.rest().method {
         "GET" => MethodFilter::GET,
         "PATCH" => MethodFilter::PATCH,

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 
 use super::dialect::{Dialect, Replies};
-use super::operations::{Connected, ConnectParams, CredentialKind, PROTOCOL};
+use super::operations::{ConnectParams, Connected, CredentialKind, PROTOCOL};
 use super::socket::{Close, Received, Socket};
 use crate::shared::{ConnectionId, Shared};
 
@@ -92,10 +92,7 @@ async fn first_call(
 }
 
 /// Pongs have to leave also while nothing else does.
-fn poll_received_and_write(
-    socket: &mut Socket,
-    cx: &mut std::task::Context<'_>,
-) -> std::task::Poll<Received> {
+fn poll_received_and_write(socket: &mut Socket, cx: &mut std::task::Context<'_>) -> std::task::Poll<Received> {
     if let std::task::Poll::Ready(Err(_)) = socket.poll_write(cx) {
         return std::task::Poll::Ready(Received::Gone);
     }

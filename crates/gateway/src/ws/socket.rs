@@ -93,8 +93,7 @@ impl Socket {
             .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_message_size(Some(shared.config.message_bytes_max))
             .max_frame_size(Some(shared.config.message_bytes_max));
-        let ws =
-            WebSocketStream::from_partially_read(stream, already_read.into(), Role::Server, Some(config)).await;
+        let ws = WebSocketStream::from_partially_read(stream, already_read.into(), Role::Server, Some(config)).await;
         Self {
             ws,
             queue: VecDeque::new(),

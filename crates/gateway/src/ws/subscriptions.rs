@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream, SelectAll};
 use futures::StreamExt;
+use futures::stream::{self, BoxStream, SelectAll};
 use orchestrator_events::{Delivery, Gap, Subscription};
 use orchestrator_rpc::Error;
 use orchestrator_vocab::{Id, Kind};
