@@ -214,10 +214,7 @@ mod tests {
         let tags = (0..65).map(|n| n.to_string()).collect();
         refused(Draft { tags, ..Draft::new("x") }, "tags: expected at most 64, got 65");
         let metadata = [("a".to_owned(), long(64_000).into())].into_iter().collect();
-        refused(
-            Draft { metadata, ..Draft::new("x") },
-            "metadata: expected at most 64000 bytes of JSON, got 64008",
-        );
+        refused(Draft { metadata, ..Draft::new("x") }, "metadata: expected at most 64000 bytes of JSON, got 64008");
         refused(Draft::new("a\0b"), "title: a NUL character cannot be stored");
     }
 }

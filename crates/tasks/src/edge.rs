@@ -29,3 +29,10 @@ pub struct Edge {
     /// Whether `task` need not wait for it any more.
     pub met: bool,
 }
+
+impl Edge {
+    /// Whether only a retry of the other can end the waiting, should the other fail.
+    pub(crate) fn waits_for_retry(&self) -> bool {
+        !self.met && self.on_failure == OnFailure::Wait
+    }
+}

@@ -153,6 +153,9 @@ pub trait Rows: Send + Sync {
     /// Not locked.
     async fn schedules_due(&self, now: Timestamp, limit: usize) -> Result<Vec<(OrgId, ScheduleId)>, Error>;
 
+    /// Whether this instant of a schedule was dealt with.
+    async fn has_occurrence(&self, org: OrgId, schedule: ScheduleId, instant: Timestamp) -> Result<bool, Error>;
+
     /// Records that a schedule's instant was dealt with: by a task, or by a skip if there is none. False, and nothing is
     /// written, if it had been recorded before.
     async fn occurrence(

@@ -3,6 +3,7 @@
 mod draft;
 mod due;
 mod overlap;
+mod patch;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use draft::{CATCH_UP_MAX, JITTER_MS_MAX, ScheduleDraft, WINDOW_MS_MAX, WINDOW_MS_MIN};
 pub use due::{Due, Missed};
 pub use overlap::{Firing, Overlap, QUEUED_MAX};
+pub use patch::SchedulePatch;
 pub use plan::{Cron, Every, Plan};
 pub(crate) use timetable::Timetable;
 

@@ -1,0 +1,154 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use orchestrator_vocab::{AgentId, TaskId, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Command, Plan};
+use crate::event::millis;
+use crate::{
+    Assignment, Audience, Candidate, Claim, Error, Event, Place, Skip, Snapshot, State, Step, decide, required_by,
+};
+
+/// More rows than tasks asked for, so that some may be avoided or lost to others.
+const SPARE_ROWS: usize = 64;
+
+/// An agent asks for tasks: the scheduler's decision, restricted to one agent.
+pub(crate) struct Pull {
+    pub(crate) agent: AgentId,
+    /// Every agent of the organisation; `running` and `last_assigned` are not looked at.
+    pub(crate) agents: Vec<Candidate>,
+    pub(crate) limit: usize,
+}
+
+#[async_trait]
+impl Command for Pull {
+    type Output = Vec<Claim>;
+
+    async fn run(&self, plan: &mut Plan<'_>) -> Result<Vec<Claim>, Error> {
+        let known = self.agents.iter().find(|candidate| candidate.id == self.agent);
+        let agent = known.ok_or_else(|| Error::NoAgent(self.agent.clone()))?;
+        plan.rows.lock_agents(plan.org(), std::slice::from_ref(&self.agent)).await?;
+        let running = plan.rows.running(plan.org()).await?;
+        let agents = with_load(&self.agents, &running);
+        let mut classes = plan.rows.ready_classes(plan.org()).await?;
+        classes.retain(|class| required_by(class).all(|name| agent.capabilities.contains(name)));
+        let ready = plan.rows.ready_heads(plan.org(), &classes, self.limit + SPARE_ROWS).await?;
+        let decision = decide(&Snapshot {
+            ready: &ready,
+            agents: &agents,
+            strategy: plan.config.strategy,
+            audience: Audience::One(&self.agent),
+            limit: self.limit,
+        });
+        claim(plan, &decision.assignments, &agents, &running).await
+    }
+}
+
+/// The scheduler gives tasks to agents. What somebody else took meanwhile is left out.
+pub(crate) struct Assign {
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) agents: Vec<Candidate>,
+}
+
+#[async_trait]
+impl Command for Assign {
+    type Output = Vec<Claim>;
+
+    async fn run(&self, plan: &mut Plan<'_>) -> Result<Vec<Claim>, Error> {
+        let agents: BTreeSet<AgentId> = self.assignments.iter().map(|assignment| assignment.agent.clone()).collect();
+        plan.rows.lock_agents(plan.org(), &agents.into_iter().collect::<Vec<_>>()).await?;
+        let running = plan.rows.running(plan.org()).await?;
+        let claims = claim(plan, &self.assignments, &self.agents, &running).await?;
+        let claimed: BTreeSet<TaskId> = claims.iter().map(|claim| claim.task.id).collect();
+        for assignment in self.assignments.iter().filter(|assignment| claimed.contains(&assignment.task)) {
+            let event = Event::Assigned {
+                agent: assignment.agent.clone(),
+                scores: assignment.scores,
+                losers: json!(assignment.losers),
+            };
+            plan.report(assignment.task, None, event);
+        }
+        Ok(claims)
+    }
+}
+
+/// Reports why nobody gets some tasks.
+pub(crate) struct Skips(pub(crate) Vec<Skip>);
+
+#[async_trait]
+impl Command for Skips {
+    type Output = ();
+
+    async fn run(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
+        plan.load(self.0.iter().map(|skip| skip.task)).await?;
+        for skip in &self.0 {
+            if plan.task(skip.task).is_ok_and(|task| task.state == State::Pending) {
+                plan.report(skip.task, None, Event::Skipped { reason: skip.reason.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The agents, with as many tasks as the backlog says they have.
+pub(crate) fn with_load(agents: &[Candidate], running: &BTreeMap<AgentId, u32>) -> Vec<Candidate> {
+    let load = |agent: &Candidate| running.get(&agent.id).copied().unwrap_or(0);
+    agents.iter().map(|agent| Candidate { running: load(agent), ..agent.clone() }).collect()
+}
+
+async fn claim(
+    plan: &mut Plan<'_>,
+    assignments: &[Assignment],
+    agents: &[Candidate],
+    running: &BTreeMap<AgentId, u32>,
+) -> Result<Vec<Claim>, Error> {
+    let wanted: Vec<TaskId> = assignments.iter().map(|assignment| assignment.task).collect();
+    let taken = plan.rows.ready_remove(plan.org(), &wanted).await?;
+    plan.load(taken.iter().copied()).await?;
+    let mine: BTreeSet<TaskId> = taken.into_iter().collect();
+    for id in &mine {
+        // The row is gone: should the task stay claimable, it is written again.
+        if let Some(entry) = plan.entries.get_mut(id) {
+            entry.was.row = None;
+            entry.touched = true;
+        }
+    }
+    let mut free: BTreeMap<&AgentId, u32> = with_load(agents, running)
+        .iter()
+        .zip(agents)
+        .map(|(loaded, agent)| (&agent.id, loaded.free()))
+        .collect();
+    let mut claims = Vec::with_capacity(mine.len());
+    for assignment in assignments.iter().filter(|assignment| mine.contains(&assignment.task)) {
+        let Some(left) = free.get_mut(&assignment.agent).filter(|left| **left > 0) else { continue };
+        if let Some(claim) = claim_one(plan, assignment)? {
+            *left -= 1;
+            claims.push(claim);
+        }
+    }
+    Ok(claims)
+}
+
+fn claim_one(plan: &mut Plan<'_>, assignment: &Assignment) -> Result<Option<Claim>, Error> {
+    let id = assignment.task;
+    let Ok(task) = plan.task(id) else { return Ok(None) };
+    // A row of the ready index is a hint; the task decides.
+    let (State::Pending, Place::Ready { since }) = (&task.state, task.place) else { return Ok(None) };
+    let now = plan.now;
+    let lease_until: Timestamp = now + plan.config.lease();
+    let before = plan.step(id, &Step::Claim { owner: assignment.agent.clone(), lease_until })?;
+    let task = plan.change(id)?;
+    task.fence = task.fence.next();
+    task.attempt = task.attempt.saturating_add(1);
+    task.started_at = Some(now);
+    task.progress = None;
+    task.assignment = Some(assignment_json(assignment));
+    let claim = Claim { fence: task.fence, lease_until, task: task.clone() };
+    plan.report(id, Some(before), Event::Claimed { waited_ms: millis(since, now) });
+    Ok(Some(claim))
+}
+
+fn assignment_json(assignment: &Assignment) -> Value {
+    json!({ "agentId": assignment.agent, "scores": assignment.scores, "losers": assignment.losers })
+}

@@ -1,0 +1,75 @@
+use orchestrator_sql::{Backend, Migration};
+
+pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_backlog", statements: backlog }];
+
+/// Ids are bytes, times are milliseconds. `fixed` and `live` are JSON as it was written: a task's description and
+/// origin, which rarely change, and its progress. What is asked for by value has a column of its own.
+fn backlog(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    // Names are compared byte by byte everywhere, whatever language the server speaks.
+    let name = match backend {
+        Backend::Sqlite => "text",
+        Backend::Postgres => "text collate \"C\"",
+    };
+    let ready = format!("rank bigint not null, id {uuid} not null, priority text not null, avoid text");
+    let mut statements = vec![
+        format!(
+            "create table tasks_task (org {uuid} not null, id {uuid} not null, status text not null, \
+             priority text not null, kind text not null, owner text, parent {uuid}, schedule {uuid}, wake_at bigint, \
+             gone_at bigint, deleted smallint not null, idempotency_key {name}, fixed text not null, \
+             live text not null, primary key (org, id)){clustered}"
+        ),
+        "create index tasks_task_status on tasks_task (org, status, id, priority, owner) where deleted = 0".into(),
+        "create index tasks_task_wake on tasks_task (wake_at) where wake_at is not null".into(),
+        "create index tasks_task_gone on tasks_task (gone_at) where gone_at is not null".into(),
+        "create unique index tasks_task_key on tasks_task (org, idempotency_key) where idempotency_key is not null".into(),
+        "create index tasks_task_parent on tasks_task (org, parent, id) where parent is not null".into(),
+        "create index tasks_task_schedule on tasks_task (org, schedule, id) where schedule is not null".into(),
+        format!(
+            "create table tasks_tag (org {uuid} not null, tag {name} not null, task {uuid} not null, \
+             primary key (org, tag, task)){clustered}"
+        ),
+        "create index tasks_tag_task on tasks_tag (org, task)".into(),
+        format!(
+            "create table tasks_edge (org {uuid} not null, task {uuid} not null, depends_on {uuid} not null, \
+             on_failure text not null, met smallint not null, rev bigint not null, \
+             primary key (org, task, depends_on)){clustered}"
+        ),
+        "create index tasks_edge_to on tasks_edge (org, depends_on, task)".into(),
+        format!(
+            "create table tasks_graph (org {uuid} not null primary key, rev bigint not null, \
+             removals bigint not null){clustered}"
+        ),
+        format!(
+            "create table tasks_ready (org {uuid} not null, class {name} not null, {ready}, \
+             primary key (org, class, rank, id)){clustered}"
+        ),
+        "create unique index tasks_ready_task on tasks_ready (org, id)".into(),
+        format!(
+            "create table tasks_line (org {uuid} not null, slot {name} not null, class {name} not null, {ready}, \
+             primary key (org, slot, rank, id)){clustered}"
+        ),
+        "create unique index tasks_line_task on tasks_line (org, id)".into(),
+        format!(
+            "create table tasks_slot (org {uuid} not null, slot {name} not null, taken bigint not null, \
+             primary key (org, slot)){clustered}"
+        ),
+        format!(
+            "create table tasks_schedule (org {uuid} not null, id {uuid} not null, due_at bigint, \
+             idempotency_key {name}, body text not null, primary key (org, id)){clustered}"
+        ),
+        "create index tasks_schedule_due on tasks_schedule (due_at) where due_at is not null".into(),
+        "create unique index tasks_schedule_key on tasks_schedule (org, idempotency_key) \
+         where idempotency_key is not null"
+            .into(),
+        format!(
+            "create table tasks_occurrence (org {uuid} not null, schedule {uuid} not null, instant bigint not null, \
+             task {uuid}, primary key (org, schedule, instant)){clustered}"
+        ),
+    ];
+    if backend == Backend::Postgres {
+        // Another daemon's edges are caught up with by this.
+        statements.push("create index tasks_edge_rev on tasks_edge (org, rev)".into());
+    }
+    statements
+}

@@ -1,0 +1,135 @@
+use std::fmt::Write as _;
+
+use orchestrator_sql::Tx;
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
+
+/// How many rows or ids go into one statement. Few sizes, so that the drivers' caches of prepared statements know them
+/// all; the largest stays far below 32,766 values, SQLite's limit.
+const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
+
+/// A statement that is being written: text and values together, so that they cannot disagree.
+pub(super) struct Sql {
+    backend: DbBackend,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    pub(super) fn new(tx: &Tx, text: &str) -> Self {
+        Self { backend: tx.get_database_backend(), text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds text.
+    pub(super) fn add(mut self, text: &str) -> Self {
+        self.push(text);
+        self
+    }
+
+    /// Adds a value.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.push_value(value);
+        self
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub(super) fn push_value(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+        if self.backend == DbBackend::Postgres {
+            let _ = write!(self.text, "${}", self.values.len());
+        } else {
+            self.text.push('?');
+        }
+    }
+
+    /// Adds `(a, b, …)`.
+    pub(super) fn tuple<const N: usize>(&mut self, values: [Value; N]) {
+        self.push("(");
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.push_value(value);
+        }
+        self.push(")");
+    }
+
+    /// Adds `(a, b, …), (c, d, …), …`.
+    pub(super) fn tuples<const N: usize>(mut self, rows: impl IntoIterator<Item = [Value; N]>) -> Self {
+        for (index, row) in rows.into_iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.tuple(row);
+        }
+        self
+    }
+
+    /// Adds `(a, b, …)` for `in`, filled up with the last value to one of a few lengths.
+    pub(super) fn list(mut self, values: impl IntoIterator<Item = impl Into<Value>>) -> Self {
+        let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let length = SIZES.iter().copied().rev().find(|size| *size >= values.len()).unwrap_or(values.len());
+        if let Some(last) = values.last().cloned() {
+            values.resize(length, last);
+        }
+        self.push("(");
+        for (index, value) in values.into_iter().enumerate() {
+            self.push(if index == 0 { "" } else { ", " });
+            self.push_value(value);
+        }
+        self.push(")");
+        self
+    }
+
+    /// Adds text that only PostgreSQL understands and needs, such as `for update`.
+    pub(super) fn on_postgres(mut self, text: &str) -> Self {
+        if self.backend == DbBackend::Postgres {
+            self.push(text);
+        }
+        self
+    }
+
+    pub(super) async fn run(self, tx: &Tx) -> Result<ExecResult, DbErr> {
+        tx.execute_raw(Statement::from_sql_and_values(self.backend, self.text, self.values)).await
+    }
+
+    pub(super) async fn rows(self, tx: &Tx) -> Result<Vec<QueryResult>, DbErr> {
+        tx.query_all_raw(Statement::from_sql_and_values(self.backend, self.text, self.values)).await
+    }
+
+    pub(super) async fn row(self, tx: &Tx) -> Result<Option<QueryResult>, DbErr> {
+        tx.query_one_raw(Statement::from_sql_and_values(self.backend, self.text, self.values)).await
+    }
+}
+
+/// Pieces for multi-row inserts: each has one of a few lengths.
+pub(super) fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let (piece, tail) = rest.split_at(size);
+        rest = tail;
+        Some(piece)
+    })
+}
+
+/// Pieces for [`Sql::list`], which fills them up.
+pub(super) fn lists<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    items.chunks(SIZES[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_have_few_lengths_and_lose_nothing() {
+        let items: Vec<usize> = (0..1_000).collect();
+        let lengths: Vec<usize> = pieces(&items).map(<[usize]>::len).collect();
+        assert_eq!(lengths, [512, 128, 128, 128, 32, 32, 32, 8]);
+        assert_eq!(pieces(&items).flatten().count(), 1_000);
+        assert_eq!(pieces(&items[..0]).count(), 0);
+    }
+}
