@@ -41,7 +41,7 @@ impl ApiKey {
     /// Takes a key apart.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let (id, secret) = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).ok_or(Refusal::Form)?;
-        if !random::is_hex(id, DIGITS) || !random::is_hex(secret, SECRET_DIGITS) {
+        if !is_hex(id, DIGITS) || !is_hex(secret, SECRET_DIGITS) {
             return Err(Refusal::Form);
         }
         Ok(Self { id: format!("{}_{id}", KeyKind::PREFIX), hash: Hash::of(secret) })
@@ -66,6 +66,11 @@ impl Hash {
     pub(crate) fn matches(&self, stored: &[u8]) -> bool {
         self.0.ct_eq(stored).into()
     }
+}
+
+/// Whether a text is `length` lowercase hexadecimal digits.
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use crate::{By, Error, Grant, Issuer, Lifetime, Refusal, Secret, TokenKind, priv
 const POLL: Duration = Duration::from_millis(500);
 /// How often uses are noted and what has ended is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How long the record of a token outlives it.
-const RECORD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long what is known of a token outlives it. Long, because a clock that jumped ahead for a while must not make us
+/// forget the revocation of a token that has not ended after all.
+const RECORD_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most revocations read at once.
 const REVOCATIONS_PER_QUERY: u32 = 1_000;
 
@@ -134,11 +135,14 @@ impl Auth {
     pub async fn run(&self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut housekept = Instant::now();
+        let (mut housekept, mut is_blind) = (Instant::now(), false);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for revoked tokens");
+            let refreshed = self.refresh().await;
+            // Once per outage, not twice a second.
+            if let (Err(error), false) = (&refreshed, is_blind) {
+                tracing::warn!(error = error as &dyn std::error::Error, "cannot look for tokens revoked elsewhere");
             }
+            is_blind = refreshed.is_err();
             if housekept.elapsed() >= HOUSEKEEPING {
                 housekept = Instant::now();
                 self.keep_house().await;
@@ -219,16 +223,15 @@ impl Auth {
         self.inner.standings.sweep();
         let used = std::mem::take(&mut *self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
         let used = Arc::new(used);
-        let now = self.inner.clock.now();
-        let (revocations_before, tokens_before) = (now - self.inner.leeway, now - RECORD_KEPT);
+        let before = self.inner.clock.now() - RECORD_KEPT;
         let work = self.inner.database.write(move |tx| {
             let used = used.clone();
             Box::pin(async move {
                 for (id, at) in used.iter() {
                     sql::mark_used(tx, id, *at).await?;
                 }
-                sql::forget_revocations(tx, revocations_before).await?;
-                sql::forget_tokens(tx, tokens_before).await?;
+                sql::forget_revocations(tx, before).await?;
+                sql::forget_tokens(tx, before).await?;
                 Ok::<_, Error>(())
             })
         });

@@ -5,6 +5,7 @@ mod address;
 mod api_key;
 #[cfg(feature = "sql")]
 mod auth;
+mod config;
 mod error;
 mod grant;
 mod jwt;
@@ -27,6 +28,7 @@ mod window;
 pub use address::{InvalidNetwork, Network, Source, client_address};
 #[cfg(feature = "sql")]
 pub use auth::Auth;
+pub use config::{Config, RateLimitConfig};
 pub use error::Error;
 pub use grant::{Grant, Issued, Refusal, narrowed};
 pub use jwt::{Issuer, Lifetime, Verified};

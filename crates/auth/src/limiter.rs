@@ -156,6 +156,17 @@ mod tests {
         assert!(limiter.check(&"b", 1).allowed);
     }
 
+    #[test]
+    fn parallel_callers_get_exactly_the_maximum() {
+        let limiter = limiter(100, 10);
+        let admitted = || (0..50).filter(|_| limiter.check(&"a", 1).allowed).count();
+        let total: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(admitted)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(total, 100);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn addresses_of_one_ipv6_network_share_a_window() {
         let limiter = limiter(2, 10);

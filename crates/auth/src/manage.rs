@@ -80,8 +80,8 @@ impl Auth {
         Ok(())
     }
 
-    /// The organisation's tokens whose id comes after `after`, at most `limit`, in the order of their ids. Signed
-    /// tokens that ended are forgotten a day later.
+    /// The organisation's tokens whose id comes after `after`, at most `limit`, in the order of their ids. Those
+    /// that ended are forgotten 30 days later.
     pub async fn tokens(&self, org: OrgId, after: Option<&str>, limit: u32) -> Result<Vec<TokenRecord>, Error> {
         let found = sql::tokens_after(self.inner.database.reader(), org, after.unwrap_or_default(), limit).await?;
         Ok(found)

@@ -46,17 +46,6 @@ where
     Operation::new(name, Scope::Admin, summary, move |call, params| handler(auth.clone(), call, params))
 }
 
-impl From<&Call> for By {
-    fn from(call: &Call) -> Self {
-        Self {
-            org: call.org(),
-            actor: call.actor(),
-            scopes: call.caller.scopes,
-            correlation: Some(call.correlation.clone()),
-        }
-    }
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct IssueParams {

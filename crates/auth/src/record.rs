@@ -1,4 +1,4 @@
-use orchestrator_rpc::Scopes;
+use orchestrator_rpc::{Call, Caller, Scopes};
 use orchestrator_vocab::{Actor, OrgId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -85,5 +85,18 @@ impl By {
     /// A part of the daemon itself, which may do everything in the operator's organisation.
     pub fn daemon(part: &'static str) -> Self {
         Self { org: OrgId::LOCAL, actor: Actor::system(part), scopes: Scopes::ADMIN, correlation: None }
+    }
+}
+
+impl From<&Caller> for By {
+    fn from(caller: &Caller) -> Self {
+        let actor = Actor::User(caller.subject.clone());
+        Self { org: caller.org, actor, scopes: caller.scopes, correlation: None }
+    }
+}
+
+impl From<&Call> for By {
+    fn from(call: &Call) -> Self {
+        Self { correlation: Some(call.correlation.clone()), ..Self::from(&*call.caller) }
     }
 }

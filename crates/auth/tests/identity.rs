@@ -1,4 +1,6 @@
-//! What SECURITY promises about identity and organisations, at the crate's front door.
+//! What is promised about identity and organisations, at the crate's front door.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod fixture;
 
@@ -9,6 +11,7 @@ use std::time::Duration;
 use fixture::{Fixture, NOW, SECRET, admin_of, bearer, grant, operator, read};
 use orchestrator_auth::{Auth, By, Error, Grant, Issuer, Lifetime, Secret, TokenKind};
 use orchestrator_rpc::{Authenticator, Caller, Credential, Scope, Scopes, Standing};
+use orchestrator_sql::Backend;
 use orchestrator_vocab::{OrgId, PausedClock};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +30,7 @@ async fn revoked_within_a_second(mut caller: Caller) {
     tokio::time::timeout(Duration::from_secs(1), wait).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn a_token_of_either_kind_names_its_holder() {
-    let fixture = Fixture::new().await;
+async fn a_token_of_either_kind_names_its_holder(fixture: Fixture) {
     let org = fixture.org("other").await.id;
     for kind in [TokenKind::Jwt, TokenKind::ApiKey] {
         let issued = fixture.issue(kind, org, Scope::Write.into()).await;
@@ -42,9 +43,7 @@ async fn a_token_of_either_kind_names_its_holder() {
     caller(&fixture.auth, &Credential::ApiKey(key.token.expose_secret().into())).await;
 }
 
-#[tokio::test]
-async fn every_refusal_looks_the_same() {
-    let fixture = Fixture::new().await;
+async fn every_refusal_looks_the_same(fixture: Fixture) {
     let key = fixture.issue(TokenKind::ApiKey, OrgId::LOCAL, read()).await.token;
     let jwt = fixture.issue(TokenKind::Jwt, OrgId::LOCAL, read()).await.token;
     let revoked = fixture.issue(TokenKind::ApiKey, OrgId::LOCAL, read()).await;
@@ -74,17 +73,13 @@ async fn every_refusal_looks_the_same() {
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:#?}");
 }
 
-#[tokio::test]
-async fn an_empty_scope_allows_nothing() {
-    let fixture = Fixture::new().await;
+async fn an_empty_scope_allows_nothing(fixture: Fixture) {
     let issuer = Issuer::new(&Secret::new(SECRET).unwrap(), Lifetime::default(), fixture.clock.clone());
     let caller = caller(&fixture.auth, &bearer(&issuer.issue(&grant(OrgId::LOCAL, Scopes::NONE)))).await;
     assert!(Scope::ALL.iter().all(|scope| !caller.scopes.allows(*scope)));
 }
 
-#[tokio::test]
-async fn a_revocation_reaches_open_connections_at_once() {
-    let fixture = Fixture::new().await;
+async fn a_revocation_reaches_open_connections_at_once(fixture: Fixture) {
     for kind in [TokenKind::Jwt, TokenKind::ApiKey] {
         let issued = fixture.issue(kind, OrgId::LOCAL, read()).await;
         let caller = caller(&fixture.auth, &bearer(&issued)).await;
@@ -97,9 +92,7 @@ async fn a_revocation_reaches_open_connections_at_once() {
     assert_eq!(revocations.iter().filter(|(name, _)| name == "auth.token.revoked").count(), 2);
 }
 
-#[tokio::test]
-async fn a_revocation_by_another_daemon_arrives_within_a_second() {
-    let fixture = Fixture::new().await;
+async fn a_revocation_by_another_daemon_arrives_within_a_second(fixture: Fixture) {
     let here = fixture.another().await;
     let stop = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
@@ -118,9 +111,7 @@ async fn a_revocation_by_another_daemon_arrives_within_a_second() {
     tasks.join_all().await;
 }
 
-#[tokio::test]
-async fn another_organisations_tokens_behave_like_unknown_ones() {
-    let fixture = Fixture::new().await;
+async fn another_organisations_tokens_behave_like_unknown_ones(fixture: Fixture) {
     let (ours, theirs) = (fixture.org("ours").await.id, fixture.org("theirs").await.id);
     let key = fixture.issue(TokenKind::ApiKey, theirs, read()).await;
     let unknown = format!("key_{}", "0".repeat(32));
@@ -139,9 +130,7 @@ async fn another_organisations_tokens_behave_like_unknown_ones() {
     assert_eq!(fixture.auth.tokens(theirs, None, 10).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn a_token_made_elsewhere_with_the_secret_is_revoked_by_its_id() {
-    let fixture = Fixture::new().await;
+async fn a_token_made_elsewhere_with_the_secret_is_revoked_by_its_id(fixture: Fixture) {
     let elsewhere = Issuer::new(&Secret::new(SECRET).unwrap(), Lifetime::default(), fixture.clock.clone());
     let issued = elsewhere.issue(&grant(OrgId::LOCAL, read()));
     let open = caller(&fixture.auth, &bearer(&issued)).await;
@@ -150,9 +139,7 @@ async fn a_token_made_elsewhere_with_the_secret_is_revoked_by_its_id() {
     unauthorized(&fixture.another().await, &bearer(&issued)).await;
 }
 
-#[tokio::test]
-async fn rotating_the_secret_ends_what_the_old_one_signed() {
-    let fixture = Fixture::new().await;
+async fn rotating_the_secret_ends_what_the_old_one_signed(fixture: Fixture) {
     let (old, new) = (Secret::new(SECRET).unwrap(), Secret::new("the next secret, of 32 bytes or more").unwrap());
     let issued = fixture.issue(TokenKind::Jwt, OrgId::LOCAL, read()).await;
     let key = fixture.issue(TokenKind::ApiKey, OrgId::LOCAL, read()).await;
@@ -167,9 +154,7 @@ async fn rotating_the_secret_ends_what_the_old_one_signed() {
     caller(&fixture.auth, &bearer(&fresh)).await;
 }
 
-#[tokio::test]
-async fn an_api_key_ends_when_it_was_told_to() {
-    let fixture = Fixture::new().await;
+async fn an_api_key_ends_when_it_was_told_to(fixture: Fixture) {
     let grant = Grant { lifetime: Some(Duration::from_secs(60)), ..grant(OrgId::LOCAL, read()) };
     let issued = fixture.auth.issue(&operator(), TokenKind::ApiKey, None, grant).await.unwrap();
     let open = caller(&fixture.auth, &bearer(&issued)).await;
@@ -178,9 +163,7 @@ async fn an_api_key_ends_when_it_was_told_to() {
     unauthorized(&fixture.auth, &bearer(&issued)).await;
 }
 
-#[tokio::test]
-async fn nobody_grants_what_they_do_not_have() {
-    let fixture = Fixture::new().await;
+async fn nobody_grants_what_they_do_not_have(fixture: Fixture) {
     let (ours, theirs) = (fixture.org("ours").await.id, fixture.org("theirs").await.id);
     let issue = |by: By, org, scopes| {
         let auth = fixture.auth.clone();
@@ -200,9 +183,7 @@ async fn nobody_grants_what_they_do_not_have() {
     assert!(matches!(issue(operator(), OrgId::LOCAL, Scopes::NONE).await, Err(Error::Invalid { .. })));
 }
 
-#[tokio::test]
-async fn only_the_operator_creates_organisations_and_sees_all() {
-    let fixture = Fixture::new().await;
+async fn only_the_operator_creates_organisations_and_sees_all(fixture: Fixture) {
     let ours = fixture.org("ours").await;
     let theirs = fixture.auth.create_org(&operator(), "theirs", Some("k1".to_owned())).await.unwrap();
     let again = fixture.auth.create_org(&operator(), "theirs", Some("k1".to_owned())).await.unwrap();
@@ -222,9 +203,7 @@ async fn only_the_operator_creates_organisations_and_sees_all() {
     assert!(fixture.events(theirs.id).await.is_empty());
 }
 
-#[tokio::test]
-async fn neither_records_nor_events_contain_the_token() {
-    let fixture = Fixture::new().await;
+async fn neither_records_nor_events_contain_the_token(fixture: Fixture) {
     let org = fixture.org("other").await.id;
     let mut secrets = Vec::new();
     for kind in [TokenKind::Jwt, TokenKind::ApiKey] {
@@ -237,9 +216,7 @@ async fn neither_records_nor_events_contain_the_token() {
     assert!(secrets.iter().all(|secret| !told.contains(secret)));
 }
 
-#[tokio::test]
-async fn the_last_use_of_a_key_is_noted() {
-    let fixture = Fixture::new().await;
+async fn the_last_use_of_a_key_is_noted(fixture: Fixture) {
     let issued = fixture.issue(TokenKind::ApiKey, OrgId::LOCAL, read()).await;
     caller(&fixture.auth, &bearer(&issued)).await;
     let stopped = CancellationToken::new();
@@ -249,9 +226,7 @@ async fn the_last_use_of_a_key_is_noted() {
     assert!(record.last_used_at.is_some_and(|at| at >= NOW));
 }
 
-#[tokio::test]
-async fn the_administrators_token_is_made_once() {
-    let fixture = Fixture::new().await;
+async fn the_administrators_token_is_made_once(fixture: Fixture) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("admin.token");
     assert!(fixture.auth.ensure_administrator(&path).await.unwrap());
@@ -267,6 +242,40 @@ async fn the_administrators_token_is_made_once() {
     assert!(!fixture.auth.ensure_administrator(&path).await.unwrap());
     unauthorized(&fixture.auth, &credential).await;
     // Another database does not know the key: made again.
-    assert!(Fixture::new().await.auth.ensure_administrator(&path).await.unwrap());
+    assert!(Fixture::on(Backend::Sqlite).await.auth.ensure_administrator(&path).await.unwrap());
     assert_ne!(std::fs::read_to_string(&path).unwrap(), token);
 }
+
+macro_rules! on_every_backend {
+    ($($promise:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::Fixture::on(super::Backend::Sqlite).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::Fixture::on(super::Backend::Postgres).await).await;
+            })*
+        }
+    };
+}
+
+on_every_backend!(
+    a_token_of_either_kind_names_its_holder,
+    every_refusal_looks_the_same,
+    an_empty_scope_allows_nothing,
+    a_revocation_reaches_open_connections_at_once,
+    a_revocation_by_another_daemon_arrives_within_a_second,
+    another_organisations_tokens_behave_like_unknown_ones,
+    a_token_made_elsewhere_with_the_secret_is_revoked_by_its_id,
+    rotating_the_secret_ends_what_the_old_one_signed,
+    an_api_key_ends_when_it_was_told_to,
+    nobody_grants_what_they_do_not_have,
+    only_the_operator_creates_organisations_and_sees_all,
+    neither_records_nor_events_contain_the_token,
+    the_last_use_of_a_key_is_noted,
+    the_administrators_token_is_made_once,
+);

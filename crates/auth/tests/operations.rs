@@ -1,10 +1,13 @@
 //! The operations, called as a client would.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod fixture;
 
 use fixture::{Fixture, grant, operator};
 use orchestrator_auth::{TokenKind, operations};
-use orchestrator_rpc::{Call, Caller, Code, Credential, Error, Scopes};
+use orchestrator_rpc::{Call, Caller, Code, Credential, Dispatcher, Error, Scopes, contract};
+use orchestrator_sql::Backend;
 use orchestrator_vocab::OrgId;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
@@ -19,14 +22,26 @@ async fn call(fixture: &Fixture, org: OrgId, method: &str, params: Value) -> Res
 
 #[tokio::test]
 async fn the_table_is_sound() {
-    let table = operations(&Fixture::new().await.auth);
+    let table = operations(&Fixture::on(Backend::Sqlite).await.auth);
     table.check().unwrap();
     assert_eq!(table.len(), 5);
 }
 
 #[tokio::test]
+async fn every_operation_keeps_the_contract() {
+    let fixture = Fixture::on(Backend::Sqlite).await;
+    let dispatcher = Dispatcher::new(operations(&fixture.auth)).unwrap();
+    for case in contract::cases(dispatcher.table()) {
+        let call = Call::new(Caller::new(OrgId::LOCAL, "root", case.scopes), "c1");
+        let params = to_raw_value(&case.params).unwrap();
+        let refused = dispatcher.dispatch(call, &case.operation, Some(&params)).await.unwrap_err();
+        assert_eq!((refused.code, &refused.field), (case.expected, &case.field), "{}", case.name());
+    }
+}
+
+#[tokio::test]
 async fn an_operator_makes_an_organisation_and_its_first_token() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on(Backend::Sqlite).await;
     let org =
         call(&fixture, OrgId::LOCAL, "org.create", json!({ "name": "acme", "idempotencyKey": "k" })).await.unwrap();
     let again = call(&fixture, OrgId::LOCAL, "org.create", json!({ "name": "acme", "idempotencyKey": "k" })).await;
@@ -48,7 +63,7 @@ async fn an_operator_makes_an_organisation_and_its_first_token() {
 
 #[tokio::test]
 async fn refusals_have_their_codes() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on(Backend::Sqlite).await;
     let other = fixture.org("other").await.id;
     let issue = json!({ "kind": "jwt", "subject": "x", "scopes": ["daemon.read"] });
     let with = |name: &str, value: Value| {
@@ -75,7 +90,7 @@ async fn refusals_have_their_codes() {
 
 #[tokio::test]
 async fn lists_come_in_pages() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on(Backend::Sqlite).await;
     for _ in 0..5 {
         let grant = grant(OrgId::LOCAL, Scopes::ADMIN);
         fixture.auth.issue(&operator(), TokenKind::ApiKey, None, grant).await.unwrap();

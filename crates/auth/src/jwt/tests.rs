@@ -266,3 +266,16 @@ async fn secrets_rotate_without_a_restart() {
     assert_eq!(issuer.verify(before.token.expose_secret()), Err(Refusal::Signature));
     assert!(issuer.verify(after.token.expose_secret()).is_ok());
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_other_text_verifies_than_the_one_that_was_signed(position: proptest::sample::Index, byte in 0_u8..128) {
+        let clock = Arc::new(orchestrator_vocab::SystemClock);
+        let issuer = Issuer::new(&Secret::new(SECRET).unwrap(), Lifetime::default(), clock);
+        let token = issuer.issue(&grant(Scopes::ADMIN)).token.expose_secret().to_owned();
+        let mut changed = token.clone().into_bytes();
+        *position.get_mut(&mut changed) = byte;
+        let changed = String::from_utf8(changed).unwrap();
+        proptest::prop_assert_eq!(issuer.verify(&changed).is_ok(), changed == token);
+    }
+}
