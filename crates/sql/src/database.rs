@@ -1,10 +1,11 @@
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
 use crate::Error;
 use crate::lock::FileLock;
@@ -148,6 +149,27 @@ impl Database {
         let answer = work(&tx).await;
         tx.end_read().await?;
         answer
+    }
+
+    /// Writes a complete copy of a SQLite database into a new file, while it is being used.
+    ///
+    /// Fails with [`Error::Backup`] if the file exists already or cannot be written, and with [`Error::Unsupported`] on
+    /// PostgreSQL, where `pg_dump` does this better.
+    pub async fn backup_to(&self, file: &Path) -> Result<(), Error> {
+        if self.backend == Backend::Postgres {
+            return Err(Error::Unsupported("copy a PostgreSQL database with pg_dump"));
+        }
+        let failed = |what: String| Error::Backup { path: file.display().to_string(), what };
+        let path = file.to_str().ok_or_else(|| failed("its name is not valid UTF-8".into()))?;
+        // SQLite would also write into an empty file that is there; creating it here makes the refusal certain.
+        OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| failed(error.to_string()))?;
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, "vacuum into $1", [path.into()]);
+        if let Err(error) = self.writing.execute_raw(statement).await {
+            drop(std::fs::remove_file(file));
+            return Err(failed(error.to_string()));
+        }
+        let synced = std::fs::File::open(file).and_then(|written| written.sync_all());
+        synced.map_err(|error| failed(error.to_string()))
     }
 
     /// Refuses further writes, finishes those that are queued, and closes the connections.

@@ -56,6 +56,17 @@ pub enum Error {
         /// The migration this program does not know.
         version: String,
     },
+    /// The copy could not be written: choose a new file on a disk with room.
+    #[error("cannot write the backup {path}: {what}")]
+    Backup {
+        /// Where to.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The database cannot do this; the text says what can.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A closure panicked; its transaction was rolled back. A fault in the program.
     #[error("a write panicked")]
     Panicked,

@@ -194,3 +194,26 @@ async fn a_second_user_of_a_sqlite_file_is_refused() {
 async fn an_address_of_another_kind_is_refused() {
     assert!(matches!(Database::connect("mysql://x", Options::default()).await, Err(Error::Address)));
 }
+
+#[tokio::test]
+async fn a_backup_is_a_complete_database_and_never_overwrites() {
+    let scratch = Scratch::create(Backend::Sqlite).await.unwrap();
+    let database = Database::connect(scratch.url(), Options::default()).await.unwrap();
+    migrate(&database, "test", NUMBERS).await.unwrap();
+    insert(&database, 7).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("copy.db");
+    database.backup_to(&file).await.unwrap();
+    assert!(matches!(database.backup_to(&file).await, Err(Error::Backup { .. })));
+    let copy = Database::connect(&format!("sqlite:{}", file.display()), Options::default()).await.unwrap();
+    migrate(&copy, "test", NUMBERS).await.unwrap();
+    assert_eq!(stored(&copy).await, [7].into());
+}
+
+#[tokio::test]
+async fn postgres_is_backed_up_by_its_own_program() {
+    let scratch = Scratch::create(Backend::Postgres).await.unwrap();
+    let database = Database::connect(scratch.url(), Options::default()).await.unwrap();
+    let refused = database.backup_to(std::path::Path::new("x")).await.unwrap_err();
+    assert!(refused.to_string().contains("pg_dump"));
+}
