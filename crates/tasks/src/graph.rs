@@ -70,18 +70,6 @@ impl Graph {
         }
     }
 
-    /// Removes every edge of these tasks.
-    pub(crate) fn remove_tasks(&mut self, tasks: &[TaskId]) {
-        for task in tasks {
-            let Some(&slot) = self.slots.get(task) else { continue };
-            let node = &self.nodes[slot as usize];
-            let from = node.waits_for.iter().map(|to| (*task, self.nodes[*to as usize].task));
-            let to = node.awaited_by.iter().map(|from| (self.nodes[*from as usize].task, *task));
-            let edges: Vec<Pair> = from.chain(to).collect();
-            self.remove(&edges);
-        }
-    }
-
     fn add_one(&mut self, task: TaskId, depends_on: TaskId) -> Result<bool, Cycle> {
         if task == depends_on {
             return Err(Cycle { path: vec![task, task] });

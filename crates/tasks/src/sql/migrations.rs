@@ -22,7 +22,8 @@ fn backlog(backend: Backend) -> Vec<String> {
         "create index tasks_task_status on tasks_task (org, status, id, priority, owner) where deleted = 0".into(),
         "create index tasks_task_wake on tasks_task (wake_at) where wake_at is not null".into(),
         "create index tasks_task_gone on tasks_task (gone_at) where gone_at is not null".into(),
-        "create unique index tasks_task_key on tasks_task (org, idempotency_key) where idempotency_key is not null".into(),
+        "create unique index tasks_task_key on tasks_task (org, idempotency_key) where idempotency_key is not null"
+            .into(),
         "create index tasks_task_parent on tasks_task (org, parent, id) where parent is not null".into(),
         "create index tasks_task_schedule on tasks_task (org, schedule, id) where schedule is not null".into(),
         format!(
@@ -42,14 +43,15 @@ fn backlog(backend: Backend) -> Vec<String> {
         ),
         format!(
             "create table tasks_ready (org {uuid} not null, class {name} not null, {ready}, \
-             primary key (org, class, rank, id)){clustered}"
+             primary key (org, id)){clustered}"
         ),
-        "create unique index tasks_ready_task on tasks_ready (org, id)".into(),
+        // Holds all that the scheduler reads, in its order: the heads of a class are one short walk.
+        "create index tasks_ready_order on tasks_ready (org, class, rank, id, priority, avoid)".into(),
         format!(
             "create table tasks_line (org {uuid} not null, slot {name} not null, class {name} not null, {ready}, \
-             primary key (org, slot, rank, id)){clustered}"
+             primary key (org, id)){clustered}"
         ),
-        "create unique index tasks_line_task on tasks_line (org, id)".into(),
+        "create index tasks_line_order on tasks_line (org, slot, rank, id)".into(),
         format!(
             "create table tasks_slot (org {uuid} not null, slot {name} not null, taken bigint not null, \
              primary key (org, slot)){clustered}"

@@ -13,8 +13,6 @@ mod slots;
 mod statement;
 mod task_row;
 mod tasks;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;
