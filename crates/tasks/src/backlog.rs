@@ -9,7 +9,7 @@ use crate::poke::Poke;
 use crate::schedule::{Schedule, ScheduleDraft, SchedulePatch};
 use crate::{
     Candidate, Claim, Completion, Config, Counts, Dependency, Draft, Edge, Error, Explanation, Fence, Origin, Patch,
-    Query, Rows, ScheduleQuery, Store, Task, Work, check, explain,
+    Query, Renewed, Rows, ScheduleQuery, Store, Task, Work, check, explain,
 };
 
 /// How often a command runs again because somebody else wrote at the same time.
@@ -157,6 +157,20 @@ impl Backlog {
         fence: Fence,
         progress: Option<Value>,
     ) -> Result<Timestamp, Error> {
+        Ok(self.renew(origin, id, fence, progress).await?.lease_until)
+    }
+
+    /// Like [`heartbeat`](Self::heartbeat), and also says whose lease it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn renew(
+        &self,
+        origin: &Origin,
+        id: TaskId,
+        fence: Fence,
+        progress: Option<Value>,
+    ) -> Result<Renewed, Error> {
         progress.as_ref().map_or(Ok(()), |progress| check::json("progress", progress, check::PROGRESS_BYTES_MAX))?;
         self.run(origin, engine::Heartbeat { id, fence, progress }).await
     }

@@ -1,4 +1,4 @@
-use orchestrator_vocab::{TaskId, Timestamp};
+use orchestrator_vocab::{AgentId, TaskId, Timestamp};
 use serde_json::Value;
 
 use crate::{Fence, Task};
@@ -23,4 +23,13 @@ pub struct Completion {
     pub fence: Fence,
     /// What came of it; `null` if there is nothing to say.
     pub result: Value,
+}
+
+/// A lease that was renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// Whose it is.
+    pub owner: AgentId,
+    /// When the task goes back unless the lease is renewed again.
+    pub lease_until: Timestamp,
 }

@@ -83,7 +83,9 @@ impl Config {
         within("roundTasksMax", self.round_tasks_max as u64, 1, 10_000)?;
         let limits = self.concurrency.keys.values().chain([&self.concurrency.default]);
         match limits.copied().any(|limit| limit == 0) {
-            true => Err(Error::invalid("concurrency", "a limit of 0 would hold its tasks for ever: expected 1 or more")),
+            true => {
+                Err(Error::invalid("concurrency", "a limit of 0 would hold its tasks for ever: expected 1 or more"))
+            }
             false => Ok(()),
         }
     }

@@ -225,10 +225,7 @@ pub(crate) fn about_schedule(
     origin: &Origin,
     now: Timestamp,
 ) -> NewEvent {
-    let mut payload = Map::from_iter([
-        ("scheduleId".to_owned(), json!(id)),
-        ("orgId".to_owned(), json!(origin.org)),
-    ]);
+    let mut payload = Map::from_iter([("scheduleId".to_owned(), json!(id)), ("orgId".to_owned(), json!(origin.org))]);
     if let Value::Object(details) = details {
         payload.extend(details.into_iter().filter(|(_, value)| !value.is_null()));
     }

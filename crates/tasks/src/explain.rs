@@ -108,9 +108,7 @@ pub(crate) async fn explain(
     let why = match &task.state {
         State::Completed { .. } | State::Failed { .. } | State::Cancelled { .. } => Why::Finished {},
         State::AwaitingApproval { .. } => Why::AwaitsApproval {},
-        State::InProgress { owner, .. } => {
-            Why::Runs { agent_id: owner.clone(), decision: task.assignment.clone() }
-        }
+        State::InProgress { owner, .. } => Why::Runs { agent_id: owner.clone(), decision: task.assignment.clone() },
         State::Blocked { .. } => blocked(rows, org, id).await?,
         State::Pending => pending(rows, config, &task, &row, &agents).await?,
     };

@@ -5,6 +5,8 @@ mod backoff;
 mod check;
 mod claim;
 mod config;
+#[cfg(any(test, feature = "test-util"))]
+pub mod conformance;
 mod decide;
 mod draft;
 mod edge;
@@ -20,8 +22,12 @@ mod patch;
 mod poke;
 mod priority;
 mod query;
+#[cfg(feature = "rpc")]
+mod rpc;
 mod schedule;
 mod scheduler;
+#[cfg(feature = "sql")]
+mod sql;
 mod status;
 mod store;
 mod task;
@@ -34,7 +40,7 @@ pub use check::{
     ERROR_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, KIND_CHARS_MAX, METADATA_BYTES_MAX, PROGRESS_BYTES_MAX,
     RESULT_BYTES_MAX, TAG_CHARS_MAX, TAGS_MAX, TITLE_CHARS_MAX,
 };
-pub use claim::{Claim, Completion};
+pub use claim::{Claim, Completion, Renewed};
 pub use config::{Concurrency, Config};
 pub use decide::{
     Accepts, Assignment, Audience, Candidate, Consideration, Decision, Ineligible, LOSERS_MAX, Loser, Ready, Scores,
@@ -51,11 +57,15 @@ pub use origin::Origin;
 pub use patch::Patch;
 pub use priority::{InvalidPriority, Priority};
 pub use query::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, Order, Query, ScheduleQuery};
+#[cfg(feature = "rpc")]
+pub use rpc::{ClaimView, CompletedItem, Deleted, Items, Lease, operations};
 pub use schedule::{
     CATCH_UP_MAX, Cron, Due, Every, Firing, JITTER_MS_MAX, Missed, Overlap, Plan, QUEUED_MAX, Schedule, ScheduleDraft,
     SchedulePatch, WINDOW_MS_MAX, WINDOW_MS_MIN,
 };
 pub use scheduler::{Dispatch, Refused, Round, Scheduler, Workforce};
+#[cfg(feature = "sql")]
+pub use sql::SqlStore;
 pub use status::{InvalidStatus, InvalidTransition, State, Status, Step};
 pub use store::{Counts, Rows, Store, Work};
 pub use task::{Fence, Place, Task};

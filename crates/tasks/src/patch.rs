@@ -83,12 +83,7 @@ impl Patch {
         set(&mut task.description, self.description.as_ref(), "description", &mut changed);
         set(&mut task.kind, self.kind.as_ref(), "kind", &mut changed);
         set(&mut task.priority, self.priority.as_ref(), "priority", &mut changed);
-        set(
-            &mut task.required_capabilities,
-            self.required_capabilities.as_ref(),
-            "requiredCapabilities",
-            &mut changed,
-        );
+        set(&mut task.required_capabilities, self.required_capabilities.as_ref(), "requiredCapabilities", &mut changed);
         set(&mut task.run_at, self.run_at.as_ref(), "runAt", &mut changed);
         set(&mut task.deadline, self.deadline.as_ref(), "deadline", &mut changed);
         set(&mut task.max_attempts, self.max_attempts.as_ref(), "maxAttempts", &mut changed);

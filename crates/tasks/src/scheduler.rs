@@ -31,6 +31,12 @@ pub trait Workforce: Send + Sync {
     /// The organisations that have agents.
     async fn orgs(&self) -> Result<Vec<OrgId>, Error>;
 
+    /// An agent has called by itself: it is alive. The default does nothing with that.
+    async fn seen(&self, org: OrgId, agent: &AgentId) -> Result<(), Error> {
+        let _ = (org, agent);
+        Ok(())
+    }
+
     /// Changes whenever an agent comes, goes, becomes healthy or gets more room.
     fn changed(&self) -> watch::Receiver<u64>;
 }
@@ -137,7 +143,8 @@ impl Scheduler {
         let started = Instant::now();
         let config = self.backlog.config();
         let audience = Audience::Push;
-        let snapshot = Snapshot { ready: &ready, agents: &agents, strategy: config.strategy, audience, limit: usize::MAX };
+        let snapshot =
+            Snapshot { ready: &ready, agents: &agents, strategy: config.strategy, audience, limit: usize::MAX };
         let decision = decide(&snapshot);
         let mut round = Round {
             looked_at: ready.len(),

@@ -114,11 +114,8 @@ async fn claim(
             entry.touched = true;
         }
     }
-    let mut free: BTreeMap<&AgentId, u32> = with_load(agents, running)
-        .iter()
-        .zip(agents)
-        .map(|(loaded, agent)| (&agent.id, loaded.free()))
-        .collect();
+    let mut free: BTreeMap<&AgentId, u32> =
+        with_load(agents, running).iter().zip(agents).map(|(loaded, agent)| (&agent.id, loaded.free())).collect();
     let mut claims = Vec::with_capacity(mine.len());
     for assignment in assignments.iter().filter(|assignment| mine.contains(&assignment.task)) {
         let Some(left) = free.get_mut(&assignment.agent).filter(|left| **left > 0) else { continue };

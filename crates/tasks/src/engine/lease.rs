@@ -1,9 +1,9 @@
 use async_trait::async_trait;
-use orchestrator_vocab::{TaskId, Timestamp};
+use orchestrator_vocab::TaskId;
 use serde_json::Value;
 
 use super::{Command, Plan};
-use crate::{Error, Event, Fence, Released, Step, Task};
+use crate::{Error, Event, Fence, Released, Renewed, Step, Task};
 
 /// The owner is alive. Good also for a lease that has run out, as long as nobody has taken the task back.
 pub(crate) struct Heartbeat {
@@ -14,18 +14,19 @@ pub(crate) struct Heartbeat {
 
 #[async_trait]
 impl Command for Heartbeat {
-    type Output = Timestamp;
+    type Output = Renewed;
 
-    async fn run(&self, plan: &mut Plan<'_>) -> Result<Timestamp, Error> {
+    async fn run(&self, plan: &mut Plan<'_>) -> Result<Renewed, Error> {
         plan.load([self.id]).await?;
-        plan.owned(self.id, self.fence)?;
+        let owner = plan.owned(self.id, self.fence)?.state.owner().cloned();
         let lease_until = plan.now + plan.config.lease();
         let before = plan.step(self.id, &Step::Renew { lease_until })?;
         if let Some(progress) = &self.progress {
             plan.change(self.id)?.progress = Some(progress.clone());
             plan.report(self.id, Some(before), Event::Progressed);
         }
-        Ok(lease_until)
+        let owner = owner.ok_or(Error::Conflict)?;
+        Ok(Renewed { owner, lease_until })
     }
 }
 

@@ -74,7 +74,8 @@ impl Retry {
                 (State::Completed { .. }, _) => true,
                 (State::Failed { .. } | State::Cancelled { .. }, OnFailure::Continue) => true,
                 (State::Failed { .. } | State::Cancelled { .. }, OnFailure::Cancel) => {
-                    let problem = format!("it depends on {}, which is {}: retry that first", edge.depends_on, state.status());
+                    let problem =
+                        format!("it depends on {}, which is {}: retry that first", edge.depends_on, state.status());
                     return Err(Error::invalid("taskId", problem));
                 }
                 _ => false,

@@ -65,3 +65,10 @@ impl Store for MemoryStore {
         work(&MemoryRows::new(&mut data, self.clock.now(), false)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::conformance::Fixture;
+
+    crate::task_store_conformance!(async { Fixture::memory() });
+}

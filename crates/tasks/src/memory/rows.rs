@@ -224,8 +224,11 @@ impl Rows for MemoryRows<'_> {
     async fn remove_finished(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
         let mut inner = self.write()?;
         let over = inner.data.over.iter().take_while(|(at, ..)| *at < before);
-        let over: Vec<(OrgId, TaskId)> =
-            over.filter(|(_, org, id)| !inner.is_awaited(*org, *id)).take(limit).map(|(_, org, id)| (*org, *id)).collect();
+        let over: Vec<(OrgId, TaskId)> = over
+            .filter(|(_, org, id)| !inner.is_awaited(*org, *id))
+            .take(limit)
+            .map(|(_, org, id)| (*org, *id))
+            .collect();
         over.iter().for_each(|(org, id)| inner.remove_task(*org, *id));
         Ok(over.len() as u64)
     }

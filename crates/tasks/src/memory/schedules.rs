@@ -32,7 +32,8 @@ impl Inner<'_> {
         let old = self.data.set_schedule(org, id, None);
         self.note(Undo::Schedule(org, id, old));
         let range = (org, id, Timestamp(i64::MIN))..=(org, id, Timestamp(i64::MAX));
-        let instants: Vec<Timestamp> = self.data.occurrences.range(range).map(|((_, _, instant), _)| *instant).collect();
+        let instants: Vec<Timestamp> =
+            self.data.occurrences.range(range).map(|((_, _, instant), _)| *instant).collect();
         for instant in instants {
             let old = self.data.occurrences.remove(&(org, id, instant));
             self.note(Undo::Occurrence(org, id, instant, old));
