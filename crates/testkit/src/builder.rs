@@ -1,0 +1,220 @@
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use orchestrator_sql::{Backend, Scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use crate::output::Output;
+use crate::{Daemon, PATIENCE, binary, patiently};
+
+const PROGRAM: &str = "orchestrator-daemon";
+/// Of our own environment these reach the daemon: where programs are, and where coverage is written.
+const INHERITED: [&str; 2] = ["PATH", "LLVM_PROFILE_FILE"];
+
+/// How a daemon will be started. Kept by the [`Daemon`], to start it again.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    config: Value,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    backend: Backend,
+    database: Option<Arc<Scratch>>,
+    directory: Option<Arc<TempDir>>,
+}
+
+/// How a daemon ended that was expected to refuse its start.
+#[derive(Debug)]
+pub struct Refused {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All it printed.
+    pub output: String,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: json!({}),
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            backend: Backend::Sqlite,
+            database: None,
+            directory: None,
+        }
+    }
+
+    /// Adds to the configuration file, section by section: what is given wins over what was there.
+    #[must_use]
+    pub fn config(mut self, more: Value) -> Self {
+        merge(&mut self.config, more);
+        self
+    }
+
+    /// Lifts the rate limits, for tests that send much and are about something else.
+    #[must_use]
+    pub fn without_rate_limits(self) -> Self {
+        self.config(json!({"rateLimit": {"enabled": false}}))
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Where tasks are kept. A PostgreSQL database is made for this daemon and dropped after it.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Shares the database of another daemon.
+    #[must_use]
+    pub fn database_of(mut self, other: &Daemon) -> Self {
+        self.database.clone_from(&other.builder_of().database);
+        self
+    }
+
+    /// Shares the data directory of another daemon.
+    #[must_use]
+    pub fn directory_of(mut self, other: &Daemon) -> Self {
+        self.directory.clone_from(&other.builder_of().directory);
+        self
+    }
+
+    /// Starts the daemon and waits until it listens.
+    ///
+    /// # Errors
+    /// The program is not built, there is no database server, or the daemon ended: with all it printed.
+    pub async fn start(mut self) -> anyhow::Result<Daemon> {
+        let (mut child, output, readers) = self.spawn().await?;
+        let started = tokio::time::timeout(PATIENCE, async {
+            tokio::select! {
+                url = output.url() => Ok(url),
+                status = child.wait() => Err(status),
+            }
+        });
+        match started.await {
+            Ok(Ok(url)) => Daemon::started(self, child, output, readers, url),
+            Ok(Err(status)) => {
+                finish(readers).await;
+                bail!(
+                    "the daemon ended at its start ({}):\n{}",
+                    status.context("waiting for the daemon")?,
+                    output.text()
+                )
+            }
+            Err(_) => bail!("the daemon printed no `listening on http://…` within {PATIENCE:?}:\n{}", output.text()),
+        }
+    }
+
+    /// Starts a daemon that must end by itself, and waits for that.
+    ///
+    /// # Panics
+    /// If it starts all the same.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn refused(mut self) -> anyhow::Result<Refused> {
+        let (mut child, output, readers) = self.spawn().await?;
+        let status = patiently("the daemon to refuse its start", async {
+            tokio::select! {
+                url = output.url() => panic!("the daemon should have refused its start, but listens on {url}"),
+                status = child.wait() => status,
+            }
+        });
+        let status = status.await?;
+        finish(readers).await;
+        Ok(Refused { status, output: output.text() })
+    }
+
+    /// The data directory, once it was started.
+    pub(crate) fn data_directory(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.directory.as_deref().context("the daemon was never started")?.path().join("data"))
+    }
+
+    async fn spawn(&mut self) -> anyhow::Result<(Child, Output, JoinSet<()>)> {
+        let program = binary::path(PROGRAM)?;
+        if self.backend == Backend::Postgres && self.database.is_none() {
+            self.database = Some(Arc::new(Scratch::create(Backend::Postgres).await?));
+        }
+        let directory = match &self.directory {
+            Some(directory) => directory.clone(),
+            None => self.directory.insert(Arc::new(tempfile::tempdir()?)).clone(),
+        };
+        let mut command = self.command(&program, directory.path())?;
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let (output, mut readers) = (Output::new(), JoinSet::new());
+        output.follow(child.stdout.take().context("its output is piped")?, &mut readers);
+        output.follow(child.stderr.take().context("its errors are piped")?, &mut readers);
+        Ok((child, output, readers))
+    }
+
+    fn command(&self, program: &Path, directory: &Path) -> anyhow::Result<Command> {
+        // A working directory of its own: nobody's `.env` and `orchestrator.toml` are read.
+        let work = directory.join("work");
+        std::fs::create_dir_all(&work)?;
+        let config = directory.join("config.json");
+        std::fs::write(&config, serde_json::to_vec_pretty(&self.config)?)?;
+        let mut command = Command::new(program);
+        command.args(&self.arguments);
+        command.args(["--port", "0", "--config"]).arg(config).arg("--data-dir").arg(directory.join("data"));
+        command.env_clear().envs(inherited());
+        if let Some(database) = &self.database {
+            command.env("DATABASE_URL", database.url());
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(work).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "passed on to the daemon, which reads its own settings")]
+fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+    INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
+/// Reads what is left in the pipes of a program that has ended. Its orphans may hold them open: then it is enough.
+pub(crate) async fn finish(mut readers: JoinSet<()>) {
+    let all = async { while readers.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), all).await;
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_configuration_wins_key_by_key() {
+        let builder = Builder::new().config(json!({"daemon": {"maxSessions": 1, "name": "a"}}));
+        let builder = builder.config(json!({"daemon": {"maxSessions": 2}, "metrics": {"enabled": false}}));
+        let expected = json!({"daemon": {"maxSessions": 2, "name": "a"}, "metrics": {"enabled": false}});
+        assert_eq!(builder.config, expected);
+    }
+}
