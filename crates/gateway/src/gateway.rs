@@ -3,8 +3,8 @@ use std::sync::Arc;
 use orchestrator_rpc::{Authenticator, Table};
 use orchestrator_vocab::{Clock, SystemClock};
 
-use crate::shared::{NamedPage, Phase, Server, Shared};
-use crate::{AlwaysReady, CallService, Config, Counters, Error, Limits, Page, Readiness, Tls, Unlimited};
+use crate::shared::{AnyPage, NamedPage, Phase, Server, Shared};
+use crate::{AlwaysReady, CallService, Config, Counters, Error, Limits, OpenPage, Page, Readiness, Tls, Unlimited};
 
 /// The server side of an operation table. Cheap to clone; all clones are one gateway.
 #[derive(Clone)]
@@ -109,7 +109,14 @@ impl Builder {
     /// Serves a page at `path` to callers with `daemon.read`, for example `/status` or `/metrics`.
     #[must_use]
     pub fn page(mut self, path: impl Into<String>, content_type: &'static str, page: Page) -> Self {
-        self.pages.push(NamedPage { path: path.into(), content_type, page });
+        self.pages.push(NamedPage { path: path.into(), content_type, page: AnyPage::Reader(page) });
+        self
+    }
+
+    /// Serves a page at `path` to everybody: for a second gateway on a listener that only this machine reaches.
+    #[must_use]
+    pub fn open_page(mut self, path: impl Into<String>, content_type: &'static str, page: OpenPage) -> Self {
+        self.pages.push(NamedPage { path: path.into(), content_type, page: AnyPage::Open(page) });
         self
     }
 

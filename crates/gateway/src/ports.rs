@@ -66,3 +66,6 @@ impl Readiness for AlwaysReady {
 
 /// Writes a page such as `/status` or `/metrics` for a caller, who is known to have `daemon.read`.
 pub type Page = Box<dyn Fn(Caller) -> BoxFuture<'static, Result<String, Error>> + Send + Sync>;
+
+/// Writes a page for everybody who can reach the listener.
+pub type OpenPage = Box<dyn Fn() -> BoxFuture<'static, Result<String, Error>> + Send + Sync>;

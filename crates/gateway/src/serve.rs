@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::Gateway;
 use crate::admission::{Full, Place};
+use crate::shared::Shared;
 use crate::stream::Stream;
 
 /// What a refused connection hears, if it is plain HTTP.
@@ -38,50 +38,50 @@ pub struct Summary {
 impl Gateway {
     /// Serves until `stop`, then drains: not ready at once, no new connections, every call that runs is answered, WebSockets
     /// are closed with 1001, and what is left after `drain_timeout` is cut. Serving several listeners is fine; the
-    /// first stop ends the connections of all.
+    /// first stop ends the connections of all. Dropping the future cuts everything.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Summary {
-        let connections = TaskTracker::new();
-        let acceptor = Acceptor {
+        let mut acceptor = Acceptor {
             gateway: self.clone(),
-            connections: connections.clone(),
-            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             local: listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback()),
+            connections: JoinSet::new(),
+            refusals: JoinSet::new(),
         };
         acceptor.accept_until(&listener, &stop).await;
         drop(listener);
-        self.drain(&connections).await
+        self.drain(acceptor.connections).await
     }
 
-    async fn drain(&self, connections: &TaskTracker) -> Summary {
+    async fn drain(&self, mut connections: JoinSet<()>) -> Summary {
         let started = Instant::now();
+        while connections.try_join_next().is_some() {}
         let open = connections.len();
         let phase = &self.shared.phase;
         phase.draining.cancel();
         phase.stopping.cancel();
-        connections.close();
-        let mut cut = 0;
-        if timeout(self.shared.config.drain_timeout, connections.wait()).await.is_err() {
-            cut = connections.len();
-            phase.cutting.cancel();
-            connections.wait().await;
-        }
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let cut = match timeout(self.shared.config.drain_timeout, ended).await {
+            Ok(()) => 0,
+            Err(_) => connections.len(),
+        };
+        connections.shutdown().await;
         Summary { open, cut, took: started.elapsed() }
     }
 }
 
 struct Acceptor {
     gateway: Gateway,
-    connections: TaskTracker,
-    refusals: Arc<Semaphore>,
     local: bool,
+    connections: JoinSet<()>,
+    refusals: JoinSet<()>,
 }
 
 impl Acceptor {
-    async fn accept_until(&self, listener: &TcpListener, stop: &CancellationToken) {
+    async fn accept_until(&mut self, listener: &TcpListener, stop: &CancellationToken) {
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                Some(_) = self.connections.join_next() => continue, // its task would stay allocated otherwise
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -101,32 +101,51 @@ impl Acceptor {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
         let shared = &self.gateway.shared;
         let address = peer.ip().to_canonical();
         match shared.admission.admit(address, &shared.config) {
             Ok(place) => {
-                self.connections.spawn(connected(self.gateway.clone(), stream, address, self.local, place));
+                let open = Open::new(shared.clone(), place);
+                let local = self.local;
+                self.connections.spawn(connected(self.gateway.clone(), stream, address, local, open));
             }
             Err(full) => self.refuse(stream, full),
         }
     }
 
-    fn refuse(&self, stream: TcpStream, full: Full) {
+    fn refuse(&mut self, stream: TcpStream, full: Full) {
         let counters = &self.gateway.shared.counters;
         match full {
             Full::Total => counters.refused_total.increment(),
             Full::Address => counters.refused_address.increment(),
         }
-        if self.gateway.shared.tls.is_some() {
-            return;
-        }
-        if let Ok(permit) = self.refusals.clone().try_acquire_owned() {
-            self.connections.spawn(async move {
+        while self.refusals.try_join_next().is_some() {}
+        if self.gateway.shared.tls.is_none() && self.refusals.len() < REFUSALS_MAX {
+            self.refusals.spawn(async move {
                 let _ = timeout(REFUSAL_TIMEOUT, say_busy(stream)).await;
-                drop(permit);
             });
         }
+    }
+}
+
+/// One more open connection, until it is dropped, be it by a panic.
+struct Open {
+    shared: Arc<Shared>,
+    _place: Place,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, place: Place) -> Self {
+        shared.counters.connections.increment();
+        shared.counters.connections_open.increment();
+        Self { shared, _place: place }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.counters.connections_open.decrement();
     }
 }
 
@@ -139,21 +158,8 @@ async fn say_busy(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn connected(gateway: Gateway, stream: TcpStream, address: IpAddr, local: bool, place: Place) {
-    let shared = gateway.shared.clone();
-    shared.counters.connections.increment();
-    shared.counters.connections_open.increment();
+async fn connected(gateway: Gateway, stream: TcpStream, address: IpAddr, local: bool, _open: Open) {
     let _ = stream.set_nodelay(true);
-    tokio::select! {
-        biased;
-        () = shared.phase.cutting.cancelled() => {}
-        () = encrypted_or_not(gateway, stream, address, local) => {}
-    }
-    shared.counters.connections_open.decrement();
-    drop(place);
-}
-
-async fn encrypted_or_not(gateway: Gateway, stream: TcpStream, address: IpAddr, local: bool) {
     let stream = match &gateway.shared.tls {
         None => Stream::Plain(stream),
         Some(tls) => {

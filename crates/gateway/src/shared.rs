@@ -5,7 +5,7 @@ use orchestrator_vocab::{Clock, Id, Kind};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::{CallService, Config, Counters, Limits, Page, Readiness, Tls};
+use crate::{CallService, Config, Counters, Limits, OpenPage, Page, Readiness, Tls};
 
 /// What all connections of a gateway share.
 pub(crate) struct Shared {
@@ -28,7 +28,15 @@ pub(crate) struct Shared {
 pub(crate) struct NamedPage {
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
-    pub(crate) page: Page,
+    pub(crate) page: AnyPage,
+}
+
+/// A page and who may see it.
+pub(crate) enum AnyPage {
+    /// Callers with `daemon.read`.
+    Reader(Page),
+    /// Everybody.
+    Open(OpenPage),
 }
 
 /// What the server says it is.
@@ -38,15 +46,13 @@ pub(crate) struct Server {
     pub(crate) version: String,
 }
 
-/// The three steps of an end.
+/// The two steps of an end.
 #[derive(Debug, Default)]
 pub(crate) struct Phase {
     /// Not ready any more.
     pub(crate) draining: CancellationToken,
     /// Connections finish what they are at.
     pub(crate) stopping: CancellationToken,
-    /// Connections are dropped.
-    pub(crate) cutting: CancellationToken,
 }
 
 /// One connection, as a kind of id.

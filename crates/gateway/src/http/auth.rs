@@ -1,11 +1,13 @@
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use orchestrator_rpc::{Caller, Code, Credential, Error, Scope};
 
-use super::reply::Refusal;
+use super::reply::{Refusal, UNAUTHORIZED};
 use crate::Attempt;
 use crate::shared::Shared;
 
@@ -54,15 +56,18 @@ impl Shared {
 
     /// Asks who this is, and counts it against the address if it is nobody.
     pub(crate) async fn login(&self, credential: &Credential, address: IpAddr) -> Result<Arc<Caller>, Error> {
-        match self.authenticator.authenticate(credential).await {
+        let asked = AssertUnwindSafe(self.authenticator.authenticate(credential)).catch_unwind().await;
+        let answer = asked.unwrap_or_else(|_| {
+            self.counters.panics.increment();
+            Err(Error::internal("the authenticator panicked"))
+        });
+        match answer {
             Ok(caller) if caller.is_good() => Ok(Arc::new(caller)),
             Err(error) if matches!(error.code, Code::Unavailable | Code::Internal | Code::RateLimited) => Err(error),
             Ok(_) | Err(_) => {
                 self.counters.logins_failed.increment();
-                let counted = self.count(address, Attempt::FailedLogin);
-                Err(counted
-                    .err()
-                    .map_or_else(|| Error::unauthorized(super::reply::UNAUTHORIZED), |refusal| refusal.error().clone()))
+                let limited = self.count(address, Attempt::FailedLogin).err();
+                Err(limited.map_or_else(|| Error::unauthorized(UNAUTHORIZED), Refusal::into_error))
             }
         }
     }

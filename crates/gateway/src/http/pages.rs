@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::connection::Client;
 use super::reply::{self, Refusal};
-use crate::shared::Shared;
+use crate::shared::{AnyPage, Shared};
 
 /// The process answers, which is all this asks.
 pub(crate) async fn livez() -> Response {
@@ -26,20 +26,26 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// One of the pages that need `daemon.read`; `index` is its place in the list.
+/// One of the pages the gateway was given; `index` is its place in the list.
 pub(crate) async fn page(
     shared: Arc<Shared>,
     index: usize,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Response {
-    let caller = match shared.reader(&headers, client.0).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
     let page = &shared.pages[index];
-    match (page.page)(Arc::unwrap_or_clone(caller)).await {
+    match written(&shared, &page.page, client, &headers).await {
         Ok(text) => reply::text(StatusCode::OK, page.content_type, text),
-        Err(error) => Refusal::from(error).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn written(shared: &Shared, page: &AnyPage, client: Client, headers: &HeaderMap) -> Result<String, Refusal> {
+    match page {
+        AnyPage::Open(page) => Ok(page().await?),
+        AnyPage::Reader(page) => {
+            let caller = shared.reader(headers, client.0).await?;
+            Ok(page(Arc::unwrap_or_clone(caller)).await?)
+        }
     }
 }

@@ -52,8 +52,8 @@ impl Refusal {
         Self::from(Error::new(Code::RateLimited, "too many requests").with_retry_after(after.0))
     }
 
-    pub(crate) fn error(&self) -> &Error {
-        &self.error
+    pub(crate) fn into_error(self) -> Error {
+        *self.error
     }
 }
 

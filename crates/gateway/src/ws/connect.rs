@@ -34,6 +34,7 @@ pub(crate) async fn connect(shared: &Shared, mut socket: Socket, login: Login) -
     let id = ConnectionId::new();
     let Login { caller, address, traceparent } = login;
     if let Some(caller) = caller {
+        socket.trust();
         return Some(Ready { id, socket, caller, traceparent, dialect: None });
     }
     let found = tokio::select! {
@@ -44,7 +45,10 @@ pub(crate) async fn connect(shared: &Shared, mut socket: Socket, login: Login) -
         () = shared.phase.stopping.cancelled() => Err(Some(Close::GoingAway)),
     };
     match found {
-        Ok((caller, dialect)) => Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect) }),
+        Ok((caller, dialect)) => {
+            socket.trust();
+            Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect) })
+        }
         Err(Some(close)) => {
             socket.close(close).await;
             None

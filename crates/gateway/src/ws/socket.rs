@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use crate::Counters;
 use crate::shared::Shared;
-use crate::stream::Stream;
+use crate::stream::{Metered, Stream};
 
 /// Allocated per connection; larger messages grow it while they are read.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -23,6 +24,8 @@ const READ_BUFFER_BYTES: usize = 4 << 10;
 const WRITE_BUFFER_BYTES: usize = 8 << 10;
 /// With more than this waiting, calls are not read and events are left where they are.
 const CROWDED_BYTES: usize = 256 << 10;
+/// What a peer may send before it is authenticated: enough for a long token.
+const UNKNOWN_BYTES_MAX: usize = 64 << 10;
 /// For what is queued, the close frame and the peer's last words.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -78,7 +81,7 @@ pub(crate) enum Received {
 
 /// A WebSocket with a bounded queue of what is to be sent.
 pub(crate) struct Socket {
-    ws: WebSocketStream<Stream>,
+    ws: WebSocketStream<Metered>,
     queue: VecDeque<Message>,
     queued_bytes: usize,
     queue_bytes_max: usize,
@@ -93,7 +96,13 @@ impl Socket {
             .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_message_size(Some(shared.config.message_bytes_max))
             .max_frame_size(Some(shared.config.message_bytes_max));
-        let ws = WebSocketStream::from_partially_read(stream, already_read.into(), Role::Server, Some(config)).await;
+        let ws = WebSocketStream::from_partially_read(
+            Metered::new(stream, UNKNOWN_BYTES_MAX),
+            already_read.into(),
+            Role::Server,
+            Some(config),
+        )
+        .await;
         Self {
             ws,
             queue: VecDeque::new(),
@@ -102,6 +111,11 @@ impl Socket {
             is_flushed: true,
             counters: shared.counters.clone(),
         }
+    }
+
+    /// The peer is known now and may send what the limits of messages allow.
+    pub(crate) fn trust(&mut self) {
+        self.ws.get_mut().allowance = usize::MAX;
     }
 
     pub(crate) fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
@@ -199,6 +213,7 @@ impl Socket {
 
     /// Closing with unread bytes would reset the connection, and the peer might never see the close frame.
     async fn linger(&mut self) -> Result<(), tungstenite::Error> {
+        self.trust();
         let stream = self.ws.get_mut();
         stream.shutdown().await?;
         let mut scratch = [0; 1024];
@@ -210,6 +225,9 @@ impl Socket {
 fn fault(error: &tungstenite::Error) -> Received {
     match error {
         tungstenite::Error::Capacity(_) => Received::Fault(Close::TooLarge),
+        tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Received::Fault(Close::TooLarge)
+        }
         tungstenite::Error::Utf8(_) => Received::Fault(Close::NotUtf8),
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Received::Gone,
         tungstenite::Error::Protocol(_) => Received::Fault(Close::ProtocolError),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use orchestrator_gateway::{Attempt, Config, Limits, Readiness, RetryAfter};
+use orchestrator_gateway::{Attempt, Builder, Config, Limits, Readiness, RetryAfter};
 use serde_json::json;
 
 use crate::support::{GOOD, JSON, Response, Server, read_to_end};
@@ -41,7 +41,7 @@ async fn what_is_not_ready_says_why() {
 
 #[tokio::test]
 async fn pages_need_the_scope_to_read() {
-    let page = |builder: orchestrator_gateway::Builder| {
+    let page = |builder: Builder| {
         let metrics = |_| async { Ok("things_total 1\n".to_owned()) }.boxed();
         let status = |_| async { panic!("planted") }.boxed();
         builder.page("/metrics", "text/plain", Box::new(metrics)).page("/status", "application/json", Box::new(status))
@@ -54,6 +54,14 @@ async fn pages_need_the_scope_to_read() {
     server.get("/status", GOOD).await.refused(500, "INTERNAL");
     assert_eq!(server.get("/livez", "").await.status, 200, "the server lives");
     assert_eq!(server.gateway.counters().snapshot().panics, 1);
+}
+
+#[tokio::test]
+async fn open_pages_need_nothing() {
+    let page = || async { Ok("things_total 1\n".to_owned()) }.boxed();
+    let open = |builder: Builder| builder.open_page("/metrics", "text/plain", Box::new(page));
+    let server = Server::with(Config::default(), open).await;
+    assert_eq!(server.get("/metrics", "").await.body, "things_total 1\n");
 }
 
 #[tokio::test]

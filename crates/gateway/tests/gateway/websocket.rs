@@ -117,6 +117,9 @@ async fn a_panic_and_nonsense_leave_the_connection_alone() {
     let server = Server::start().await;
     let mut client = server.signed_in().await;
     refusal(&ask(&mut client, "thing.boom", json!({})).await, "INTERNAL");
+    let mut other = server.websocket(None).await.unwrap();
+    say(&mut other, &connect("panic", &json!({}))).await;
+    refusal(&hear(&mut other).await, "INTERNAL");
     client.send(Message::text("{nonsense")).await.unwrap();
     refusal(&hear(&mut client).await, "PARSE");
     assert_eq!(ask(&mut client, "thing.get", json!({ "thingId": "t" })).await["result"]["thingId"], "t");
@@ -135,6 +138,19 @@ async fn a_message_that_is_too_large_closes_with_1009() {
         let _ = client.send(Message::Frame(frame)).await;
     }
     assert_eq!(closed(&mut client).await, 1009, "in fragments too");
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_send_much() {
+    let server = Server::start().await;
+    let mut client = server.websocket(None).await.unwrap();
+    say(&mut client, &connect(&"x".repeat(100_000), &json!({}))).await;
+    assert_eq!(closed(&mut client).await, 1009);
+    let mut client = server.websocket(None).await.unwrap();
+    say(&mut client, &connect("good", &json!({}))).await;
+    assert_eq!(hear(&mut client).await["id"], 1);
+    let long = "x".repeat(100_000);
+    assert_eq!(ask(&mut client, "thing.get", json!({ "thingId": long })).await["result"]["thingId"], long);
 }
 
 #[tokio::test]
