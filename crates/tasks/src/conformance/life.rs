@@ -111,6 +111,7 @@ pub async fn a_refused_command_changes_nothing(fixture: &Fixture) {
     let claimed = claim_one(&backlog).await;
     complete(&backlog, &claimed).await;
     let waiting = create(&backlog, "waiting").await;
+    let waiting = get(&backlog, waiting.id).await;
     let (events, counts) = (fixture.events().await.len(), backlog.counts(ORG).await.expect("counts"));
     let from = origin();
     let itself = vec![waiting.id.into()];
