@@ -1,1 +1,11 @@
-//! Finds secrets in text and streams, in linear time.
+#![doc = include_str!("../README.md")]
+
+mod find;
+mod forms;
+mod json;
+mod patterns;
+mod redactor;
+mod stream;
+
+pub use redactor::{Builder, LENGTH_MIN, Redactor, TooShort};
+pub use stream::Stream;
