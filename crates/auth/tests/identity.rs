@@ -111,6 +111,41 @@ async fn a_revocation_by_another_daemon_arrives_within_a_second(fixture: Fixture
     tasks.join_all().await;
 }
 
+/// Opens connections with a credential until it is refused.
+async fn connect_until_refused(auth: Auth, credential: Credential) -> Vec<Caller> {
+    let mut callers = Vec::new();
+    while let Ok(caller) = auth.authenticate(&credential).await {
+        if callers.len() < 1_000 {
+            callers.push(caller);
+        }
+        tokio::task::yield_now().await;
+    }
+    callers
+}
+
+async fn nobody_slips_in_while_a_token_is_revoked(fixture: Fixture) {
+    let there = fixture.another().await;
+    let stop = CancellationToken::new();
+    let mut polling = tokio::task::JoinSet::new();
+    polling.spawn({
+        let (there, stop) = (there.clone(), stop.clone());
+        async move { there.run(stop).await }
+    });
+    for kind in [TokenKind::Jwt, TokenKind::ApiKey] {
+        let issued = fixture.issue(kind, OrgId::LOCAL, read()).await;
+        let mut connecting = tokio::task::JoinSet::new();
+        for auth in [&fixture.auth, &there, &fixture.auth, &there] {
+            connecting.spawn(connect_until_refused(auth.clone(), bearer(&issued)));
+        }
+        fixture.auth.authenticate(&bearer(&issued)).await.unwrap();
+        fixture.auth.revoke(&operator(), &issued.id).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(5), connecting.join_all()).await.unwrap();
+        assert!(ended.iter().flatten().all(|caller| !caller.is_good()));
+    }
+    stop.cancel();
+    polling.join_all().await;
+}
+
 async fn another_organisations_tokens_behave_like_unknown_ones(fixture: Fixture) {
     let (ours, theirs) = (fixture.org("ours").await.id, fixture.org("theirs").await.id);
     let key = fixture.issue(TokenKind::ApiKey, theirs, read()).await;
@@ -269,6 +304,7 @@ on_every_backend!(
     an_empty_scope_allows_nothing,
     a_revocation_reaches_open_connections_at_once,
     a_revocation_by_another_daemon_arrives_within_a_second,
+    nobody_slips_in_while_a_token_is_revoked,
     another_organisations_tokens_behave_like_unknown_ones,
     a_token_made_elsewhere_with_the_secret_is_revoked_by_its_id,
     rotating_the_secret_ends_what_the_old_one_signed,
