@@ -1,0 +1,186 @@
+mod change;
+mod memory;
+mod sweep;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orchestrator_sql::Database;
+use orchestrator_vocab::{AgentId, Clock, OrgId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::sql::{self, Row};
+use crate::{Agent, Config, Definition, Error, Kind, Outcome, Status};
+use memory::Memory;
+
+/// Every agent of every organisation. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    programs: BTreeMap<OrgId, BTreeMap<AgentId, Definition>>,
+    clock: Arc<dyn Clock>,
+    config: Config,
+    memory: Memory,
+    changed: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("programs", &self.0.programs).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Brings the tables up to date and takes the operator's programs over. Starts nothing: spawn [`Registry::run`].
+    ///
+    /// The database must have been connected with the [`Numbering`](orchestrator_events::Numbering) of its event log.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a configuration out of bounds, also for two programs of one name; [`Error::Store`].
+    pub async fn open(
+        database: Database,
+        programs: Vec<Definition>,
+        clock: Arc<dyn Clock>,
+        config: Config,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let mut by_org = BTreeMap::<OrgId, BTreeMap<AgentId, Definition>>::new();
+        for program in programs {
+            program.validate()?;
+            let id = program.id.clone();
+            if by_org.entry(program.org).or_default().insert(id.clone(), program).is_some() {
+                return Err(Error::invalid("agents", format!("`{id}` is configured twice")));
+            }
+        }
+        orchestrator_sql::migrate(&database, "agents", sql::migrations::ALL).await?;
+        let changed = watch::Sender::new(0);
+        Ok(Self(Arc::new(Inner { database, programs: by_org, clock, config, memory: Memory::default(), changed })))
+    }
+
+    /// Every agent of the organisation, in the order of their names: also lost and disabled ones.
+    pub async fn candidates(&self, org: OrgId) -> Result<Vec<Agent>, Error> {
+        let rows = sql::all(self.0.database.reader(), org).await?;
+        let mut agents: BTreeMap<AgentId, Agent> =
+            rows.into_iter().filter_map(|row| self.0.of_row(row)).map(|agent| (agent.id.clone(), agent)).collect();
+        for (id, program) in self.0.programs.get(&org).into_iter().flatten() {
+            agents.entry(id.clone()).or_insert_with(|| self.0.of_program(program, None));
+        }
+        Ok(agents.into_values().collect())
+    }
+
+    /// At most `limit` agents with names after `after`, in the order of their names.
+    pub async fn list(&self, org: OrgId, after: Option<&AgentId>, limit: usize) -> Result<Vec<Agent>, Error> {
+        let is_later = |agent: &Agent| after.is_none_or(|after| agent.id > *after);
+        Ok(self.candidates(org).await?.into_iter().filter(is_later).take(limit).collect())
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn get(&self, org: OrgId, id: &AgentId) -> Result<Agent, Error> {
+        let row = sql::find(self.0.database.reader(), org, id).await?;
+        self.0.agent(org, id, row).ok_or_else(|| Error::NotFound(id.clone()))
+    }
+
+    /// The organisations that have agents.
+    pub async fn orgs(&self) -> Result<Vec<OrgId>, Error> {
+        let mut orgs = sql::orgs(self.0.database.reader()).await?;
+        orgs.extend(self.0.programs.keys());
+        orgs.sort_unstable();
+        orgs.dedup();
+        Ok(orgs)
+    }
+
+    /// Takes the end of one of the agent's attempts into account. Kept in memory: a new start begins with a clean slate.
+    pub fn record_outcome(&self, org: OrgId, id: &AgentId, outcome: Outcome) {
+        if self.0.memory.record(org, id, outcome, self.0.clock.now(), &self.0.config) {
+            self.0.bump();
+        }
+    }
+
+    /// Changes its value whenever an agent of this registry comes, goes, is lost, or turns healthy or unhealthy.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Watches for workers that went silent, until `stop`. An error ends it; run it again.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
+        loop {
+            self.sweep().await?;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.0.config.sweep()) => {}
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn program(&self, org: OrgId, id: &AgentId) -> Option<&Definition> {
+        self.programs.get(&org)?.get(id)
+    }
+
+    fn agent(&self, org: OrgId, id: &AgentId, row: Option<Row>) -> Option<Agent> {
+        match row.and_then(|row| self.of_row(row)) {
+            Some(agent) => Some(agent),
+            None => self.program(org, id).map(|program| self.of_program(program, None)),
+        }
+    }
+
+    /// `None` for what an earlier configuration left behind.
+    fn of_row(&self, row: Row) -> Option<Agent> {
+        match (row.kind, self.program(row.org, &row.id)) {
+            (Kind::Program, Some(program)) => Some(self.of_program(program, Some(row))),
+            (Kind::Worker, None) => Some(self.of_worker(row)),
+            _ => None,
+        }
+    }
+
+    fn of_worker(&self, row: Row) -> Agent {
+        let (healthy, recent_failures) = self.memory.health(row.org, &row.id, self.clock.now(), &self.config);
+        Agent {
+            id: row.id,
+            org: row.org,
+            kind: Kind::Worker,
+            status: row.status,
+            description: row.description,
+            capabilities: row.capabilities.unwrap_or_default(),
+            max_concurrent: row.max_concurrent.unwrap_or(1),
+            healthy,
+            recent_failures,
+            registered_at: Some(row.registered_at),
+            last_seen: Some(row.last_seen),
+        }
+    }
+
+    /// What was narrowed stays within the configuration of today.
+    fn of_program(&self, program: &Definition, row: Option<Row>) -> Agent {
+        let (healthy, recent_failures) = self.memory.health(program.org, &program.id, self.clock.now(), &self.config);
+        let narrowed = row.as_ref().and_then(|row| row.capabilities.as_ref());
+        let fewer = row.as_ref().and_then(|row| row.max_concurrent).unwrap_or(u32::MAX);
+        Agent {
+            id: program.id.clone(),
+            org: program.org,
+            kind: Kind::Program,
+            status: row.as_ref().map_or(Status::Ready, |row| row.status),
+            description: program.description.clone(),
+            capabilities: narrowed.map_or_else(|| program.capabilities.clone(), |some| some & &program.capabilities),
+            max_concurrent: program.max_concurrent.min(fewer),
+            healthy,
+            recent_failures,
+            registered_at: row.map(|row| row.registered_at),
+            last_seen: None,
+        }
+    }
+
+    fn bump(&self) {
+        self.changed.send_modify(|generation| *generation += 1);
+    }
+}
