@@ -1,1 +1,48 @@
-fn main() {}
+//! The orchestrator daemon: reads its configuration, composes the crates, serves, and drains when told to stop.
+
+mod adapters;
+mod args;
+mod config;
+mod daemon;
+mod files;
+mod metrics;
+mod operations;
+mod reactions;
+mod restore;
+mod serve;
+mod stacks;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = start(&args);
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // Logging may not work yet, or any more.
+            eprintln!("orchestrator-daemon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Restore { file, force }) = &args.command {
+        return restore::run(args, file, *force);
+    }
+    let loaded = config::load(args)?;
+    if args.check_config {
+        config::show(&loaded);
+        return Ok(ExitCode::SUCCESS);
+    }
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve::run(args, loaded))
+}

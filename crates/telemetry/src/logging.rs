@@ -18,7 +18,7 @@ mod tests;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) and directives for components, separated by
-    /// commas: `info,orchestrator_tasks=debug`. Default `info`.
+    /// commas: `info,orchestrator_tasks=debug`. Default `info,sea_orm_migration=warn`.
     pub level: String,
     /// Default: text.
     pub format: Format,
@@ -26,7 +26,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Text }
+        Self { level: "info,sea_orm_migration=warn".to_owned(), format: Format::Text }
     }
 }
 

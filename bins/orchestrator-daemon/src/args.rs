@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps a durable backlog of tasks, gives each to the agent that fits, and answers on one socket.
+///
+/// Without options it starts with no configuration and no network: data in ./data, listening on 127.0.0.1:8787.
+#[derive(Debug, Clone, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
+pub(crate) struct Args {
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, global = true)]
+    pub(crate) port: Option<u16>,
+    /// The address to listen on.
+    #[arg(long, global = true)]
+    pub(crate) host: Option<String>,
+    /// Also logs what is of use when something is wrong.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// The configuration (TOML, YAML or JSON); else ORCHESTRATOR_CONFIG, else ./orchestrator.{toml,yaml,json}.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the database, keys and tokens live.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Variables that the real environment does not set; else ./.env if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Serves TLS with this certificate chain (PEM), read again when it changes.
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Reads and checks the configuration, tells where its values come from, and ends.
+    #[arg(long)]
+    pub(crate) check_config: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Works a graph of real tasks over the files of the current directory, then keeps serving.
+    ///
+    /// Needs nothing installed: the agents are small programs found on any Unix. Data goes into ./data unless --data-dir
+    /// says otherwise.
+    Demo {
+        /// Ends when the tasks have ended, with status 1 unless all completed.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Puts a backup (made by `orchestrator backup`) in place of a SQLite database that no daemon uses.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Replaces a database that is there; it is kept beside, with the ending `.before-restore`.
+        #[arg(long)]
+        force: bool,
+    },
+}

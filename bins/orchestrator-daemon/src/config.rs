@@ -1,0 +1,224 @@
+//! Everything an operator can decide, in one tree: each domain's own `Config`, nested.
+
+mod names;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use orchestrator_settings::{Environment, Loaded, Loader};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use crate::args::Args;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Config {
+    pub(crate) daemon: Daemon,
+    pub(crate) database: Database,
+    pub(crate) auth: Auth,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) cors: Cors,
+    pub(crate) tls: Tls,
+    pub(crate) gateway: orchestrator_gateway::Config,
+    pub(crate) tasks: orchestrator_tasks::Config,
+    pub(crate) events: Events,
+    pub(crate) registry: orchestrator_agents::Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) logging: orchestrator_telemetry::Config,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Daemon {
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    /// What this daemon calls itself among others.
+    pub(crate) name: String,
+    pub(crate) data_dir: PathBuf,
+    /// Sessions that may be active at once.
+    pub(crate) max_sessions: usize,
+    pub(crate) verbose: bool,
+    pub(crate) heartbeat_interval_ms: u64,
+    pub(crate) shutdown_timeout_ms: u64,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: 8787,
+            name: "orchestrator".into(),
+            data_dir: "data".into(),
+            max_sessions: 100,
+            verbose: false,
+            heartbeat_interval_ms: 30_000,
+            shutdown_timeout_ms: 10_000,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Database {
+    /// `postgres://…`; without it, SQLite in the data directory.
+    pub(crate) url: Option<SecretString>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Auth {
+    /// Signs tokens; without it, 32 random bytes are made once in the data directory.
+    pub(crate) jwt_secret: Option<SecretString>,
+    pub(crate) jwt_expiration_ms: u64,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { jwt_secret: None, jwt_expiration_ms: 24 * 60 * 60 * 1_000 }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct RateLimit {
+    /// Counts what is not authenticated, per address.
+    pub(crate) enabled: bool,
+    pub(crate) max: u32,
+    pub(crate) window_ms: u64,
+    /// Calls per credential and minute; 0 for no limit.
+    pub(crate) calls_per_credential: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { enabled: true, max: 100, window_ms: 60_000, calls_per_credential: 6_000 }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Cors {
+    pub(crate) enabled: bool,
+    pub(crate) origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Tls {
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Events {
+    /// For how many days events are kept; `null` for ever.
+    pub(crate) retention_days: Option<u32>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { retention_days: Some(30) }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Metrics {
+    pub(crate) enabled: bool,
+    /// A second listener, loopback only and without authentication, for a scraper on this machine.
+    pub(crate) port: Option<u16>,
+    pub(crate) path: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { enabled: true, port: None, path: "/metrics".into() }
+    }
+}
+
+/// Flags > environment > file > defaults.
+pub(crate) fn load(args: &Args) -> anyhow::Result<Loaded<Config>> {
+    let environment = Environment::from_process();
+    let environment = match &args.env_file {
+        Some(file) => environment.with_file(file)?,
+        None => environment.with_file_if_present(".env")?,
+    };
+    let named = args.config.clone().or_else(|| environment.get("ORCHESTRATOR_CONFIG").map(PathBuf::from));
+    let mut loader = Loader::<Config>::new().variables(names::VARIABLES).reserve(names::reserved());
+    loader = match named {
+        Some(file) => loader.file(file),
+        None => loader.discover(".", "orchestrator"),
+    };
+    let shown = |path: &Option<PathBuf>| path.as_deref().map(Path::display).map(|path| path.to_string());
+    let loaded = loader
+        .environment(environment)
+        .secret("database.url")
+        .secret("auth.jwtSecret")
+        .flag("--port", "daemon.port", args.port)
+        .flag("--host", "daemon.host", args.host.as_ref())
+        .flag("--verbose", "daemon.verbose", args.verbose.then_some(true))
+        .flag("--data-dir", "daemon.dataDir", shown(&args.data_dir))
+        .flag("--tls-cert", "tls.cert", shown(&args.tls_cert))
+        .flag("--tls-key", "tls.key", shown(&args.tls_key))
+        .load()?;
+    loaded.value.validate()?;
+    Ok(loaded)
+}
+
+impl Config {
+    /// Checks what one value alone cannot tell.
+    fn validate(&self) -> anyhow::Result<()> {
+        self.tasks.validate().context("tasks")?;
+        self.gateway().validate().context("gateway")?;
+        ensure!(self.daemon.max_sessions > 0, "daemon.maxSessions: expected 1 or more");
+        ensure!(self.daemon.shutdown_timeout_ms > 0, "daemon.shutdownTimeoutMs: expected 1 or more");
+        ensure!(
+            (1_000..=600_000).contains(&self.daemon.heartbeat_interval_ms),
+            "daemon.heartbeatIntervalMs: expected 1000 to 600000"
+        );
+        ensure!(
+            self.rate_limit.max > 0 && self.rate_limit.window_ms > 0,
+            "rateLimit: max and windowMs must be 1 or more"
+        );
+        ensure!(
+            self.tls.cert.is_some() == self.tls.key.is_some(),
+            "tls: cert and key are given together or not at all"
+        );
+        ensure!(self.metrics.path.starts_with('/'), "metrics.path: expected a path that starts with `/`");
+        ensure!(self.auth.jwt_expiration_ms >= 1_000, "auth.jwtExpirationMs: expected 1000 or more");
+        if let Some(url) = &self.database.url {
+            let postgres = url.expose_secret().starts_with("postgres");
+            ensure!(postgres, "database.url: expected postgres://… (leave it out for SQLite in the data directory)");
+        }
+        self.registry.validate().context("registry")?;
+        Ok(())
+    }
+
+    /// The gateway's configuration with what other sections decide about it.
+    pub(crate) fn gateway(&self) -> orchestrator_gateway::Config {
+        let mut gateway = self.gateway.clone();
+        gateway.drain_timeout = std::time::Duration::from_millis(self.daemon.shutdown_timeout_ms);
+        gateway.ping_interval = std::time::Duration::from_millis(self.daemon.heartbeat_interval_ms);
+        if self.cors.enabled {
+            gateway.allowed_origins.extend(self.cors.origins.iter().cloned());
+        }
+        gateway
+    }
+}
+
+/// For `--check-config`: what was set, and where. Values are not shown, so there is nothing to mask.
+pub(crate) fn show(loaded: &Loaded<Config>) {
+    match &loaded.file {
+        Some(file) => println!("{} is in order", file.display()),
+        None => println!("no configuration file; the defaults are in order"),
+    }
+    for (key, source) in &loaded.sources {
+        println!("{key}: {source}");
+    }
+    for warning in &loaded.warnings {
+        println!("warning: {warning}");
+    }
+}

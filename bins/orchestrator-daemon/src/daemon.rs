@@ -1,0 +1,187 @@
+//! The composition root: every part made once and handed to those that need it. Nothing runs yet.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use orchestrator_agents::Registry;
+use orchestrator_auth::{Auth, Lifetime, Secret};
+use orchestrator_events::{Hub, Numbering, SqlLog};
+use orchestrator_gateway::{Gateway, Limits, Tls, TlsFiles, Unlimited};
+use orchestrator_redact::Redactor;
+use orchestrator_rpc::{Dispatcher, Table};
+use orchestrator_sql::{Database, Options};
+use orchestrator_supervisor::Supervisor;
+use orchestrator_tasks::{Backlog, SqlStore};
+use orchestrator_telemetry::{Metrics, Redaction};
+use orchestrator_vocab::{Clock, SystemClock, Timestamp};
+use secrecy::ExposeSecret as _;
+
+use crate::adapters::{FromRegistry, Loops, PerAddress};
+use crate::config::Config;
+use crate::files::DataDir;
+use crate::metrics::Gauges;
+use crate::{metrics, operations, reactions, stacks};
+
+pub(crate) struct Daemon {
+    pub(crate) config: Config,
+    pub(crate) data: DataDir,
+    pub(crate) database: Database,
+    pub(crate) log: SqlLog,
+    pub(crate) hub: Hub,
+    pub(crate) auth: Auth,
+    pub(crate) registry: Registry,
+    pub(crate) backlog: Backlog,
+    pub(crate) metrics: Metrics,
+    pub(crate) gauges: Gauges,
+    pub(crate) gateway: Gateway,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) started_at: Timestamp,
+}
+
+/// What hides secrets at every sink; knows those of the configuration.
+pub(crate) fn redactor(config: &Config) -> Redactor {
+    let secrets = [("jwt-secret", &config.auth.jwt_secret), ("database-url", &config.database.url)];
+    let known = secrets.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
+    known.fold(Redactor::builder(), |builder, (name, secret)| builder.secret(name, secret)).build()
+}
+
+impl Daemon {
+    pub(crate) async fn compose(config: Config, data: DataDir, redactor: &Redactor) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Metrics::new(redaction(redactor));
+        let (database, log) = open_database(&config, &data).await?;
+        let hub = Hub::new(Arc::new(log.clone()));
+        hub.start().await?;
+
+        let auth = open_auth(&config, &data, &database, clock.clone()).await?;
+        let definitions = Vec::new();
+        let registry = Registry::open(database.clone(), definitions, clock.clone(), config.registry.clone()).await?;
+        let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
+        let backlog = Backlog::new(store, config.tasks.clone())?;
+        let supervisor = Supervisor::default();
+        metrics::follow(&hub, &metrics)?;
+        reactions::health_of_agents(&hub, registry.clone());
+
+        let gauges = Gauges {
+            metrics: metrics.clone(),
+            backlog: backlog.clone(),
+            hub: hub.clone(),
+            counted: Arc::default(),
+            counters: Arc::default(),
+            seen: Arc::new(Mutex::default()),
+        };
+        let started_at = clock.now();
+        let status = operations::StatusOf {
+            name: config.daemon.name.clone(),
+            started_at,
+            clock: clock.clone(),
+            gauges: gauges.clone(),
+            loops: Loops(supervisor.clone()),
+        };
+        let table = Table::new()
+            .merge(orchestrator_tasks::operations(
+                backlog.clone(),
+                Arc::new(FromRegistry(registry.clone())),
+                hub.log().clone(),
+            ))
+            .merge(orchestrator_agents::operations(&registry))
+            .merge(orchestrator_auth::operations(&auth))
+            .merge(orchestrator_events::operations(hub.log().clone()))
+            .merge(orchestrator_gateway::operations(hub.clone()))
+            .merge(operations::table(status.clone(), database.clone(), data.clone()))
+            .with_discovery(clock.clone());
+        let dispatcher = Dispatcher::new(table)?;
+        let gateway = open_gateway(&config, dispatcher, &auth, &metrics, &gauges, status)?;
+        gauges.counters.get_or_init(|| gateway.counters().clone());
+        Ok(Self {
+            config,
+            data,
+            database,
+            log,
+            hub,
+            auth,
+            registry,
+            backlog,
+            metrics,
+            gauges,
+            gateway,
+            supervisor,
+            started_at,
+        })
+    }
+}
+
+/// Brings every domain's tables up to date.
+pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    SqlLog::open(database.clone(), &Numbering::default()).await?;
+    SqlStore::open(database.clone(), clock.clone()).await?;
+    Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
+    Ok(())
+}
+
+pub(crate) fn redaction(redactor: &Redactor) -> Redaction {
+    let redactor = redactor.clone();
+    Redaction::new(move |text| redactor.redact(text))
+}
+
+async fn open_database(config: &Config, data: &DataDir) -> anyhow::Result<(Database, SqlLog)> {
+    let url = match &config.database.url {
+        Some(url) => url.expose_secret().to_owned(),
+        None => format!("sqlite:{}", data.database().display()),
+    };
+    let numbering = Numbering::default();
+    let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
+    let database = Database::connect(&url, options).await.context("cannot open the database")?;
+    let log = SqlLog::open(database.clone(), &numbering).await.context("cannot open the event log")?;
+    Ok((database, log))
+}
+
+async fn open_auth(
+    config: &Config,
+    data: &DataDir,
+    database: &Database,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Auth> {
+    let secret = match &config.auth.jwt_secret {
+        Some(secret) => Secret::new(secret.expose_secret()).context("auth.jwtSecret (DAEMON_JWT_SECRET)")?,
+        None => Secret::load_or_create(&data.jwt_key())?,
+    };
+    let expiration = Duration::from_millis(config.auth.jwt_expiration_ms);
+    let lifetime = Lifetime { expiration, ..Lifetime::default() };
+    let auth = Auth::open(database.clone(), &secret, lifetime, clock).await?;
+    auth.ensure_administrator(&data.admin_token()).await?;
+    Ok(auth)
+}
+
+fn open_gateway(
+    config: &Config,
+    dispatcher: Dispatcher,
+    auth: &Auth,
+    metrics: &Metrics,
+    gauges: &Gauges,
+    status: operations::StatusOf,
+) -> anyhow::Result<Gateway> {
+    let limits: Arc<dyn Limits> = match config.rate_limit.enabled {
+        true => Arc::new(PerAddress::new(config.rate_limit.max, Duration::from_millis(config.rate_limit.window_ms))),
+        false => Arc::new(Unlimited),
+    };
+    let table = dispatcher.table().clone();
+    let per_credential = if config.rate_limit.enabled { config.rate_limit.calls_per_credential } else { 0 };
+    let calls = stacks::client_calls(dispatcher, metrics, per_credential);
+    let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
+        .config(config.gateway())
+        .limits(limits)
+        .readiness(Arc::new(status.loops.clone()))
+        .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"));
+    builder = builder.page("/status", "application/json", operations::status_page(status));
+    if config.metrics.enabled {
+        builder =
+            builder.page(&config.metrics.path, "text/plain; version=0.0.4", operations::metrics_page(gauges.clone()));
+    }
+    if let (Some(certificate), Some(key)) = (config.tls.cert.clone(), config.tls.key.clone()) {
+        builder = builder.tls(Tls::load(TlsFiles { certificate, key })?);
+    }
+    Ok(builder.build()?)
+}

@@ -1,0 +1,70 @@
+//! What the daemon keeps in its data directory beside the database.
+
+use std::fs::{self, DirBuilder};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// Names of files that are part of the daemon's interface.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Made if it is missing, for its owner only.
+    pub(crate) fn prepare(path: &Path) -> anyhow::Result<Self> {
+        let failed = || format!("cannot use the data directory {}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
+        Ok(Self(path.canonicalize().with_context(failed)?))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("orchestrator.db")
+    }
+
+    pub(crate) fn jwt_key(&self) -> PathBuf {
+        self.0.join("jwt.key")
+    }
+
+    pub(crate) fn admin_token(&self) -> PathBuf {
+        self.0.join("admin.token")
+    }
+
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.0.join("backups")
+    }
+
+    fn address(&self) -> PathBuf {
+        self.0.join("daemon.addr")
+    }
+
+    /// Tells programs on this machine where to connect; whole or not at all.
+    pub(crate) fn write_address(&self, url: &str) -> anyhow::Result<()> {
+        let written = self.0.join("daemon.addr.new");
+        let write = || {
+            let mut file = fs::File::create(&written)?;
+            file.write_all(url.as_bytes())?;
+            fs::rename(&written, self.address())
+        };
+        write().with_context(|| format!("cannot write {}", self.address().display()))
+    }
+
+    /// Once nobody listens any more.
+    pub(crate) fn remove_address(&self) {
+        if let Err(error) = fs::remove_file(self.address()) {
+            tracing::debug!(%error, "daemon.addr was not removed");
+        }
+    }
+}
+
+/// `http://127.0.0.1:8787`, as printed and as written into `daemon.addr`.
+pub(crate) fn url(address: SocketAddr, encrypted: bool) -> String {
+    let scheme = if encrypted { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}

@@ -1,0 +1,89 @@
+//! What Prometheus sees: a projection of the event log, and gauges read when somebody asks.
+
+mod gauges;
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_events::{Event, Hub};
+use orchestrator_telemetry::{Description, Error, Metrics};
+use serde_json::Value;
+
+pub(crate) use gauges::Gauges;
+
+const DESCRIPTIONS: [Description; 25] = [
+    Description::counter("events_total", "Events written to the log, by name."),
+    Description::counter("tasks_created_total", "Tasks created, by priority."),
+    Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
+    Description::counter("task_attempts_failed_total", "Attempts that failed or whose lease ran out, by reason."),
+    Description::histogram("task_claim_wait_seconds", "From claimable to claimed."),
+    Description::histogram("task_run_seconds", "From claimed to ended, for the last attempt."),
+    Description::counter("scheduler_decisions_total", "What the scheduler decided, by outcome."),
+    Description::counter("schedule_firings_total", "Instants of schedules, by outcome."),
+    Description::counter("sessions_spawned_total", "Sessions started."),
+    Description::counter("sessions_ended_total", "Sessions that ended, by status."),
+    Description::gauge("sessions_active", "Sessions that have not ended."),
+    Description::gauge("sessions_max", "Sessions that may be active at once."),
+    Description::gauge("tasks", "Tasks in the backlog, by status and priority."),
+    Description::gauge("queue_ready", "Tasks that could be claimed now."),
+    Description::gauge("queue_oldest_age_seconds", "How long the oldest claimable task has waited."),
+    Description::histogram("rpc_call_duration_seconds", "Calls, by method and outcome."),
+    Description::counter("rpc_errors_total", "Calls that were refused or failed, by code."),
+    Description::counter("rate_limited_total", "Refusals by rate limits, by what was counted."),
+    Description::gauge("connections_open", "Open connections, by kind."),
+    Description::counter("connections_total", "Connections accepted."),
+    Description::counter("connections_refused_total", "Connections and logins refused, by reason."),
+    Description::counter("http_requests_total", "HTTP requests, upgrades included."),
+    Description::gauge("subscriptions_open", "Open subscriptions."),
+    Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
+    Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
+];
+
+/// Names the metrics and follows the hub from now on.
+pub(crate) fn follow(hub: &Hub, metrics: &Metrics) -> Result<(), Error> {
+    metrics.describe(&DESCRIPTIONS)?;
+    let metrics = metrics.clone();
+    hub.listen(move |event| count(&metrics, event));
+    Ok(())
+}
+
+/// Folds samples into their buckets now and then, whether or not anybody scrapes.
+pub(crate) async fn upkeep(metrics: Metrics, stop: tokio_util::sync::CancellationToken) -> Result<(), std::io::Error> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+    Ok(())
+}
+
+fn count(metrics: &Metrics, event: &Arc<Event>) {
+    let text =
+        |field: &str| -> String { event.payload.get(field).and_then(Value::as_str).unwrap_or("none").to_owned() };
+    let counted = |name, labels: &[(&'static str, &str)]| {
+        let labels: Vec<_> = labels.iter().map(|(label, field)| (*label, text(field).into())).collect();
+        metrics.counter(name, &labels).add(1);
+    };
+    let timed = |name, field: &str| {
+        if let Some(millis) = event.payload.get(field).and_then(Value::as_u64) {
+            metrics.histogram(name, &[]).record_duration(Duration::from_millis(millis));
+        }
+    };
+    metrics.counter("events_total", &[("event", event.name.clone())]).add(1);
+    match event.name.as_ref() {
+        "task.created" => counted("tasks_created_total", &[("priority", "priority")]),
+        "task.claimed" => timed("task_claim_wait_seconds", "waitedMs"),
+        "task.completed" | "task.failed" | "task.cancelled" => {
+            counted("tasks_finished_total", &[("status", "status"), ("priority", "priority")]);
+            timed("task_run_seconds", "ranMs");
+        }
+        "task.released" => counted("task_attempts_failed_total", &[("reason", "reason")]),
+        "scheduler.assigned" => metrics.counter("scheduler_decisions_total", &[("decision", "assigned".into())]).add(1),
+        "scheduler.skipped" => metrics.counter("scheduler_decisions_total", &[("decision", "skipped".into())]).add(1),
+        "schedule.fired" => metrics.counter("schedule_firings_total", &[("outcome", "fired".into())]).add(1),
+        "schedule.skipped" => metrics.counter("schedule_firings_total", &[("outcome", "skipped".into())]).add(1),
+        "session.created" => metrics.counter("sessions_spawned_total", &[]).add(1),
+        "session.stopped" => counted("sessions_ended_total", &[("status", "status")]),
+        _ => {}
+    }
+}

@@ -1,0 +1,117 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use orchestrator_events::Hub;
+use orchestrator_gateway::{Counters, Snapshot};
+use orchestrator_tasks::{Backlog, Counts, Priority, Status};
+use orchestrator_telemetry::Metrics;
+use orchestrator_vocab::OrgId;
+use tokio::time::Instant;
+
+use super::memory;
+
+/// Counting a large backlog is work for the database: not more often than this, however many ask.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// Organisations that are counted one by one; sums leave out those beyond.
+const ORGS_MAX: usize = 1_000;
+
+/// Reads what has no event: how things stand now.
+#[derive(Clone)]
+pub(crate) struct Gauges {
+    pub(crate) metrics: Metrics,
+    pub(crate) backlog: Backlog,
+    pub(crate) hub: Hub,
+    pub(crate) counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
+    /// The gateway's, once it is made; it needs the page that this renders.
+    pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
+    pub(crate) seen: Arc<Mutex<Snapshot>>,
+}
+
+/// Sums over all organisations.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    pub(crate) counts: Counts,
+    pub(crate) oldest_ready: Duration,
+}
+
+impl Gauges {
+    /// Sets every gauge and renders the page.
+    pub(crate) async fn page(&self) -> anyhow::Result<String> {
+        let tasks = self.tasks().await?;
+        for status in Status::ALL {
+            for priority in Priority::ALL {
+                let count = tasks.counts.tasks.get(&(status, priority)).copied().unwrap_or_default();
+                let labels = [("status", status.as_str().into()), ("priority", priority.as_str().into())];
+                self.metrics.gauge("tasks", &labels).set(count as f64);
+            }
+        }
+        self.set("queue_ready", tasks.counts.ready as f64);
+        self.set("queue_oldest_age_seconds", tasks.oldest_ready.as_secs_f64());
+        self.set("subscriptions_open", self.hub.subscribers() as f64);
+        if let Some(bytes) = memory::resident_bytes() {
+            self.set("process_resident_memory_bytes", bytes as f64);
+        }
+        if let Some(counters) = self.counters.get() {
+            self.connections(counters);
+        }
+        Ok(self.metrics.render())
+    }
+
+    fn set(&self, name: &'static str, value: f64) {
+        self.metrics.gauge(name, &[]).set(value);
+    }
+
+    /// The gateway counts by itself; what it added since the last look is added here.
+    fn connections(&self, counters: &Counters) {
+        let now = counters.snapshot();
+        let before = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let plain = now.connections_open.saturating_sub(now.websockets_open);
+        for (kind, open) in [("http", plain), ("websocket", now.websockets_open)] {
+            self.metrics.gauge("connections_open", &[("kind", kind.into())]).set(open as f64);
+        }
+        self.metrics.counter("connections_total", &[]).add(now.connections.saturating_sub(before.connections));
+        self.metrics.counter("http_requests_total", &[]).add(now.requests.saturating_sub(before.requests));
+        self.metrics
+            .counter("rate_limited_total", &[("by", "address".into())])
+            .add(now.rate_limited.saturating_sub(before.rate_limited));
+        for (reason, count) in [
+            ("total", now.refused_total.saturating_sub(before.refused_total)),
+            ("address", now.refused_address.saturating_sub(before.refused_address)),
+            ("timeout", now.timed_out.saturating_sub(before.timed_out)),
+            ("tls", now.tls_failed.saturating_sub(before.tls_failed)),
+            ("origin", now.origin_refused.saturating_sub(before.origin_refused)),
+            ("login", now.logins_failed.saturating_sub(before.logins_failed)),
+        ] {
+            self.metrics.counter("connections_refused_total", &[("reason", reason.into())]).add(count);
+        }
+    }
+
+    pub(crate) async fn tasks(&self) -> anyhow::Result<Tasks> {
+        let kept = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, tasks)) = kept
+            && at.elapsed() < COUNT_EVERY
+        {
+            return Ok(tasks);
+        }
+        let tasks = self.count().await?;
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), tasks.clone()));
+        Ok(tasks)
+    }
+
+    async fn count(&self) -> anyhow::Result<Tasks> {
+        let mut sum = Tasks::default();
+        let orgs: BTreeSet<OrgId> = self.hub.log().heads().await?.into_iter().map(|(org, _)| org).collect();
+        for org in orgs.into_iter().take(ORGS_MAX) {
+            let counts = self.backlog.counts(org).await?;
+            sum.counts.ready += counts.ready;
+            for (key, count) in counts.tasks {
+                *sum.counts.tasks.entry(key).or_default() += count;
+            }
+            if counts.ready > 0 {
+                sum.oldest_ready = sum.oldest_ready.max(self.backlog.oldest_ready(org).await?.unwrap_or_default());
+            }
+        }
+        Ok(sum)
+    }
+}

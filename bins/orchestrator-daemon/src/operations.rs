@@ -1,0 +1,48 @@
+//! What spans domains, or belongs to the daemon itself.
+
+mod backup;
+mod status;
+
+use std::sync::Arc;
+
+use orchestrator_gateway::Page;
+use orchestrator_rpc::{Error, NoParams, Operation, Scope, Table};
+use orchestrator_sql::Database;
+
+use crate::files::DataDir;
+use crate::metrics::Gauges;
+
+pub(crate) use status::StatusOf;
+
+/// `daemon.status` and `daemon.backup`.
+pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Table {
+    let report = move |_, NoParams {}| {
+        let status = status.clone();
+        async move { status.read().await.map_err(internal) }
+    };
+    Table::new()
+        .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
+        .merge(backup::table(database, data))
+}
+
+pub(crate) fn status_page(status: StatusOf) -> Page {
+    Box::new(move |_| {
+        let status = status.clone();
+        Box::pin(async move {
+            let status = status.read().await.map_err(internal)?;
+            serde_json::to_string(&status).map_err(Error::internal)
+        })
+    })
+}
+
+pub(crate) fn metrics_page(gauges: Gauges) -> Page {
+    let gauges = Arc::new(gauges);
+    Box::new(move |_| {
+        let gauges = gauges.clone();
+        Box::pin(async move { gauges.page().await.map_err(internal) })
+    })
+}
+
+fn internal(error: anyhow::Error) -> Error {
+    Error::internal(Box::<dyn std::error::Error + Send + Sync>::from(error))
+}

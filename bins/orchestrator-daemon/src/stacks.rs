@@ -1,0 +1,61 @@
+//! The tower stacks, each built once, outermost layer first.
+
+mod rate_limit;
+mod trace;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_auth::{Limit, Limiter};
+use orchestrator_gateway::CallService;
+use orchestrator_rpc::{Dispatcher, Error, Request, Table};
+use orchestrator_telemetry::{LatencyLayer, Metrics};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::load_shed::LoadShedLayer;
+use tower::load_shed::error::Overloaded;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder};
+
+use rate_limit::RateLimitLayer;
+use trace::TraceLayer;
+
+/// Calls that may run at once, over all connections; what comes on top is refused at once rather than queued.
+const CALLS_MAX: usize = 4_096;
+/// When a call that was shed may come again.
+const SHED_RETRY: Duration = Duration::from_millis(250);
+
+/// *Client call*: trace, latency, rate limit per credential, load shed, then the dispatcher with scope, deadline and
+/// parameters.
+pub(crate) fn client_calls(dispatcher: Dispatcher, metrics: &Metrics, calls_per_credential: u32) -> CallService {
+    let table = dispatcher.table().clone();
+    let limiter = (calls_per_credential > 0)
+        .then(|| Arc::new(Limiter::new(Limit { max: calls_per_credential, ..Limit::PER_CREDENTIAL })));
+    let named = table.clone();
+    let method = move |request: &Request| label(&named, &request.method);
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer(metrics.clone()))
+        .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
+        .option_layer(limiter.map(|limiter| RateLimitLayer::new(limiter, table, metrics)))
+        .map_err(refused)
+        .layer(LoadShedLayer::new())
+        .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))
+        .service(dispatcher);
+    BoxCloneSyncService::new(ServiceBuilder::new().map_err(refused).service(stack))
+}
+
+/// What a client sends is no label: only names of the table are.
+fn label(table: &Table, method: &str) -> Cow<'static, str> {
+    table.get(method).map_or(Cow::Borrowed("unknown"), |operation| Cow::Owned(operation.name().to_owned()))
+}
+
+fn refused(error: impl Into<BoxError>) -> Error {
+    let error = error.into();
+    if error.is::<Overloaded>() {
+        return Error::unavailable("too many calls are running").with_retry_after(SHED_RETRY);
+    }
+    match error.downcast::<Error>() {
+        Ok(own) => *own,
+        Err(other) => Error::internal(other),
+    }
+}

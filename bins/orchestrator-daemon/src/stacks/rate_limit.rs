@@ -1,0 +1,70 @@
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::Either;
+use orchestrator_auth::Limiter;
+use orchestrator_rpc::{Error, Request, Table};
+use orchestrator_telemetry::{Counter, Metrics};
+use tower::{Layer, Service};
+
+/// Refuses calls of a credential that makes too many, before anything is looked at. Pings, heartbeats and
+/// acknowledgements are free.
+#[derive(Debug, Clone)]
+pub(super) struct RateLimitLayer {
+    limiter: Arc<Limiter<String>>,
+    table: Arc<Table>,
+    refused: Counter,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RateLimit<S> {
+    inner: S,
+    layer: RateLimitLayer,
+}
+
+impl RateLimitLayer {
+    pub(super) fn new(limiter: Arc<Limiter<String>>, table: Arc<Table>, metrics: &Metrics) -> Self {
+        let refused = metrics.counter("rate_limited_total", &[("by", "credential".into())]);
+        Self { limiter, table, refused }
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        if self.table.get(&request.method).is_some_and(orchestrator_rpc::Operation::is_free) {
+            return Ok(());
+        }
+        let decision = self.limiter.check(&request.call.caller.credential, 1);
+        if decision.allowed {
+            return Ok(());
+        }
+        self.refused.add(1);
+        Err(Error::rate_limited(decision.retry_after))
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> RateLimit<S> {
+        RateLimit { inner, layer: self.clone() }
+    }
+}
+
+impl<S> Service<Request> for RateLimit<S>
+where
+    S: Service<Request, Error = Error>,
+{
+    type Response = S::Response;
+    type Error = Error;
+    type Future = Either<std::future::Ready<Result<S::Response, Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match self.layer.check(&request) {
+            Ok(()) => Either::Right(self.inner.call(request)),
+            Err(refusal) => Either::Left(std::future::ready(Err(refusal))),
+        }
+    }
+}
