@@ -1,6 +1,6 @@
 //! Each mistake gives one exact message: where it is, which key, and what would be right.
 
-use crate::common::{load, loader, without_folder, write};
+use crate::loading::{load, loader, without_folder, write};
 use orchestrator_settings::{Environment, Kind, Loader, Variable};
 use proptest::prelude::*;
 

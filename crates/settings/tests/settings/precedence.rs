@@ -1,6 +1,6 @@
 //! What wins over what, and what each source can say.
 
-use crate::common::{Config, Daemon, LogFormat, load, loader, without_folder, write};
+use crate::loading::{Config, Daemon, LogFormat, load, loader, without_folder, write};
 use orchestrator_settings::{Environment, Loader, Source};
 use secrecy::ExposeSecret;
 
