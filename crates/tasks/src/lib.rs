@@ -1,4 +1,4 @@
-//! A backlog of tasks with dependencies, leases, assignment and recurring schedules.
+#![doc = include_str!("../README.md")]
 
 mod backlog;
 mod backoff;

@@ -1,6 +1,8 @@
 mod data;
 mod rows;
 mod schedules;
+#[cfg(test)]
+mod simulation;
 
 use std::sync::Arc;
 

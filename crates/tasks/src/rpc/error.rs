@@ -20,7 +20,9 @@ impl From<Error> for RpcError {
             Error::UnknownDependencies(ids) => {
                 Self::new(Code::InvalidParams, message).with_field("dependsOn").with_data(json!({ "unknown": ids }))
             }
-            Error::Cycle { path } => Self::conflict(message).with_field("dependsOn").with_data(json!({ "cycle": path })),
+            Error::Cycle { path } => {
+                Self::conflict(message).with_field("dependsOn").with_data(json!({ "cycle": path }))
+            }
             Error::Transition { source, .. } => Self::conflict(message).with_data(json!({ "status": source.from })),
             Error::Stale { expected, .. } => {
                 Self::conflict(message).with_field("fence").with_data(json!({ "stale": true, "fence": expected }))

@@ -28,9 +28,12 @@ fn writing(desk: &Desk) -> Table {
             .tool(),
         )
         .with(
-            Operation::new("task.createMany", Scope::Write, "Creates up to 1,000 tasks, all or none", move |call, p| {
-                create_many.clone().create_many(call, p)
-            })
+            Operation::new(
+                "task.createMany",
+                Scope::Write,
+                "Creates up to 1,000 tasks, all or none",
+                move |call, p| create_many.clone().create_many(call, p),
+            )
             .creates()
             .fails_with([Code::Conflict])
             .tool(),
@@ -57,9 +60,12 @@ fn writing(desk: &Desk) -> Table {
             .tool(),
         )
         .with(
-            Operation::new("task.delete", Scope::Write, "Hides a task for good, cancelled if need be", move |call, p| {
-                delete.clone().delete(call, p)
-            })
+            Operation::new(
+                "task.delete",
+                Scope::Write,
+                "Hides a task for good, cancelled if need be",
+                move |call, p| delete.clone().delete(call, p),
+            )
             .fails_with([Code::NotFound]),
         )
 }
