@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -81,13 +81,24 @@ impl Acceptor {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(_) = self.connections.join_next() => continue, // its task would stay allocated otherwise
+                Some(ended) = self.connections.join_next() => {
+                    self.note(ended); // asked for at once, or the task would stay allocated
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(error) => self.recover(&error, stop).await,
             }
+        }
+    }
+
+    /// A panic of ours ends one connection and is seen; those of handlers do not come this far.
+    fn note(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            self.gateway.shared.counters.panics.increment();
+            tracing::error!(%error, "a connection ended by a defect");
         }
     }
 

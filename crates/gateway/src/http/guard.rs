@@ -16,10 +16,10 @@ const SECRET_PARAMETERS: [&str; 8] =
 /// `local` is true on a listener that only this machine reaches.
 pub(crate) fn check(head: &request::Parts, config: &Config, local: bool) -> Result<(), Refusal> {
     let host = host(head)?;
-    if !host_is_ours(host.host(), config, local) {
+    if host.as_ref().is_some_and(|host| !host_is_ours(host.host(), config, local)) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "this host name is not served here"));
     }
-    if !origin_is_welcome(&head.headers, &host, config) {
+    if !origin_is_welcome(&head.headers, host.as_ref(), config) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "this origin is not allowed"));
     }
     if head.uri.query().is_some_and(has_secret) {
@@ -41,7 +41,8 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, config: &Config)
     hops.into_iter().rev().map_while(|hop| hop).find(|hop| !trusted(hop)).unwrap_or(peer)
 }
 
-fn host(head: &request::Parts) -> Result<Authority, Refusal> {
+/// `None` only in HTTP/1.0, which old probes speak and no browser does.
+fn host(head: &request::Parts) -> Result<Option<Authority>, Refusal> {
     let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, message);
     let mut values = head.headers.get_all(HOST).iter();
     let header = match (values.next(), values.next()) {
@@ -53,8 +54,8 @@ fn host(head: &request::Parts) -> Result<Authority, Refusal> {
     match (head.uri.authority(), header.transpose()?) {
         (Some(target), Some(header)) if *target != header => Err(bad("the Host header contradicts the URL")),
         (_, Some(header)) if header.as_str().contains('@') => Err(bad("invalid Host header")),
-        (_, Some(header)) => Ok(header),
-        (Some(target), None) if head.version < Version::HTTP_11 => Ok(target.clone()),
+        (_, Some(header)) => Ok(Some(header)),
+        (target, None) if head.version < Version::HTTP_11 => Ok(target.cloned()),
         _ => Err(bad("a Host header is required")),
     }
 }
@@ -67,12 +68,12 @@ fn host_is_ours(host: &str, config: &Config, local: bool) -> bool {
     loopback || listed() || (config.allowed_hosts.is_empty() && !local)
 }
 
-fn origin_is_welcome(headers: &HeaderMap, host: &Authority, config: &Config) -> bool {
+fn origin_is_welcome(headers: &HeaderMap, host: Option<&Authority>, config: &Config) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
     let listed = config.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
-    listed || is_same_origin(origin, host)
+    listed || host.is_some_and(|host| is_same_origin(origin, host))
 }
 
 /// The scheme is not compared: behind a proxy that ends TLS the page is https and this connection is not.

@@ -198,6 +198,14 @@ async fn foreign_hosts_and_origins_and_secrets_in_urls_are_refused_before_the_up
 }
 
 #[tokio::test]
+async fn an_old_probe_needs_no_host() {
+    let server = Server::start().await;
+    assert_eq!(server.exchange("GET /readyz HTTP/1.0\r\n\r\n").await.status, 200);
+    server.exchange("GET /readyz HTTP/1.0\r\norigin: https://evil.example\r\n\r\n").await.refused(403, "FORBIDDEN");
+    server.exchange("GET /readyz HTTP/1.1\r\nconnection: close\r\n\r\n").await.refused(400, "INVALID_REQUEST");
+}
+
+#[tokio::test]
 async fn listed_origins_get_cors_headers() {
     let config = Config { allowed_origins: vec!["https://ui.example".into()], ..Config::default() };
     let server = Server::configured(config).await;

@@ -118,7 +118,7 @@ async fn a_peer_that_answers_no_ping_is_closed_with_1001() {
 
 #[tokio::test]
 async fn a_peer_that_answers_pings_stays() {
-    let config = Config { ping_interval: Duration::from_millis(10), pings_missed_max: 1, ..Config::default() };
+    let config = Config { ping_interval: Duration::from_millis(20), pings_missed_max: 5, ..Config::default() };
     let server = Server::configured(config).await;
     let mut client = server.signed_in().await;
     for _ in 0..20 {
