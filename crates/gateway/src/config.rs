@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+/// Less would call readers slow that only had no turn yet.
+const SEND_QUEUE_BYTES_MIN: usize = 64 << 10;
+
 /// The bounds of the gateway. The defaults suit a daemon that faces a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -49,7 +52,7 @@ pub struct Config {
     pub connections_per_loopback_max: usize,
     /// Bytes of a body, a WebSocket message or a frame. Default 10 MiB.
     pub message_bytes_max: usize,
-    /// Bytes that may wait for one slow WebSocket reader. Default 16 MiB.
+    /// Bytes that may wait for one slow WebSocket reader, beside one message on its way. Default 16 MiB, at least 64 KiB.
     pub send_queue_bytes_max: usize,
     /// Calls of one WebSocket that run at once; further ones wait in the socket. Default 64.
     pub calls_in_flight_max: usize,
@@ -103,12 +106,14 @@ impl Config {
             ("connectionsPerAddressMax", self.connections_per_address_max),
             ("connectionsPerLoopbackMax", self.connections_per_loopback_max),
             ("messageBytesMax", self.message_bytes_max),
-            ("sendQueueBytesMax", self.send_queue_bytes_max),
             ("callsInFlightMax", self.calls_in_flight_max),
             ("pingIntervalMs", usize::from(!self.ping_interval.is_zero())),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(Error::InvalidConfig { field, expected: "more than 0" });
+        }
+        if self.send_queue_bytes_max < SEND_QUEUE_BYTES_MIN {
+            return Err(Error::InvalidConfig { field: "sendQueueBytesMax", expected: "at least 65536" });
         }
         if !self.allowed_origins.iter().all(|origin| is_origin(origin)) {
             return Err(Error::InvalidConfig {

@@ -144,3 +144,21 @@ async fn answers_that_nobody_reads_are_bounded_and_others_do_not_notice() {
         assert_eq!(hear(&mut lazy).await["id"], id);
     }
 }
+
+#[tokio::test]
+async fn more_answers_than_the_queue_holds_close_with_1013() {
+    let server = Server::configured(Config { send_queue_bytes_max: 2 << 20, ..Config::default() }).await;
+    let mut lazy = server.signed_in().await;
+    for id in 2..32 {
+        say(&mut lazy, &call(id, "thing.wait", json!({ "bytes": 1 << 20 }))).await;
+    }
+    assert_eq!(ask(&mut lazy, "thing.get", json!({ "thingId": "t" })).await["id"], 1, "all others wait");
+    server.gate.notify_waiters();
+    patiently(async {
+        while server.gateway.counters().snapshot().slow_readers == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(closed(&mut lazy).await, 1013);
+}

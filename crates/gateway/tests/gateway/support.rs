@@ -276,18 +276,24 @@ struct Big {
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct Wait {
+    bytes: Option<usize>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
 fn things(gate: &Arc<Notify>, waiting: &Arc<Notify>) -> Table {
     let (gate, waiting) = (gate.clone(), waiting.clone());
     let create =
         |call: Call, params: Create| async move { Ok(Create { idempotency_key: call.idempotency_key, ..params }) };
-    let wait = move |_: Call, _: Nothing| {
+    let wait = move |_: Call, params: Wait| {
         let (gate, waiting) = (gate.clone(), waiting.clone());
         async move {
             waiting.notify_one();
             gate.notified().await;
-            Ok("waited".to_owned())
+            Ok(params.bytes.map_or_else(|| "waited".to_owned(), |bytes| "x".repeat(bytes)))
         }
     };
     let echo = |_: Call, params: Thing| async move { Ok(params) };
