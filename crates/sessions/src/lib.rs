@@ -1,1 +1,38 @@
-//! One agent at work on one task at a time: lifecycle, limits, and the runtime for agent programs.
+#![doc = include_str!("../README.md")]
+
+mod config;
+#[cfg(any(test, feature = "test-util"))]
+pub mod conformance;
+mod error;
+mod event;
+mod info;
+mod live;
+mod memory;
+#[cfg(feature = "rpc")]
+mod operations;
+mod program;
+mod run;
+mod session;
+mod sessions;
+#[cfg(feature = "sql")]
+mod sql;
+mod state;
+mod store;
+mod work;
+
+pub use config::{Config, Node};
+pub use error::Error;
+pub use info::{SessionInfo, TaskInfo};
+pub use memory::MemoryStore;
+#[cfg(feature = "rpc")]
+pub use operations::{
+    ListParams, PauseParams, ResumeParams, SessionLimit, SessionList, StatusParams, StopParams, operations,
+};
+pub use program::{Program, Variables};
+pub use session::{Brief, Exit, Metrics, Session};
+pub use sessions::{Drained, Parts, Recovered, Sessions, StartRequest, Stop, TextFilter};
+#[cfg(feature = "sql")]
+pub use sql::SqlStore;
+pub use state::{InvalidTransition, State, Status, Step};
+pub use store::{Listing, Query, Store};
+pub use work::{Answer, Lease, Work, WorkError};

@@ -1,0 +1,170 @@
+mod control;
+mod drain;
+mod start;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orchestrator_events::Hub;
+use orchestrator_vocab::{Actor, Clock, OrgId, SessionId, Timestamp};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::live::{Live, Table};
+use crate::{Config, Error, Listing, Node, Query, Session, SessionInfo, Status, Step, Store, Work, event};
+
+pub use control::Stop;
+pub use drain::{Drained, Recovered};
+pub use start::StartRequest;
+
+/// Changes each line of output before anybody sees it, for example to take secrets out.
+pub type TextFilter = Arc<dyn Fn(String) -> String + Send + Sync>;
+
+/// What sessions are made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where they are remembered.
+    pub store: Arc<dyn Store>,
+    /// Where their tasks come from.
+    pub work: Arc<dyn Work>,
+    /// Where their output is streamed to.
+    pub hub: Hub,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Which daemon this is.
+    pub node: Node,
+    /// What the operator decided.
+    pub config: Config,
+    /// What each line of output goes through, if anything.
+    pub filter: Option<TextFilter>,
+}
+
+/// The sessions of this daemon. Cheap to clone; starts nothing by itself.
+#[derive(Clone)]
+pub struct Sessions(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    pub(crate) table: Table,
+    /// One permit per session that may be active; closed when the daemon drains.
+    admission: Arc<Semaphore>,
+    tracker: TaskTracker,
+    handing_back: CancellationToken,
+    /// From here on nobody is asked again: what is open is recovered at the next start.
+    pub(crate) abandoned: CancellationToken,
+    changed: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("active", &self.active()).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Sessions without any yet. Call [`Sessions::recover`] before the first start.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a configuration out of bounds.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        parts.config.validate()?;
+        Ok(Self(Arc::new(Shared {
+            admission: Arc::new(Semaphore::new(parts.config.max_active)),
+            parts,
+            table: Table::default(),
+            tracker: TaskTracker::new(),
+            handing_back: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
+            changed: watch::Sender::new(0),
+        })))
+    }
+
+    /// The session, with what it has used until now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn get(&self, org: OrgId, id: SessionId) -> Result<Session, Error> {
+        let stored = self.0.parts.store.get(org, id).await?;
+        stored.map(|session| self.0.overlaid(session)).ok_or(Error::NotFound(id))
+    }
+
+    /// The organisation's sessions, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list(&self, org: OrgId, query: Query) -> Result<Listing, Error> {
+        let Listing { sessions, total } = self.0.parts.store.list(org, query).await?;
+        Ok(Listing { sessions: sessions.into_iter().map(|session| self.0.overlaid(session)).collect(), total })
+    }
+
+    /// How many sessions the organisation has in each status that occurs.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn counts(&self, org: OrgId) -> Result<BTreeMap<Status, u64>, Error> {
+        self.0.parts.store.counts(org).await
+    }
+
+    /// Removes at most `limit` sessions, of all organisations, that ended before `before`, and tells how many.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
+        self.0.parts.store.trim(before, limit).await
+    }
+
+    /// How many sessions of this daemon are active.
+    pub fn active(&self) -> usize {
+        self.0.parts.config.max_active - self.free()
+    }
+
+    /// How many more could be started now.
+    pub fn free(&self) -> usize {
+        self.0.admission.available_permits()
+    }
+
+    /// Changes its value whenever a session has ended and made room.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// The session in the form for the wire, as of now.
+    pub fn info(&self, session: &Session) -> SessionInfo {
+        session.info(self.0.parts.clock.now())
+    }
+}
+
+impl Shared {
+    fn overlaid(&self, mut session: Session) -> Session {
+        if session.state.is_active()
+            && let Some(live) = self.table.get(session.org, session.id)
+        {
+            live.overlay(&mut session);
+        }
+        session
+    }
+
+    /// Makes a step, stores it and tells the log, all or nothing. `edit` may change more than the state.
+    pub(crate) async fn step(
+        &self,
+        live: &Live,
+        step: Step,
+        actor: &Actor,
+        edit: impl FnOnce(&mut Session),
+    ) -> Result<Session, Error> {
+        let mut record = live.record.lock().await;
+        let mut next = record.clone();
+        next.state = next.state.after(step)?;
+        live.overlay(&mut next);
+        edit(&mut next);
+        self.save(&record, &next, actor).await?;
+        record.clone_from(&next);
+        Ok(next)
+    }
+
+    pub(crate) async fn save(&self, before: &Session, next: &Session, actor: &Actor) -> Result<(), Error> {
+        let events = event::changed(next, before.state.status(), self.parts.clock.now(), actor);
+        self.parts.store.update(next.clone(), events).await
+    }
+}

@@ -1,0 +1,107 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_vocab::{Actor, OrgId, SessionId};
+
+use super::{Sessions, Shared};
+use crate::live::{Ending, Live};
+use crate::{Error, Session, Step};
+
+/// How a session is to be stopped.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Why, for whoever looks at the session or the task later. Default: `stopped`.
+    pub reason: Option<String>,
+    /// Kills at once, without the program's grace.
+    pub force: bool,
+    /// Who wants it.
+    pub actor: Actor,
+}
+
+impl Sessions {
+    /// Makes the program and everything it started stand still. It keeps its task: the lease is renewed meanwhile, and
+    /// its time-out goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Transition`] if it does not run, [`Error::Ended`] if it just ends,
+    /// [`Error::Elsewhere`], [`Error::Store`].
+    pub async fn pause(
+        &self,
+        org: OrgId,
+        id: SessionId,
+        reason: Option<String>,
+        actor: Actor,
+    ) -> Result<Session, Error> {
+        self.halt(org, id, Step::Paused { reason: reason.map(shortened) }, actor).await
+    }
+
+    /// Lets a paused program go on.
+    ///
+    /// # Errors
+    /// As for [`Sessions::pause`]; [`Error::Transition`] if it is not paused.
+    pub async fn resume(&self, org: OrgId, id: SessionId, actor: Actor) -> Result<Session, Error> {
+        self.halt(org, id, Step::Resumed, actor).await
+    }
+
+    /// Ends the program and everything it started, and returns when that is done. The task goes back into the backlog
+    /// with the reason, and this was no attempt: to end the task itself, cancel it. A second call with `force` cuts the
+    /// grace of the first short.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Transition`] if it has ended, [`Error::Elsewhere`], [`Error::Store`].
+    pub async fn stop(&self, org: OrgId, id: SessionId, stop: Stop) -> Result<Session, Error> {
+        let reason = shortened(stop.reason.unwrap_or_else(|| "stopped".to_owned()));
+        let Some(live) = self.0.table.get(org, id) else {
+            return Err(self.0.refuse(org, id, Step::Terminated { reason }).await);
+        };
+        let grace = if stop.force { Duration::ZERO } else { live.grace };
+        live.end(Ending { reason, actor: stop.actor, grace });
+        live.done.cancelled().await;
+        self.get(org, id).await
+    }
+
+    /// Runs apart from the caller: a program that stands still while its session says that it runs must not be left
+    /// behind by a caller that goes away.
+    async fn halt(&self, org: OrgId, id: SessionId, step: Step, actor: Actor) -> Result<Session, Error> {
+        let Some(live) = self.0.table.get(org, id) else {
+            return Err(self.0.refuse(org, id, step).await);
+        };
+        let shared = self.0.clone();
+        let halting = self.0.tracker.spawn(async move { shared.halt(&live, step, &actor).await });
+        halting.await.unwrap_or(Err(Error::Ended(id)))
+    }
+}
+
+impl Shared {
+    async fn halt(&self, live: &Arc<Live>, step: Step, actor: &Actor) -> Result<Session, Error> {
+        let mut record = live.record.lock().await;
+        let mut next = record.clone();
+        let pausing = matches!(step, Step::Paused { .. });
+        next.state = next.state.after(step)?;
+        live.overlay(&mut next);
+        let handle = live.handle.get().ok_or(Error::Ended(next.id))?;
+        let done = if pausing { handle.pause().await } else { handle.resume().await };
+        done.map_err(|_| Error::Ended(next.id))?;
+        if let Err(error) = self.save(&record, &next, actor).await {
+            // What is stored is what counts; if it has ended meanwhile there is nothing to undo.
+            let _ = if pausing { handle.resume().await } else { handle.pause().await };
+            return Err(error);
+        }
+        record.clone_from(&next);
+        Ok(next)
+    }
+
+    /// Why a session that does not run here cannot make this step.
+    async fn refuse(&self, org: OrgId, id: SessionId, step: Step) -> Error {
+        match self.parts.store.get(org, id).await {
+            Err(error) => error,
+            Ok(None) => Error::NotFound(id),
+            Ok(Some(session)) if session.state.is_active() => Error::Elsewhere { session: id, node: session.node },
+            Ok(Some(session)) => session.state.after(step).map_or_else(Error::from, |_| Error::Ended(id)),
+        }
+    }
+}
+
+fn shortened(reason: String) -> String {
+    reason.chars().take(1_000).collect()
+}

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
+
+use super::{Sessions, Shared};
+use crate::live::{Ending, Live};
+use crate::run::Runner;
+use crate::{Brief, Error, Metrics, Program, Session, State, event};
+
+/// The longest description that is kept with a session, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 4_000;
+
+/// One agent, one task.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// Whose.
+    pub org: OrgId,
+    /// Who is to work.
+    pub agent: AgentId,
+    /// How that agent is run.
+    pub program: Program,
+    /// On what.
+    pub task: TaskId,
+    /// The claim under which it works.
+    pub fence: u64,
+    /// What people are shown of the task.
+    pub brief: Brief,
+    /// What the program reads on its standard input.
+    pub document: Value,
+    /// A free label, up to 200 characters.
+    pub orchestrator: Option<String>,
+    /// Who wants it.
+    pub created_by: Actor,
+    /// The request or trace that caused it.
+    pub correlation: Option<String>,
+}
+
+impl Sessions {
+    /// Starts a session and returns when it exists; its end is told by events, and to the backlog.
+    ///
+    /// Whoever starts has claimed the task and gives it back if this fails. If the returned future is dropped, the
+    /// session goes on.
+    ///
+    /// # Errors
+    /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Store`]; then there is no session.
+    pub async fn start(&self, request: StartRequest) -> Result<Session, Error> {
+        request.program.validate()?;
+        let max = self.0.parts.config.max_active;
+        let permit = self.0.admission.clone().try_acquire_owned().map_err(|refusal| match refusal {
+            TryAcquireError::NoPermits => Error::AtCapacity { max },
+            TryAcquireError::Closed => Error::Draining,
+        })?;
+        let (answer, answered) = oneshot::channel();
+        self.0.tracker.spawn(begin(self.0.clone(), request, permit, answer));
+        answered.await.unwrap_or(Err(Error::Draining))
+    }
+}
+
+/// Takes the session out of the table when its runner is through, however that comes about.
+struct Place {
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+    org: OrgId,
+    id: SessionId,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.table.remove(self.org, self.id);
+        drop(self.permit.take());
+        self.live.done.cancel();
+        self.shared.changed.send_modify(|generation| *generation += 1);
+    }
+}
+
+/// Runs apart from the caller, so that nothing is left half done when the caller goes away.
+async fn begin(
+    shared: Arc<Shared>,
+    request: StartRequest,
+    permit: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<Session, Error>>,
+) {
+    let StartRequest { program, document, .. } = request.clone();
+    let session = shared.session(request);
+    let live = Arc::new(Live::new(session.clone(), program.grace()));
+    shared.table.add(session.org, session.id, live.clone());
+    let place =
+        Place { shared: shared.clone(), live: live.clone(), org: session.org, id: session.id, permit: Some(permit) };
+    if let Err(error) = shared.parts.store.insert(session.clone(), vec![event::created(&session)]).await {
+        drop(place);
+        // The caller may be gone; then nobody wants to know.
+        let _ = answer.send(Err(error));
+        return;
+    }
+    let _ = answer.send(Ok(session.clone()));
+    if shared.handing_back.is_cancelled() {
+        live.end(shared.hand_back(&live));
+    }
+    let lease = session.lease();
+    Runner { shared, live, session, lease, program, document }.run().await;
+}
+
+impl Shared {
+    /// How a session ends when the daemon stops.
+    pub(super) fn hand_back(&self, live: &Live) -> Ending {
+        Ending {
+            reason: "the daemon is stopping".to_owned(),
+            actor: Actor::system("sessions"),
+            grace: live.grace.min(self.parts.config.hand_back_grace()),
+        }
+    }
+
+    fn session(&self, request: StartRequest) -> Session {
+        let Brief { kind, description, priority } = request.brief;
+        let description = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
+        Session {
+            id: SessionId::new(),
+            org: request.org,
+            agent: request.agent,
+            task: request.task,
+            fence: request.fence,
+            brief: Brief { kind, description, priority },
+            state: State::Initializing,
+            orchestrator: request.orchestrator.map(|label| label.chars().take(200).collect()),
+            created_by: request.created_by,
+            correlation: request.correlation,
+            node: self.parts.node.name.clone(),
+            epoch: self.parts.node.epoch,
+            pid: None,
+            started_at: self.parts.clock.now(),
+            ended_at: None,
+            metrics: Metrics::default(),
+            exit: None,
+            last_output: None,
+        }
+    }
+}

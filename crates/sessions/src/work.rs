@@ -1,0 +1,54 @@
+use async_trait::async_trait;
+use orchestrator_vocab::{AgentId, OrgId, SessionId, TaskId};
+use serde_json::Value;
+
+/// What a session holds of the backlog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose task.
+    pub org: OrgId,
+    /// Which.
+    pub task: TaskId,
+    /// Under which claim.
+    pub fence: u64,
+    /// Who holds it.
+    pub session: SessionId,
+    /// Who works on it.
+    pub agent: AgentId,
+}
+
+/// What the backlog says to a holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was taken, and after a heartbeat: go on.
+    Accepted,
+    /// The task is no longer this holder's (another fence, cancelled, deleted): stop working on it.
+    Lost,
+}
+
+/// Why the backlog gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// It could not be reached. It is asked again until it answers.
+    #[error("the backlog cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It will never take this, for example because a result is too large. The same is not sent again.
+    #[error("the backlog refused it: {0}")]
+    Refused(String),
+}
+
+/// What a session needs from the backlog. Every call may come twice: an answer can get lost.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Renews the lease and reports how far the work is.
+    async fn heartbeat(&self, lease: &Lease, progress: Option<Value>) -> Result<Answer, WorkError>;
+
+    /// The task is done.
+    async fn complete(&self, lease: &Lease, result: Value) -> Result<Answer, WorkError>;
+
+    /// The attempt failed; whether there is another is the backlog's to decide.
+    async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError>;
+
+    /// The task goes back as if it had not been tried: no attempt is spent.
+    async fn release(&self, lease: &Lease, reason: String) -> Result<Answer, WorkError>;
+}
