@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::Error;
+use crate::endpoint::Endpoint;
+
 /// Where the daemon is and how patient to be with it.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -73,5 +76,13 @@ impl Config {
     pub fn token(mut self, token: impl Into<SecretString>) -> Self {
         self.token = Some(token.into());
         self
+    }
+
+    /// Whether the address is of this machine: a loopback address or `localhost`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`]: the address is none.
+    pub fn is_local(&self) -> Result<bool, Error> {
+        Endpoint::parse(&self.url).map(|endpoint| endpoint.is_local())
     }
 }

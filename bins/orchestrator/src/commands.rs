@@ -1,0 +1,56 @@
+//! One module for each noun.
+
+pub(crate) mod agent;
+pub(crate) mod backup;
+pub(crate) mod call;
+pub(crate) mod event;
+pub(crate) mod init;
+pub(crate) mod org;
+pub(crate) mod report;
+pub(crate) mod schedule;
+pub(crate) mod session;
+mod status;
+pub(crate) mod task;
+pub(crate) mod token;
+
+use clap::CommandFactory as _;
+
+use crate::args::{Args, Command};
+use crate::connection;
+use crate::daemon::Daemon;
+use crate::failure::Failure;
+use crate::out::Out;
+
+pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
+    let command = match args.command {
+        Command::Init(init) => return init::run(&init, &out),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "orchestrator", &mut script);
+            return out.raw(&String::from_utf8_lossy(&script));
+        }
+        command => command,
+    };
+    let daemon = Daemon { client: connection::connect(&args.connection).await?, out };
+    let outcome = Box::pin(dispatch(&daemon, command)).await;
+    daemon.client.close().await;
+    outcome
+}
+
+async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Task(command) => task::run(daemon, command).await,
+        Command::Schedule(command) => schedule::run(daemon, command).await,
+        Command::Session(command) => session::run(daemon, command).await,
+        Command::Agent(command) => agent::run(daemon, command).await,
+        Command::Event(command) => event::run(daemon, command).await,
+        Command::Status { watch } => status::run(daemon, watch).await,
+        Command::Token(command) => token::run(daemon, command).await,
+        Command::Org(command) => org::run(daemon, command).await,
+        Command::Report(report) => report::run(daemon, &report).await,
+        Command::Backup(backup) => backup::run(daemon, backup).await,
+        Command::Call(call) => call::run(daemon, &call).await,
+        Command::Methods { method } => call::methods(daemon, method).await,
+        Command::Init(_) | Command::Completions { .. } => Ok(()), // done without a daemon
+    }
+}
