@@ -1,9 +1,13 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
+mod dispatch;
 mod limits;
 mod readiness;
+mod work;
 mod workforce;
 
+pub(crate) use dispatch::{ORCHESTRATOR, ToSessions};
 pub(crate) use limits::PerAddress;
 pub(crate) use readiness::Loops;
-pub(crate) use workforce::FromRegistry;
+pub(crate) use work::OnBacklog;
+pub(crate) use workforce::{FromRegistry, own_capability};

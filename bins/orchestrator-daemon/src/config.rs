@@ -1,14 +1,20 @@
 //! Everything an operator can decide, in one tree: each domain's own `Config`, nested.
 
+mod agents;
 mod names;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use orchestrator_settings::{Environment, Loaded, Loader};
+use orchestrator_vocab::AgentId;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+
+pub(crate) use agents::AgentConfig;
 
 use crate::args::Args;
 
@@ -17,14 +23,16 @@ use crate::args::Args;
 pub(crate) struct Config {
     pub(crate) daemon: Daemon,
     pub(crate) database: Database,
-    pub(crate) auth: Auth,
-    pub(crate) rate_limit: RateLimit,
+    pub(crate) auth: orchestrator_auth::Config,
+    pub(crate) rate_limit: orchestrator_auth::RateLimitConfig,
     pub(crate) cors: Cors,
     pub(crate) tls: Tls,
     pub(crate) gateway: orchestrator_gateway::Config,
     pub(crate) tasks: orchestrator_tasks::Config,
     pub(crate) events: Events,
+    pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
     pub(crate) registry: orchestrator_agents::Config,
+    pub(crate) sessions: orchestrator_sessions::Config,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
 }
@@ -64,37 +72,6 @@ impl Default for Daemon {
 pub(crate) struct Database {
     /// `postgres://…`; without it, SQLite in the data directory.
     pub(crate) url: Option<SecretString>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Auth {
-    /// Signs tokens; without it, 32 random bytes are made once in the data directory.
-    pub(crate) jwt_secret: Option<SecretString>,
-    pub(crate) jwt_expiration_ms: u64,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Self { jwt_secret: None, jwt_expiration_ms: 24 * 60 * 60 * 1_000 }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct RateLimit {
-    /// Counts what is not authenticated, per address.
-    pub(crate) enabled: bool,
-    pub(crate) max: u32,
-    pub(crate) window_ms: u64,
-    /// Calls per credential and minute; 0 for no limit.
-    pub(crate) calls_per_credential: u32,
-}
-
-impl Default for RateLimit {
-    fn default() -> Self {
-        Self { enabled: true, max: 100, window_ms: 60_000, calls_per_credential: 6_000 }
-    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -173,7 +150,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         self.tasks.validate().context("tasks")?;
         self.gateway().validate().context("gateway")?;
-        ensure!(self.daemon.max_sessions > 0, "daemon.maxSessions: expected 1 or more");
+        ensure!((1..=100_000).contains(&self.daemon.max_sessions), "daemon.maxSessions: expected 1 to 100000");
         ensure!(self.daemon.shutdown_timeout_ms > 0, "daemon.shutdownTimeoutMs: expected 1 or more");
         ensure!(
             (1_000..=600_000).contains(&self.daemon.heartbeat_interval_ms),
@@ -188,20 +165,38 @@ impl Config {
             "tls: cert and key are given together or not at all"
         );
         ensure!(self.metrics.path.starts_with('/'), "metrics.path: expected a path that starts with `/`");
-        ensure!(self.auth.jwt_expiration_ms >= 1_000, "auth.jwtExpirationMs: expected 1000 or more");
         if let Some(url) = &self.database.url {
             let postgres = url.expose_secret().starts_with("postgres");
             ensure!(postgres, "database.url: expected postgres://… (leave it out for SQLite in the data directory)");
         }
         self.registry.validate().context("registry")?;
+        self.sessions().validate().context("sessions")?;
+        let default = orchestrator_sessions::Config::default().max_active;
+        ensure!(self.sessions.max_active == default, "sessions.maxActive: set daemon.maxSessions instead");
+        ensure!(
+            self.sessions.heartbeat_ms.saturating_mul(2) <= self.tasks.lease_ms,
+            "sessions.heartbeatMs: expected at most half of tasks.leaseMs, or tasks are lost while they are worked on"
+        );
+        for (name, agent) in &self.agents {
+            agent.validate(name).with_context(|| format!("agents.{name}"))?;
+        }
         Ok(())
+    }
+
+    pub(crate) fn sessions(&self) -> orchestrator_sessions::Config {
+        orchestrator_sessions::Config { max_active: self.daemon.max_sessions, ..self.sessions.clone() }
+    }
+
+    /// Of the time a stop may take, what sessions get to finish; handing back and closing need the rest.
+    pub(crate) fn sessions_finish(&self) -> Duration {
+        Duration::from_millis(self.daemon.shutdown_timeout_ms * 2 / 5)
     }
 
     /// The gateway's configuration with what other sections decide about it.
     pub(crate) fn gateway(&self) -> orchestrator_gateway::Config {
         let mut gateway = self.gateway.clone();
-        gateway.drain_timeout = std::time::Duration::from_millis(self.daemon.shutdown_timeout_ms);
-        gateway.ping_interval = std::time::Duration::from_millis(self.daemon.heartbeat_interval_ms);
+        gateway.drain_timeout = Duration::from_millis(self.daemon.shutdown_timeout_ms / 5);
+        gateway.ping_interval = Duration::from_millis(self.daemon.heartbeat_interval_ms);
         if self.cors.enabled {
             gateway.allowed_origins.extend(self.cors.origins.iter().cloned());
         }

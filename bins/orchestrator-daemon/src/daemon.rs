@@ -1,23 +1,24 @@
 //! The composition root: every part made once and handed to those that need it. Nothing runs yet.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_agents::Registry;
-use orchestrator_auth::{Auth, Lifetime, Secret};
+use orchestrator_auth::Auth;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Limits, Tls, TlsFiles, Unlimited};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Table};
+use orchestrator_sessions::{Node, Parts, Sessions};
 use orchestrator_sql::{Database, Options};
 use orchestrator_supervisor::Supervisor;
 use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_telemetry::{Metrics, Redaction};
-use orchestrator_vocab::{Clock, SystemClock, Timestamp};
+use orchestrator_vocab::{Clock, SystemClock};
 use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{FromRegistry, Loops, PerAddress};
+use crate::adapters::{FromRegistry, Loops, OnBacklog, PerAddress, ToSessions};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::metrics::Gauges;
@@ -36,7 +37,10 @@ pub(crate) struct Daemon {
     pub(crate) gauges: Gauges,
     pub(crate) gateway: Gateway,
     pub(crate) supervisor: Supervisor,
-    pub(crate) started_at: Timestamp,
+    pub(crate) sessions: Sessions,
+    /// Cancelled to end the daemon from within.
+    pub(crate) stop: CancellationToken,
+    pub(crate) lost_tasks: Arc<reactions::StopSessions>,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -55,10 +59,11 @@ impl Daemon {
         hub.start().await?;
 
         let auth = open_auth(&config, &data, &database, clock.clone()).await?;
-        let definitions = Vec::new();
+        let definitions = config.agents.iter().map(|(name, agent)| agent.definition(name)).collect();
         let registry = Registry::open(database.clone(), definitions, clock.clone(), config.registry.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
+        let sessions = open_sessions(&config, &data, &database, &hub, &backlog, redactor, clock.clone()).await?;
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
@@ -66,15 +71,16 @@ impl Daemon {
         let gauges = Gauges {
             metrics: metrics.clone(),
             backlog: backlog.clone(),
+            sessions: sessions.clone(),
             hub: hub.clone(),
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::new(Mutex::default()),
         };
-        let started_at = clock.now();
+        let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let status = operations::StatusOf {
             name: config.daemon.name.clone(),
-            started_at,
+            started_at: clock.now(),
             clock: clock.clone(),
             gauges: gauges.clone(),
             loops: Loops(supervisor.clone()),
@@ -86,6 +92,7 @@ impl Daemon {
                 hub.log().clone(),
             ))
             .merge(orchestrator_agents::operations(&registry))
+            .merge(orchestrator_sessions::operations(&sessions))
             .merge(orchestrator_auth::operations(&auth))
             .merge(orchestrator_events::operations(hub.log().clone()))
             .merge(orchestrator_gateway::operations(hub.clone()))
@@ -107,9 +114,51 @@ impl Daemon {
             gauges,
             gateway,
             supervisor,
-            started_at,
+            sessions,
+            stop: CancellationToken::new(),
+            lost_tasks,
         })
     }
+}
+
+impl Daemon {
+    /// Where the scheduler's claims go.
+    pub(crate) fn dispatch(&self) -> ToSessions {
+        let programs =
+            self.config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), agent.program.clone()));
+        ToSessions {
+            sessions: self.sessions.clone(),
+            backlog: self.backlog.clone(),
+            programs: Arc::new(programs.collect()),
+        }
+    }
+}
+
+async fn open_sessions(
+    config: &Config,
+    data: &DataDir,
+    database: &Database,
+    hub: &Hub,
+    backlog: &Backlog,
+    redactor: &Redactor,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Sessions> {
+    let redactor = redactor.clone();
+    let node = Node {
+        name: config.daemon.name.clone(),
+        epoch: u64::try_from(clock.now().millis()).unwrap_or_default(),
+        owner: data.node()?,
+    };
+    let parts = Parts {
+        store: Arc::new(orchestrator_sessions::SqlStore::open(database.clone()).await?),
+        work: Arc::new(OnBacklog(backlog.clone())),
+        hub: hub.clone(),
+        clock,
+        node,
+        config: config.sessions(),
+        filter: Some(Arc::new(move |line| redactor.redact(&line).into_owned())),
+    };
+    Ok(Sessions::new(parts)?)
 }
 
 /// Brings every domain's tables up to date.
@@ -118,6 +167,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     SqlLog::open(database.clone(), &Numbering::default()).await?;
     SqlStore::open(database.clone(), clock.clone()).await?;
     Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
+    orchestrator_sessions::SqlStore::open(database.clone()).await?;
     Ok(())
 }
 
@@ -144,13 +194,8 @@ async fn open_auth(
     database: &Database,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Auth> {
-    let secret = match &config.auth.jwt_secret {
-        Some(secret) => Secret::new(secret.expose_secret()).context("auth.jwtSecret (DAEMON_JWT_SECRET)")?,
-        None => Secret::load_or_create(&data.jwt_key())?,
-    };
-    let expiration = Duration::from_millis(config.auth.jwt_expiration_ms);
-    let lifetime = Lifetime { expiration, ..Lifetime::default() };
-    let auth = Auth::open(database.clone(), &secret, lifetime, clock).await?;
+    let secret = config.auth.secret(&data.jwt_key())?;
+    let auth = Auth::open(database.clone(), &secret, config.auth.lifetime(), clock).await?;
     auth.ensure_administrator(&data.admin_token()).await?;
     Ok(auth)
 }
@@ -163,13 +208,12 @@ fn open_gateway(
     gauges: &Gauges,
     status: operations::StatusOf,
 ) -> anyhow::Result<Gateway> {
-    let limits: Arc<dyn Limits> = match config.rate_limit.enabled {
-        true => Arc::new(PerAddress::new(config.rate_limit.max, Duration::from_millis(config.rate_limit.window_ms))),
-        false => Arc::new(Unlimited),
+    let limits: Arc<dyn Limits> = match config.rate_limit.per_address() {
+        Some(limit) => Arc::new(PerAddress::new(limit)),
+        None => Arc::new(Unlimited),
     };
     let table = dispatcher.table().clone();
-    let per_credential = if config.rate_limit.enabled { config.rate_limit.calls_per_credential } else { 0 };
-    let calls = stacks::client_calls(dispatcher, metrics, per_credential);
+    let calls = stacks::client_calls(dispatcher, metrics, config.rate_limit.per_credential());
     let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
         .config(config.gateway())
         .limits(limits)
@@ -177,8 +221,7 @@ fn open_gateway(
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"));
     builder = builder.page("/status", "application/json", operations::status_page(status));
     if config.metrics.enabled {
-        builder =
-            builder.page(&config.metrics.path, "text/plain; version=0.0.4", operations::metrics_page(gauges.clone()));
+        builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges.clone()));
     }
     if let (Some(certificate), Some(key)) = (config.tls.cert.clone(), config.tls.key.clone()) {
         builder = builder.tls(Tls::load(TlsFiles { certificate, key })?);

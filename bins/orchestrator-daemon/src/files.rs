@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use orchestrator_vocab::EventId;
 
 /// Names of files that are part of the daemon's interface.
 #[derive(Debug, Clone)]
@@ -38,6 +39,19 @@ impl DataDir {
 
     pub(crate) fn backups(&self) -> PathBuf {
         self.0.join("backups")
+    }
+
+    /// A name for this directory's processes that stays the same when the directory moves.
+    pub(crate) fn node(&self) -> anyhow::Result<String> {
+        let path = self.0.join("node.id");
+        if let Ok(text) = fs::read_to_string(&path)
+            && text.parse::<EventId>().is_ok()
+        {
+            return Ok(text);
+        }
+        let fresh = EventId::new().to_string();
+        fs::write(&path, &fresh).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(fresh)
     }
 
     fn address(&self) -> PathBuf {

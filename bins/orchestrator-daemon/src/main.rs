@@ -4,6 +4,7 @@ mod adapters;
 mod args;
 mod config;
 mod daemon;
+mod demo;
 mod files;
 mod metrics;
 mod operations;

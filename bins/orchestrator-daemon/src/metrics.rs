@@ -1,6 +1,7 @@
 //! What Prometheus sees: a projection of the event log, and gauges read when somebody asks.
 
 mod gauges;
+mod listener;
 mod memory;
 
 use std::sync::Arc;
@@ -11,6 +12,10 @@ use orchestrator_telemetry::{Description, Error, Metrics};
 use serde_json::Value;
 
 pub(crate) use gauges::Gauges;
+pub(crate) use listener::serve_to_this_machine;
+
+/// Prometheus text format.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 const DESCRIPTIONS: [Description; 25] = [
     Description::counter("events_total", "Events written to the log, by name."),

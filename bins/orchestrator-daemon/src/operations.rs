@@ -1,6 +1,7 @@
 //! What spans domains, or belongs to the daemon itself.
 
 mod backup;
+mod session;
 mod status;
 
 use std::sync::Arc;
@@ -14,14 +15,16 @@ use crate::metrics::Gauges;
 
 pub(crate) use status::StatusOf;
 
-/// `daemon.status` and `daemon.backup`.
+/// `session.create`, `daemon.status` and `daemon.backup`.
 pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Table {
+    let gauges = status.gauges.clone();
     let report = move |_, NoParams {}| {
         let status = status.clone();
         async move { status.read().await.map_err(internal) }
     };
     Table::new()
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
+        .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub))
         .merge(backup::table(database, data))
 }
 
@@ -43,6 +46,6 @@ pub(crate) fn metrics_page(gauges: Gauges) -> Page {
     })
 }
 
-fn internal(error: anyhow::Error) -> Error {
+pub(crate) fn internal(error: anyhow::Error) -> Error {
     Error::internal(Box::<dyn std::error::Error + Send + Sync>::from(error))
 }

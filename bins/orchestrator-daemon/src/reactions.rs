@@ -1,5 +1,7 @@
 //! When something happens in one domain, what follows in another: one file per arrow. Each is idempotent.
 
+mod lost_tasks;
 mod outcomes;
 
+pub(crate) use lost_tasks::StopSessions;
 pub(crate) use outcomes::health_of_agents;

@@ -2,21 +2,23 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_settings::Loaded;
-use orchestrator_tasks::Keeper;
-use orchestrator_vocab::{Clock as _, SystemClock};
+use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
+use orchestrator_vocab::{Actor, Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Args;
+use crate::adapters::FromRegistry;
+use crate::args::{Args, Command};
 use crate::config::Config;
 use crate::daemon::{self, Daemon};
 use crate::files::{self, DataDir};
-use crate::metrics;
+use crate::{demo, metrics};
 
 /// What loops get to finish once everything in front of them has stopped.
 const LOOPS_STOP: Duration = Duration::from_secs(5);
@@ -24,7 +26,9 @@ const LOOPS_STOP: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETENTION_ROWS: usize = 1_000;
 
-pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, mut loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
+    // Before anything else is started: what a program leaves behind comes to this process instead of escaping it.
+    orchestrator_process::become_subreaper()?;
     let redactor = daemon::redactor(&loaded.value);
     let mut logging = loaded.value.logging.clone();
     if loaded.value.daemon.verbose && logging.level == orchestrator_telemetry::Config::default().level {
@@ -34,10 +38,37 @@ pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<E
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let here = std::env::current_dir()?;
+    if let Some(Command::Demo { .. }) = args.command {
+        // What the operator has configured under the same name stays as it is.
+        let mut agents = demo::programs(&here);
+        agents.append(&mut loaded.value.agents);
+        loaded.value.agents = agents;
+    }
     let data = DataDir::prepare(&loaded.value.daemon.data_dir)?;
     let daemon = Daemon::compose(loaded.value, data, &redactor).await?;
     let (listener, address) = listen(&daemon.config).await?;
-    serve(args, daemon, listener, address).await
+    let url = files::url(address, daemon.config.tls.cert.is_some());
+    let serving = serve(&daemon, listener, &url);
+    match args.command {
+        Some(Command::Demo { once }) => {
+            let (stop, tokens) = (daemon.stop.clone(), daemon.data.admin_token());
+            let data = daemon.data.path().to_owned();
+            let shown = async {
+                let all_completed = demo::run(&url, &tokens, &here).await;
+                if once || all_completed.is_err() {
+                    stop.cancel();
+                } else {
+                    demo::next_steps(&data);
+                }
+                all_completed
+            };
+            let (served, shown) = tokio::join!(serving, shown);
+            served?;
+            Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        _ => serving.await.map(|()| ExitCode::SUCCESS),
+    }
 }
 
 async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -50,22 +81,51 @@ async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-async fn serve(_args: &Args, daemon: Daemon, listener: TcpListener, address: SocketAddr) -> anyhow::Result<ExitCode> {
-    let stop = CancellationToken::new();
-    start_loops(&daemon)?;
-    let url = files::url(address, daemon.config.tls.cert.is_some());
-    daemon.data.write_address(&url)?;
-    announce(&daemon, &url);
-    let signalled = stop.clone();
-    daemon.supervisor.once("signals", async move { told_to_stop(signalled).await })?;
-
-    let summary = daemon.gateway.serve(listener, stop).await;
+async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Result<()> {
+    take_back(daemon).await?;
+    let (scheduling, closing) = (CancellationToken::new(), CancellationToken::new());
+    start_loops(daemon, &scheduling)?;
+    if let (true, Some(port)) = (daemon.config.metrics.enabled, daemon.config.metrics.port) {
+        let path = &daemon.config.metrics.path;
+        let auth = Arc::new(daemon.auth.clone());
+        let address = metrics::serve_to_this_machine(port, path, &daemon.gauges, auth, &daemon.supervisor).await?;
+        println!("metrics on http://{address}{path}");
+    }
+    daemon.data.write_address(url)?;
+    announce(daemon, url);
+    let draining = async {
+        told_to_stop(&daemon.stop).await?;
+        // Load balancers turn away and nothing new is started, while callers still see what becomes of what runs.
+        daemon.gateway.begin_drain();
+        scheduling.cancel();
+        let drained = daemon.sessions.drain(tokio::time::Instant::now() + daemon.config.sessions_finish()).await;
+        tracing::info!(?drained, "sessions ended");
+        closing.cancel();
+        Ok::<(), std::io::Error>(())
+    };
+    let (summary, drained) = tokio::join!(daemon.gateway.serve(listener, closing.clone()), draining);
+    drained?;
     tracing::info!(?summary, "connections closed");
     daemon.data.remove_address();
     let stopped = daemon.supervisor.stop(LOOPS_STOP).await;
     daemon.database.close().await?;
-    stopped?;
-    Ok(ExitCode::SUCCESS)
+    Ok(stopped?)
+}
+
+/// What an earlier start was working on goes back into the backlog, under new fences; its processes are ended first.
+async fn take_back(daemon: &Daemon) -> anyhow::Result<()> {
+    for left in daemon.sessions.recover().await? {
+        let origin = Origin::new(left.org, Actor::system("recovery"));
+        match daemon.backlog.release(&origin, left.task, orchestrator_tasks::Fence(left.fence)).await {
+            Ok(_) => {
+                tracing::info!(task = %left.task, session = %left.session, "taken back from a session that was cut off")
+            }
+            // It has ended, or another daemon has taken it over since.
+            Err(TaskError::Stale { .. } | TaskError::NotFound(_) | TaskError::Transition { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn announce(daemon: &Daemon, url: &str) {
@@ -73,19 +133,19 @@ fn announce(daemon: &Daemon, url: &str) {
     println!("administrator token: {}", daemon.data.admin_token().display());
 }
 
-async fn told_to_stop(stop: CancellationToken) -> std::io::Result<()> {
+async fn told_to_stop(stop: &CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let name = tokio::select! {
+    let why = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        () = stop.cancelled() => "done",
     };
-    tracing::info!(signal = name, "draining");
-    stop.cancel();
+    tracing::info!(why, "draining");
     Ok(())
 }
 
-fn start_loops(daemon: &Daemon) -> anyhow::Result<()> {
+fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
     let loops = &daemon.supervisor;
     let hub = daemon.hub.clone();
     loops.spawn("event delivery", move |stop| {
@@ -118,12 +178,34 @@ fn start_loops(daemon: &Daemon) -> anyhow::Result<()> {
             Ok::<(), std::io::Error>(())
         }
     })?;
+    let lost_tasks = daemon.lost_tasks.clone();
+    loops.spawn("session recall", move |stop| {
+        let lost_tasks = lost_tasks.clone();
+        async move { lost_tasks.run(stop).await }
+    })?;
+    start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();
     loops.spawn("metrics", move |stop| metrics::upkeep(metrics.clone(), stop))?;
     if let Some(days) = daemon.config.events.retention_days {
         let hub = daemon.hub.clone();
         loops.spawn("event retention", move |stop| retain(hub.clone(), days, stop))?;
     }
+    Ok(())
+}
+
+/// It stops before everything else, so that nothing is given to sessions that may not start any more.
+fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
+    let (backlog, registry, scheduling) = (daemon.backlog.clone(), daemon.registry.clone(), scheduling.clone());
+    let dispatch = Arc::new(daemon.dispatch());
+    daemon.supervisor.spawn("scheduler", move |_| {
+        let workforce = Arc::new(FromRegistry(registry.clone()));
+        let scheduler = Scheduler::new(backlog.clone(), workforce, dispatch.clone());
+        let stop = scheduling.child_token();
+        async move {
+            scheduler.run(stop).await;
+            Ok::<(), std::io::Error>(())
+        }
+    })?;
     Ok(())
 }
 

@@ -27,10 +27,9 @@ const SHED_RETRY: Duration = Duration::from_millis(250);
 
 /// *Client call*: trace, latency, rate limit per credential, load shed, then the dispatcher with scope, deadline and
 /// parameters.
-pub(crate) fn client_calls(dispatcher: Dispatcher, metrics: &Metrics, calls_per_credential: u32) -> CallService {
+pub(crate) fn client_calls(dispatcher: Dispatcher, metrics: &Metrics, per_credential: Option<Limit>) -> CallService {
     let table = dispatcher.table().clone();
-    let limiter = (calls_per_credential > 0)
-        .then(|| Arc::new(Limiter::new(Limit { max: calls_per_credential, ..Limit::PER_CREDENTIAL })));
+    let limiter = per_credential.map(|limit| Arc::new(Limiter::new(limit)));
     let named = table.clone();
     let method = move |request: &Request| label(&named, &request.method);
     let stack = ServiceBuilder::new()

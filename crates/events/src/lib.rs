@@ -7,6 +7,7 @@ mod hub;
 mod log;
 mod memory;
 mod queue;
+#[cfg(feature = "sql")]
 mod recent;
 #[cfg(feature = "rpc")]
 mod rpc;

@@ -1,5 +1,4 @@
 use std::net::IpAddr;
-use std::time::Duration;
 
 use orchestrator_auth::{Limit, Limiter, Source};
 use orchestrator_gateway::{Attempt, Limits, RetryAfter};
@@ -9,8 +8,8 @@ use orchestrator_gateway::{Attempt, Limits, RetryAfter};
 pub(crate) struct PerAddress(Limiter<Source>);
 
 impl PerAddress {
-    pub(crate) fn new(max: u32, window: Duration) -> Self {
-        Self(Limiter::new(Limit { max, window, ..Limit::PER_ADDRESS }))
+    pub(crate) fn new(limit: Limit) -> Self {
+        Self(Limiter::new(limit))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orchestrator_events::Hub;
 use orchestrator_gateway::{Counters, Snapshot};
+use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
 use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::OrgId;
@@ -21,6 +22,7 @@ const ORGS_MAX: usize = 1_000;
 pub(crate) struct Gauges {
     pub(crate) metrics: Metrics,
     pub(crate) backlog: Backlog,
+    pub(crate) sessions: Sessions,
     pub(crate) hub: Hub,
     pub(crate) counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
@@ -48,6 +50,9 @@ impl Gauges {
         }
         self.set("queue_ready", tasks.counts.ready as f64);
         self.set("queue_oldest_age_seconds", tasks.oldest_ready.as_secs_f64());
+        let (active, free) = (self.sessions.active(), self.sessions.free());
+        self.set("sessions_active", active as f64);
+        self.set("sessions_max", (active + free) as f64);
         self.set("subscriptions_open", self.hub.subscribers() as f64);
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);

@@ -39,10 +39,19 @@ pub(crate) struct Status {
     ready: u64,
     /// How long the oldest of them has waited, in milliseconds.
     oldest_ready_ms: u64,
+    sessions: Sessions,
     /// Open WebSocket subscriptions.
     subscriptions: usize,
     /// The parts that run by themselves.
     loops: Vec<Loop>,
+}
+
+/// Of this daemon.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sessions {
+    active: usize,
+    free: usize,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -73,6 +82,7 @@ impl StatusOf {
             tasks,
             ready: counted.counts.ready,
             oldest_ready_ms: u64::try_from(counted.oldest_ready.as_millis()).unwrap_or(u64::MAX),
+            sessions: Sessions { active: self.gauges.sessions.active(), free: self.gauges.sessions.free() },
             subscriptions: self.gauges.hub.subscribers(),
             loops: self.loops.0.status().into_iter().map(described).collect(),
         })

@@ -5,13 +5,17 @@ use futures::future::Either;
 use orchestrator_auth::Limiter;
 use orchestrator_rpc::{Error, Request, Table};
 use orchestrator_telemetry::{Counter, Metrics};
+use orchestrator_vocab::OrgId;
 use tower::{Layer, Service};
+
+/// Two organisations may hold tokens of one id: they must not share a window.
+type Key = (OrgId, String);
 
 /// Refuses calls of a credential that makes too many, before anything is looked at. Pings, heartbeats and
 /// acknowledgements are free.
 #[derive(Debug, Clone)]
 pub(super) struct RateLimitLayer {
-    limiter: Arc<Limiter<String>>,
+    limiter: Arc<Limiter<Key>>,
     table: Arc<Table>,
     refused: Counter,
 }
@@ -23,7 +27,7 @@ pub(super) struct RateLimit<S> {
 }
 
 impl RateLimitLayer {
-    pub(super) fn new(limiter: Arc<Limiter<String>>, table: Arc<Table>, metrics: &Metrics) -> Self {
+    pub(super) fn new(limiter: Arc<Limiter<Key>>, table: Arc<Table>, metrics: &Metrics) -> Self {
         let refused = metrics.counter("rate_limited_total", &[("by", "credential".into())]);
         Self { limiter, table, refused }
     }
@@ -32,7 +36,8 @@ impl RateLimitLayer {
         if self.table.get(&request.method).is_some_and(orchestrator_rpc::Operation::is_free) {
             return Ok(());
         }
-        let decision = self.limiter.check(&request.call.caller.credential, 1);
+        let caller = &request.call.caller;
+        let decision = self.limiter.check(&(caller.org, caller.credential.clone()), 1);
         if decision.allowed {
             return Ok(());
         }

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orchestrator_sessions::{Brief, Program, Sessions, StartRequest};
+use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
+use orchestrator_vocab::{Actor, AgentId, OrgId};
+use serde_json::{Value, json};
+
+/// Results of dependencies that go into a program's document.
+const DEPENDENCIES_MAX: usize = 256;
+/// The key in a task's metadata that names who asked for the session.
+pub(crate) const ORCHESTRATOR: &str = "orchestratorId";
+
+/// Starts a session for each claim that the scheduler makes.
+#[derive(Clone)]
+pub(crate) struct ToSessions {
+    pub(crate) sessions: Sessions,
+    pub(crate) backlog: Backlog,
+    pub(crate) programs: Arc<BTreeMap<(OrgId, AgentId), Program>>,
+}
+
+#[async_trait]
+impl Dispatch for ToSessions {
+    async fn dispatch(&self, claim: Claim) -> Result<(), Refused> {
+        let refused = |reason: &dyn std::fmt::Display| Refused { reason: reason.to_string() };
+        let task = &claim.task;
+        let agent = task.state.owner().ok_or_else(|| refused(&"the claim names no agent"))?.clone();
+        let program = self.programs.get(&(task.org, agent.clone()));
+        let program = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?.clone();
+        let request = StartRequest {
+            org: task.org,
+            agent,
+            program,
+            task: task.id,
+            fence: claim.fence.0,
+            brief: brief(task),
+            document: self.document(task).await.map_err(|error| refused(&error))?,
+            orchestrator: task.metadata.get(ORCHESTRATOR).and_then(Value::as_str).map(str::to_owned),
+            created_by: Actor::system("scheduler"),
+            correlation: task.correlation.clone(),
+        };
+        self.sessions.start(request).await.map(drop).map_err(|error| refused(&error))
+    }
+}
+
+impl ToSessions {
+    /// What a program reads: its task, and what came of the tasks it depended on.
+    async fn document(&self, task: &Task) -> Result<Value, orchestrator_tasks::Error> {
+        let (_, edges) = self.backlog.get(task.org, task.id).await?;
+        let mut dependencies = Vec::with_capacity(edges.len().min(DEPENDENCIES_MAX));
+        for edge in edges.iter().take(DEPENDENCIES_MAX) {
+            // One that was deleted meanwhile has nothing to say any more.
+            if let Ok((done, _)) = self.backlog.get(task.org, edge.depends_on).await {
+                let view = View::from(done);
+                dependencies.push(json!({
+                    "taskId": view.id, "title": view.title, "status": view.status, "result": view.result,
+                }));
+            }
+        }
+        let mut document = json!(View::from(task.clone()));
+        document["dependencies"] = Value::Array(dependencies);
+        document["traceparent"] = json!(task.traceparent);
+        Ok(document)
+    }
+}
+
+fn brief(task: &Task) -> Brief {
+    let description = if task.description.is_empty() { &task.title } else { &task.description };
+    Brief { kind: task.kind.clone(), description: description.clone(), priority: task.priority.as_str().to_owned() }
+}

@@ -1,0 +1,56 @@
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use orchestrator_agents::Definition;
+use orchestrator_sessions::Program;
+use orchestrator_vocab::{AgentId, Capability, OrgId};
+use serde::Deserialize;
+
+/// One agent program. Its name is the key in `agents`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct AgentConfig {
+    #[serde(default)]
+    pub(crate) description: String,
+    /// Whose tasks it works on.
+    #[serde(default = "local")]
+    pub(crate) org: OrgId,
+    #[serde(default)]
+    pub(crate) capabilities: BTreeSet<Capability>,
+    /// Tasks it may work on at once.
+    #[serde(default = "one")]
+    pub(crate) max_concurrent: u32,
+    /// What runs: argv, environment and limits come from here and from nowhere else.
+    pub(crate) program: Program,
+}
+
+fn local() -> OrgId {
+    OrgId::LOCAL
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl AgentConfig {
+    /// One task at a time for the operator's organisation, no capabilities.
+    pub(crate) fn new(program: Program) -> Self {
+        Self { description: String::new(), org: local(), capabilities: BTreeSet::new(), max_concurrent: one(), program }
+    }
+
+    pub(super) fn validate(&self, name: &AgentId) -> anyhow::Result<()> {
+        self.definition(name).validate()?;
+        self.program.validate().context("program")
+    }
+
+    /// What the registry knows of it: everything but how it is run.
+    pub(crate) fn definition(&self, name: &AgentId) -> Definition {
+        Definition {
+            id: name.clone(),
+            org: self.org,
+            capabilities: self.capabilities.clone(),
+            max_concurrent: self.max_concurrent,
+            description: self.description.clone(),
+        }
+    }
+}
