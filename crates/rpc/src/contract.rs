@@ -68,7 +68,19 @@ impl Case {
 
 /// The cases of every operation, in the order of their names.
 pub fn cases(table: &Table) -> Vec<Case> {
-    table.iter().flat_map(cases_of).collect()
+    table.iter().flat_map(|operation| cases_of(&Subject::of(operation))).collect()
+}
+
+/// The cases of one operation from what `rpc.describe` answered, for tests that have only a socket; `None` if that is
+/// no description.
+pub fn described(description: &Value) -> Option<Vec<Case>> {
+    let subject = Subject {
+        name: description.get("name")?.as_str()?,
+        scope: description.get("scope")?.as_str()?.parse().ok()?,
+        is_creating: description.get("creates")?.as_bool()?,
+        parameters: description.get("parameters")?,
+    };
+    Some(cases_of(&subject))
 }
 
 /// Parameters that fit the operation's schema: its required ones, with the first or smallest value each allows.
@@ -77,12 +89,39 @@ pub fn sample_params(operation: &Operation) -> Value {
     sample::of(operation.parameters().as_value())
 }
 
-fn cases_of(operation: &Operation) -> Vec<Case> {
-    let valid = sample_params(operation);
+/// What the cases of an operation are made from.
+struct Subject<'a> {
+    name: &'a str,
+    scope: Scope,
+    is_creating: bool,
+    parameters: &'a Value,
+}
+
+impl<'a> Subject<'a> {
+    fn of(operation: &'a Operation) -> Self {
+        Self {
+            name: operation.name(),
+            scope: operation.scope(),
+            is_creating: operation.is_creating(),
+            parameters: operation.parameters().as_value(),
+        }
+    }
+
+    /// The parameter that names the thing the operation is about. Creating operations are left out: there an id is new.
+    fn required_id(&self) -> Option<String> {
+        let (noun, _) = self.name.split_once('.')?;
+        let parameter = format!("{noun}Id");
+        let required = self.parameters.get("required")?.as_array()?;
+        (required.contains(&json!(parameter)) && !self.is_creating).then_some(parameter)
+    }
+}
+
+fn cases_of(subject: &Subject<'_>) -> Vec<Case> {
+    let valid = sample::of(subject.parameters);
     let case = |kind, params: Value, expected, field: Option<&str>| Case {
-        operation: operation.name().to_owned(),
+        operation: subject.name.to_owned(),
         kind,
-        scopes: operation.scope().into(),
+        scopes: subject.scope.into(),
         params,
         expected,
         field: field.map(str::to_owned),
@@ -91,17 +130,18 @@ fn cases_of(operation: &Operation) -> Vec<Case> {
     let unknown = with(valid.clone(), UNKNOWN, true.into());
     let mut cases = vec![
         Case {
-            scopes: Scope::ALL.into_iter().filter(|&scope| !Scopes::from(scope).allows(operation.scope())).collect(),
+            scopes: Scope::ALL.into_iter().filter(|&scope| !Scopes::from(scope).allows(subject.scope)).collect(),
             ..case(Kind::MissingScope, valid.clone(), Code::Forbidden, None)
         },
         case(Kind::UnknownParameter, unknown, Code::InvalidParams, Some(UNKNOWN)),
     ];
-    for (name, schema) in operation.properties().into_iter().flatten() {
-        let Some(wrong) = sample::wrong(schema, operation.parameters().as_value()) else { continue };
+    let properties = subject.parameters.get("properties").and_then(Value::as_object);
+    for (name, schema) in properties.into_iter().flatten() {
+        let Some(wrong) = sample::wrong(schema, subject.parameters) else { continue };
         let params = with(valid.clone(), name, wrong);
         cases.push(case(Kind::WrongType(name.clone()), params, Code::InvalidParams, Some(name)));
     }
-    if let Some(parameter) = required_id(operation) {
+    if let Some(parameter) = subject.required_id() {
         cases.push(case(Kind::ForeignOrganisation(parameter), valid, Code::NotFound, None));
     }
     cases
@@ -109,14 +149,6 @@ fn cases_of(operation: &Operation) -> Vec<Case> {
 
 /// No operation has a parameter of this name.
 const UNKNOWN: &str = "thisParameterDoesNotExist";
-
-/// The parameter that names the thing the operation is about. Creating operations are left out: there an id is new.
-fn required_id(operation: &Operation) -> Option<String> {
-    let (noun, _) = operation.name().split_once('.')?;
-    let parameter = format!("{noun}Id");
-    let required = operation.parameters().get("required")?.as_array()?;
-    (required.contains(&json!(parameter)) && !operation.is_creating()).then_some(parameter)
-}
 
 fn with(mut params: Value, name: &str, value: Value) -> Value {
     if let Value::Object(members) = &mut params {

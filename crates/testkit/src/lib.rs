@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agents;
 mod binary;
 mod builder;
 mod daemon;
@@ -9,6 +10,7 @@ mod patience;
 mod socket;
 mod tokens;
 
+pub use agents::shell;
 pub use builder::{Builder, Refused};
 pub use daemon::Daemon;
 pub use http::{Http, Reply};
@@ -16,3 +18,22 @@ pub use orchestrator_sql::{Backend, Scratch};
 pub use patience::{PATIENCE, patiently};
 pub use socket::{Event, Gone, Socket, Unopened};
 pub use tokens::Organisation;
+
+/// One test per promise and backend: each function takes a [`Backend`] and answers `anyhow::Result<()>`.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($promise:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $promise() -> anyhow::Result<()> {
+                Box::pin(super::$promise($crate::Backend::Sqlite)).await
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $promise() -> anyhow::Result<()> {
+                Box::pin(super::$promise($crate::Backend::Postgres)).await
+            })*
+        }
+    };
+}

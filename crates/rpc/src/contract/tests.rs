@@ -127,3 +127,20 @@ fn the_missing_scope_is_the_only_one_missing() {
     assert_eq!(scopes("task.create"), "daemon.read daemon.approve daemon.teams");
     assert_eq!(scopes("task.get"), "daemon.approve daemon.teams");
 }
+
+#[tokio::test]
+async fn a_description_gives_the_same_cases_as_the_operation() {
+    let dispatcher = dispatcher(TaskId::new());
+    for operation in dispatcher.table().iter() {
+        let expected: Vec<Case> =
+            cases(dispatcher.table()).into_iter().filter(|case| case.operation == operation.name()).collect();
+        let description = json!({
+            "name": operation.name(),
+            "scope": operation.scope(),
+            "creates": operation.is_creating(),
+            "parameters": operation.parameters(),
+        });
+        assert_eq!(described(&description), Some(expected), "{}", operation.name());
+    }
+    assert_eq!(described(&json!({"name": "task.get"})), None);
+}
