@@ -130,7 +130,7 @@ impl Keeper {
         for (org, id) in due {
             match self.backlog.run(&origin(org), Fire { id }).await {
                 Ok(()) => fired += 1,
-                Err(error) if error.is_retryable() => return Err(error),
+                Err(error @ Error::Store(_)) => return Err(error),
                 Err(error) => tracing::warn!(schedule = %id, %error, "a schedule could not be fired"),
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Assign, Skips, with_load};
-use crate::{
-    Assignment, Audience, Backlog, Candidate, Claim, Error, Origin, Ready, Skip, SkipReason, Snapshot, decide,
-};
+use crate::{Audience, Backlog, Candidate, Claim, Error, Origin, Ready, Skip, SkipReason, Snapshot, decide};
 
 /// The most assignments of one transaction.
 const ASSIGNMENTS_MAX: usize = 500;
@@ -152,8 +150,11 @@ impl Scheduler {
             decided_in: started.elapsed(),
             ..Round::default()
         };
+        let capacity: BTreeMap<AgentId, u32> =
+            agents.into_iter().map(|agent| (agent.id, agent.max_concurrent)).collect();
         for assignments in decision.assignments.chunks(ASSIGNMENTS_MAX) {
-            let (assigned, refused) = self.assign(org, assignments.to_vec(), &agents).await?;
+            let assign = Assign { assignments: assignments.to_vec(), capacity: capacity.clone() };
+            let (assigned, refused) = self.assign(org, assign).await?;
             round.assigned += assigned;
             round.refused += refused;
         }
@@ -186,14 +187,9 @@ impl Scheduler {
         Ok((agents, ready))
     }
 
-    async fn assign(
-        &self,
-        org: OrgId,
-        assignments: Vec<Assignment>,
-        agents: &[Candidate],
-    ) -> Result<(usize, usize), Error> {
+    async fn assign(&self, org: OrgId, assign: Assign) -> Result<(usize, usize), Error> {
         let origin = origin(org);
-        let claims = self.backlog.run(&origin, Assign { assignments, agents: agents.to_vec() }).await?;
+        let claims = self.backlog.run(&origin, assign).await?;
         let assigned = claims.len();
         let mut refused = 0;
         for claim in claims {

@@ -1,4 +1,4 @@
-//! The promises of [`Store`](crate::Store), one function each, to be run over every implementation.
+//! The promises of [`Store`], one function each, to be run over every implementation.
 //!
 //! ```ignore
 //! orchestrator_tasks::task_store_conformance!(async { Fixture::memory() });

@@ -41,14 +41,15 @@ impl Command for Pull {
             audience: Audience::One(&self.agent),
             limit: self.limit,
         });
-        claim(plan, &decision.assignments, &agents, &running).await
+        claim(plan, &decision.assignments, agents.iter().map(|agent| (&agent.id, agent.free())).collect()).await
     }
 }
 
 /// The scheduler gives tasks to agents. What somebody else took meanwhile is left out.
 pub(crate) struct Assign {
     pub(crate) assignments: Vec<Assignment>,
-    pub(crate) agents: Vec<Candidate>,
+    /// How many tasks each agent may have at once.
+    pub(crate) capacity: BTreeMap<AgentId, u32>,
 }
 
 #[async_trait]
@@ -56,10 +57,12 @@ impl Command for Assign {
     type Output = Vec<Claim>;
 
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Vec<Claim>, Error> {
-        let agents: BTreeSet<AgentId> = self.assignments.iter().map(|assignment| assignment.agent.clone()).collect();
-        plan.rows.lock_agents(plan.org(), &agents.into_iter().collect::<Vec<_>>()).await?;
+        let agents: BTreeSet<&AgentId> = self.assignments.iter().map(|assignment| &assignment.agent).collect();
+        plan.rows.lock_agents(plan.org(), &agents.into_iter().cloned().collect::<Vec<_>>()).await?;
         let running = plan.rows.running(plan.org()).await?;
-        let claims = claim(plan, &self.assignments, &self.agents, &running).await?;
+        let free = |agent: &AgentId, most: u32| most.saturating_sub(running.get(agent).copied().unwrap_or(0));
+        let room = self.capacity.iter().map(|(agent, most)| (agent, free(agent, *most))).collect();
+        let claims = claim(plan, &self.assignments, room).await?;
         let claimed: BTreeSet<TaskId> = claims.iter().map(|claim| claim.task.id).collect();
         for assignment in self.assignments.iter().filter(|assignment| claimed.contains(&assignment.task)) {
             let event = Event::Assigned {
@@ -97,11 +100,11 @@ pub(crate) fn with_load(agents: &[Candidate], running: &BTreeMap<AgentId, u32>) 
     agents.iter().map(|agent| Candidate { running: load(agent), ..agent.clone() }).collect()
 }
 
+/// Claims what is still there to be claimed, as far as the agents have room.
 async fn claim(
     plan: &mut Plan<'_>,
     assignments: &[Assignment],
-    agents: &[Candidate],
-    running: &BTreeMap<AgentId, u32>,
+    mut room: BTreeMap<&AgentId, u32>,
 ) -> Result<Vec<Claim>, Error> {
     let wanted: Vec<TaskId> = assignments.iter().map(|assignment| assignment.task).collect();
     let taken = plan.rows.ready_remove(plan.org(), &wanted).await?;
@@ -114,11 +117,9 @@ async fn claim(
             entry.touched = true;
         }
     }
-    let mut free: BTreeMap<&AgentId, u32> =
-        with_load(agents, running).iter().zip(agents).map(|(loaded, agent)| (&agent.id, loaded.free())).collect();
     let mut claims = Vec::with_capacity(mine.len());
     for assignment in assignments.iter().filter(|assignment| mine.contains(&assignment.task)) {
-        let Some(left) = free.get_mut(&assignment.agent).filter(|left| **left > 0) else { continue };
+        let Some(left) = room.get_mut(&assignment.agent).filter(|left| **left > 0) else { continue };
         if let Some(claim) = claim_one(plan, assignment)? {
             *left -= 1;
             claims.push(claim);

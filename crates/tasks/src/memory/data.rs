@@ -167,7 +167,7 @@ impl Data {
 
 /// When retention begins to count.
 fn over_at(task: &Task) -> Option<Timestamp> {
-    task.deleted_at.or(task.finished_at)
+    task.finished_at.into_iter().chain(task.deleted_at).min()
 }
 
 fn less<K: Ord, N: Copy + PartialEq + From<u8> + std::ops::SubAssign>(counts: &mut BTreeMap<K, N>, key: K) {

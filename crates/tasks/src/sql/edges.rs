@@ -13,9 +13,8 @@ impl SqlRows<'_> {
     pub(super) async fn read_edges(&self, org: OrgId, from: &str, ids: &[TaskId]) -> Result<Vec<Edge>, Error> {
         let mut edges = Vec::new();
         for ids in lists(ids) {
-            let select = self.sql("select task, depends_on, on_failure, met from tasks_edge where org = ");
-            let select = select.bind(org.uuid()).add(" and ").add(from).add(" in ");
-            let rows = select.list(ids.iter().map(|id| id.uuid())).rows(self.tx).await?;
+            let select = self.sql("select task, depends_on, on_failure, met from tasks_edge where ");
+            let rows = select.among("", from, org, ids).rows(self.tx).await?;
             edges.extend(rows.iter().map(|row| edge(org, row)).collect::<Result<Vec<_>, Error>>()?);
         }
         Ok(edges)
@@ -61,9 +60,8 @@ impl SqlRows<'_> {
             return Ok(());
         }
         let now = self.lock_graph(org).await?;
-        for pairs in lists(edges) {
-            let delete = self.sql("delete from tasks_edge where org = ").bind(org.uuid());
-            among(delete, pairs).run(self.tx).await?;
+        for pairs in pieces(edges) {
+            among(self.sql("delete from tasks_edge where "), org, pairs).run(self.tx).await?;
         }
         self.removed(org, now, edges).await
     }
@@ -88,9 +86,9 @@ impl SqlRows<'_> {
     }
 
     pub(super) async fn mark_edges(&self, org: OrgId, edges: &[Pair], met: bool) -> Result<(), Error> {
-        for pairs in lists(edges) {
-            let update = self.sql("update tasks_edge set met = ").bind(i16::from(met));
-            among(update.add(" where org = ").bind(org.uuid()), pairs).run(self.tx).await?;
+        for pairs in pieces(edges) {
+            let update = self.sql("update tasks_edge set met = ").bind(i16::from(met)).add(" where ");
+            among(update, org, pairs).run(self.tx).await?;
         }
         Ok(())
     }
@@ -145,10 +143,11 @@ impl SqlRows<'_> {
     }
 }
 
-/// Adds a condition on the pairs, in the words that both databases answer from the primary key.
-fn among(sql: Sql, pairs: &[Pair]) -> Sql {
-    let rows = pairs.iter().map(|(task, on)| -> [Value; 2] { [task.uuid().into(), on.uuid().into()] });
-    sql.add(" and (task, depends_on) in (values ").tuples(rows).add(")")
+/// Like [`Sql::among`], for edges.
+fn among(sql: Sql, org: OrgId, pairs: &[Pair]) -> Sql {
+    let row = |(task, on): &Pair| -> [Value; 3] { [org.uuid().into(), task.uuid().into(), on.uuid().into()] };
+    let sql = sql.add("(org, task, depends_on) in (select column1, column2, column3 from (values ");
+    sql.tuples(pairs.iter().map(row)).add(") as v)")
 }
 
 fn values(edge: &Edge, rev: i64) -> [Value; 6] {

@@ -36,14 +36,13 @@ impl SqlRows<'_> {
     pub(super) async fn take_ready(&self, org: OrgId, ids: &[TaskId]) -> Result<Vec<TaskId>, Error> {
         let mut taken = Vec::with_capacity(ids.len());
         for ids in lists(ids) {
-            let ids = ids.iter().map(|id| id.uuid());
-            let delete = self.sql("delete from tasks_ready where org = ").bind(org.uuid()).add(" and id in ");
+            let delete = self.sql("delete from tasks_ready where ");
             let delete = if self.tx.is_postgres() {
                 // Rows that another claim has in hand are not waited for.
-                let free = delete.add("(select id from tasks_ready where org = ").bind(org.uuid());
-                free.add(" and id in ").list(ids).add(" for update skip locked)")
+                let free = delete.add("(org, id) in (select r.org, r.id from tasks_ready r where ");
+                free.among("r.", "id", org, ids).add(" for update of r skip locked)")
             } else {
-                delete.list(ids)
+                delete.among("", "id", org, ids)
             };
             let rows = delete.add(" returning id").rows(self.tx).await?;
             let id = |row: &QueryResult| Ok(Id::from_uuid(row.try_get_by_index(0)?));
@@ -105,8 +104,7 @@ impl SqlRows<'_> {
 
     pub(super) async fn take_from_line(&self, org: OrgId, ids: &[TaskId]) -> Result<(), Error> {
         for ids in lists(ids) {
-            let delete = self.sql("delete from tasks_line where org = ").bind(org.uuid());
-            delete.add(" and id in ").list(ids.iter().map(|id| id.uuid())).run(self.tx).await?;
+            self.sql("delete from tasks_line where ").among("", "id", org, ids).run(self.tx).await?;
         }
         Ok(())
     }

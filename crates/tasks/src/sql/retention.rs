@@ -20,8 +20,7 @@ impl SqlRows<'_> {
             self.remove_edges_of(org, &ids).await?;
             self.remove_tags(org, &ids).await?;
             for ids in lists(&ids) {
-                let delete = self.sql("delete from tasks_task where org = ").bind(org.uuid()).add(" and id in ");
-                delete.list(ids.iter().map(|id| id.uuid())).run(self.tx).await?;
+                self.sql("delete from tasks_task where ").among("", "id", org, ids).run(self.tx).await?;
             }
             removed += ids.len() as u64;
         }
@@ -46,8 +45,8 @@ impl SqlRows<'_> {
     async fn without_awaited(&self, org: OrgId, mut ids: Vec<TaskId>) -> Result<Vec<TaskId>, Error> {
         let mut awaited: BTreeSet<TaskId> = BTreeSet::new();
         for ids in lists(&ids).filter(|_| self.tx.is_postgres()) {
-            let select = self.sql("select e.depends_on from ").add(AWAITED).add(" and e.org = ").bind(org.uuid());
-            let select = select.add(" and e.depends_on in ").list(ids.iter().map(|id| id.uuid()));
+            let select = self.sql("select e.depends_on from ").add(AWAITED);
+            let select = select.add(" and ").among("e.", "depends_on", org, ids);
             let rows = select.rows(self.tx).await?;
             let id = |row: &QueryResult| row.try_get_by_index(0).map(Id::from_uuid);
             awaited.extend(rows.iter().map(id).collect::<Result<Vec<_>, DbErr>>()?);

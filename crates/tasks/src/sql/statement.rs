@@ -1,11 +1,17 @@
 use std::fmt::Write as _;
 
 use orchestrator_sql::Tx;
+use orchestrator_vocab::{OrgId, TaskId};
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
-/// How many rows or ids go into one statement. Few sizes, so that the drivers' caches of prepared statements know them
-/// all; the largest stays far below 32,766 values, SQLite's limit.
-const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
+/// How many rows go into one statement.
+///
+/// Few sizes, so that the drivers' caches of prepared statements know them all. The largest makes statements of less than
+/// 64 kB as a rule: sqlx leaves Nagle's algorithm on, and what does not fit into one segment waits for acknowledgements,
+/// which cost more than another statement does. It is far below 32,766 values, SQLite's limit.
+const ROWS: [usize; 4] = [64, 16, 4, 1];
+/// To how many ids a list is filled up.
+const IDS: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// A statement that is being written: text and values together, so that they cannot disagree.
 pub(super) struct Sql {
@@ -70,7 +76,7 @@ impl Sql {
     /// Adds `(a, b, …)` for `in`, filled up with the last value to one of a few lengths.
     pub(super) fn list(mut self, values: impl IntoIterator<Item = impl Into<Value>>) -> Self {
         let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
-        let length = SIZES.iter().copied().rev().find(|size| *size >= values.len()).unwrap_or(values.len());
+        let length = filled(values.len());
         if let Some(last) = values.last().cloned() {
             values.resize(length, last);
         }
@@ -81,6 +87,21 @@ impl Sql {
         }
         self.push(")");
         self
+    }
+
+    /// Adds the condition that the columns of `alias` (`""`, or a name and a point) are this organisation and one of the ids.
+    ///
+    /// On PostgreSQL as rows, not as `org = … and id in …`: as long as it has no statistics, it takes one organisation for a
+    /// small part of a table, and would read all of it.
+    pub(super) fn among(mut self, alias: &str, id: &str, org: OrgId, ids: &[TaskId]) -> Self {
+        if self.backend != DbBackend::Postgres {
+            let same = self.add(&format!("{alias}org = ")).bind(org.uuid());
+            return same.add(&format!(" and {alias}{id} in ")).list(ids.iter().map(|id| id.uuid()));
+        }
+        let fill = ids.last().into_iter().cycle().take(filled(ids.len()) - ids.len());
+        let rows = ids.iter().chain(fill).map(|id| -> [Value; 2] { [org.uuid().into(), id.uuid().into()] });
+        self.push(&format!("({alias}org, {alias}{id}) in (values "));
+        self.tuples(rows).add(")")
     }
 
     /// Adds text that only PostgreSQL understands and needs, such as `for update`.
@@ -104,20 +125,25 @@ impl Sql {
     }
 }
 
+/// The length to which a list is filled up.
+fn filled(length: usize) -> usize {
+    IDS.into_iter().find(|size| *size >= length).unwrap_or(length)
+}
+
 /// Pieces for multi-row inserts: each has one of a few lengths.
 pub(super) fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let size = ROWS.into_iter().find(|size| *size <= rest.len())?;
         let (piece, tail) = rest.split_at(size);
         rest = tail;
         Some(piece)
     })
 }
 
-/// Pieces for [`Sql::list`], which fills them up.
+/// Pieces for [`Sql::list`] and [`Sql::among`], which fill them up.
 pub(super) fn lists<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
-    items.chunks(SIZES[0])
+    items.chunks(IDS[IDS.len() - 1])
 }
 
 #[cfg(test)]
@@ -128,7 +154,7 @@ mod tests {
     fn pieces_have_few_lengths_and_lose_nothing() {
         let items: Vec<usize> = (0..1_000).collect();
         let lengths: Vec<usize> = pieces(&items).map(<[usize]>::len).collect();
-        assert_eq!(lengths, [512, 128, 128, 128, 32, 32, 32, 8]);
+        assert_eq!((lengths.len(), lengths[14..].to_vec()), (19, vec![64, 16, 16, 4, 4]));
         assert_eq!(pieces(&items).flatten().count(), 1_000);
         assert_eq!(pieces(&items[..0]).count(), 0);
     }

@@ -39,10 +39,10 @@ impl SqlRows<'_> {
     pub(super) async fn read_tasks(&self, org: OrgId, ids: &[TaskId]) -> Result<Vec<Task>, Error> {
         let mut tasks = Vec::with_capacity(ids.len());
         for ids in lists(ids) {
-            let mut select = self.sql("select ").add(READ).add(" from tasks_task t where t.org = ").bind(org.uuid());
-            select = select.add(" and t.id in ").list(ids.iter().map(|id| id.uuid())).add(" order by t.id");
+            let mut select = self.sql("select ").add(READ).add(" from tasks_task t where ");
+            select = select.among("t.", "id", org, ids).add(" order by t.id");
             if self.writable {
-                select = select.on_postgres(" for update");
+                select = select.on_postgres(" for update of t");
             }
             tasks.extend(self.decode(org, &select.rows(self.tx).await?)?);
         }
@@ -115,8 +115,7 @@ impl SqlRows<'_> {
 
     pub(super) async fn remove_tags(&self, org: OrgId, ids: &[TaskId]) -> Result<(), Error> {
         for ids in lists(ids) {
-            let delete = self.sql("delete from tasks_tag where org = ").bind(org.uuid());
-            delete.add(" and task in ").list(ids.iter().map(|id| id.uuid())).run(self.tx).await?;
+            self.sql("delete from tasks_tag where ").among("", "task", org, ids).run(self.tx).await?;
         }
         Ok(())
     }
