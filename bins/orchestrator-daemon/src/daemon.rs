@@ -54,7 +54,7 @@ impl Daemon {
     pub(crate) async fn compose(config: Config, data: DataDir, redactor: &Redactor) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Metrics::new(redaction(redactor));
-        let (database, log) = open_database(&config, &data).await?;
+        let (database, log) = open_database(&config, &data, redactor).await?;
         let hub = Hub::new(Arc::new(log.clone()));
         hub.start().await?;
 
@@ -99,7 +99,7 @@ impl Daemon {
             .merge(operations::table(status.clone(), database.clone(), data.clone()))
             .with_discovery(clock.clone());
         let dispatcher = Dispatcher::new(table)?;
-        let gateway = open_gateway(&config, dispatcher, &auth, &metrics, &gauges, status)?;
+        let gateway = open_gateway(&config, dispatcher, &auth, redactor, status)?;
         gauges.counters.get_or_init(|| gateway.counters().clone());
         Ok(Self {
             config,
@@ -176,12 +176,13 @@ pub(crate) fn redaction(redactor: &Redactor) -> Redaction {
     Redaction::new(move |text| redactor.redact(text))
 }
 
-async fn open_database(config: &Config, data: &DataDir) -> anyhow::Result<(Database, SqlLog)> {
+async fn open_database(config: &Config, data: &DataDir, redactor: &Redactor) -> anyhow::Result<(Database, SqlLog)> {
+    let redactor = redactor.clone();
     let url = match &config.database.url {
         Some(url) => url.expose_secret().to_owned(),
         None => format!("sqlite:{}", data.database().display()),
     };
-    let numbering = Numbering::default();
+    let numbering = Numbering::default().with_filter(move |payload| redactor.redact_json(payload));
     let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
     let database = Database::connect(&url, options).await.context("cannot open the database")?;
     let log = SqlLog::open(database.clone(), &numbering).await.context("cannot open the event log")?;
@@ -204,16 +205,16 @@ fn open_gateway(
     config: &Config,
     dispatcher: Dispatcher,
     auth: &Auth,
-    metrics: &Metrics,
-    gauges: &Gauges,
+    redactor: &Redactor,
     status: operations::StatusOf,
 ) -> anyhow::Result<Gateway> {
+    let gauges = status.gauges.clone();
     let limits: Arc<dyn Limits> = match config.rate_limit.per_address() {
         Some(limit) => Arc::new(PerAddress::new(limit)),
         None => Arc::new(Unlimited),
     };
     let table = dispatcher.table().clone();
-    let calls = stacks::client_calls(dispatcher, metrics, config.rate_limit.per_credential());
+    let calls = stacks::client_calls(dispatcher, &gauges.metrics, config.rate_limit.per_credential(), redactor);
     let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
         .config(config.gateway())
         .limits(limits)
@@ -221,7 +222,7 @@ fn open_gateway(
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"));
     builder = builder.page("/status", "application/json", operations::status_page(status));
     if config.metrics.enabled {
-        builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges.clone()));
+        builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges));
     }
     if let (Some(certificate), Some(key)) = (config.tls.cert.clone(), config.tls.key.clone()) {
         builder = builder.tls(Tls::load(TlsFiles { certificate, key })?);

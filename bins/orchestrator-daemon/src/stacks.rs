@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use orchestrator_auth::{Limit, Limiter};
 use orchestrator_gateway::CallService;
+use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Error, Request, Table};
 use orchestrator_telemetry::{LatencyLayer, Metrics};
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -27,13 +28,18 @@ const SHED_RETRY: Duration = Duration::from_millis(250);
 
 /// *Client call*: trace, latency, rate limit per credential, load shed, then the dispatcher with scope, deadline and
 /// parameters.
-pub(crate) fn client_calls(dispatcher: Dispatcher, metrics: &Metrics, per_credential: Option<Limit>) -> CallService {
+pub(crate) fn client_calls(
+    dispatcher: Dispatcher,
+    metrics: &Metrics,
+    per_credential: Option<Limit>,
+    redactor: &Redactor,
+) -> CallService {
     let table = dispatcher.table().clone();
     let limiter = per_credential.map(|limit| Arc::new(Limiter::new(limit)));
     let named = table.clone();
     let method = move |request: &Request| label(&named, &request.method);
     let stack = ServiceBuilder::new()
-        .layer(TraceLayer(metrics.clone()))
+        .layer(TraceLayer::new(metrics.clone(), redactor.clone()))
         .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
         .option_layer(limiter.map(|limiter| RateLimitLayer::new(limiter, table, metrics)))
         .map_err(refused)

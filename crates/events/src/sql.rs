@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use orchestrator_sql::{Backend, CommitHook, Database, Tx};
 use orchestrator_vocab::{OrgId, Timestamp};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +27,34 @@ pub struct SqlLog {
 }
 
 /// The commit hook that numbers and stores what was appended.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Numbering {
     recent: Arc<Recent>,
+    filter: Option<Arc<PayloadFilter>>,
+}
+
+type PayloadFilter = dyn Fn(Value) -> Value + Send + Sync;
+
+impl Numbering {
+    /// Every payload goes through `filter` before it is stored or delivered, for example to take secrets out.
+    #[must_use]
+    pub fn with_filter(mut self, filter: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
+        self.filter = Some(Arc::new(filter));
+        self
+    }
+
+    fn filtered(&self, mut event: NewEvent) -> NewEvent {
+        if let Some(filter) = &self.filter {
+            event.payload = filter(event.payload);
+        }
+        event
+    }
+}
+
+impl std::fmt::Debug for Numbering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Numbering").field("recent", &self.recent).finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]
@@ -74,7 +100,7 @@ impl CommitHook for Numbering {
                 .map(|event| {
                     let seq = next.entry(event.org).or_default();
                     *seq += 1;
-                    Arc::new(event.numbered(*seq))
+                    Arc::new(self.filtered(event).numbered(*seq))
                 })
                 .collect();
             rows::insert(tx, &numbered).await?;

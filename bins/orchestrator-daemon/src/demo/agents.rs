@@ -11,7 +11,7 @@ const FIELD: &str = r#"field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" | hea
 
 /// Lists and counts what is there.
 const INVENTORY: &str = r#"
-total=$(find . -name '.*' -prune -o -name target -prune -o -type f -print 2>/dev/null | head -n 5000 | wc -l | tr -d ' ')
+total=$(find . ! -name . -name '.*' -prune -o -name target -prune -o -type f -print 2>/dev/null | head -n 5000 | wc -l | tr -d ' ')
 printf '{"progress":{"files":%s}}\n' "$total"
 printf '{"result":{"files":%s}}\n' "$total"
 "#;

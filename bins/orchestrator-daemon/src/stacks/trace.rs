@@ -1,26 +1,44 @@
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Error, Request};
 use orchestrator_telemetry::{Metrics, TraceContext};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-/// Opens the span of a call. Refusals are logged in it: who was refused what, and why.
-#[derive(Debug, Clone)]
-pub(super) struct TraceLayer(pub(super) Metrics);
+/// Opens the span of a call. Refusals are counted, and logged in it: who was refused what, and why.
+#[derive(Clone)]
+pub(super) struct TraceLayer {
+    metrics: Metrics,
+    redactor: Redactor,
+}
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Trace<S> {
     inner: S,
-    metrics: Metrics,
+    layer: TraceLayer,
+}
+
+impl TraceLayer {
+    pub(super) fn new(metrics: Metrics, redactor: Redactor) -> Self {
+        Self { metrics, redactor }
+    }
+
+    /// Counts a refusal, logs it, and takes out of its text what a client must not learn from a message.
+    fn refused(&self, mut error: Error) -> Error {
+        tracing::debug!(%error, "refused");
+        self.metrics.counter("rpc_errors_total", &[("code", error.code.name().into())]).add(1);
+        error.message = self.redactor.redact(&error.message).into_owned();
+        error
+    }
 }
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Trace<S> {
-        Trace { inner, metrics: self.0.clone() }
+        Trace { inner, layer: self.clone() }
     }
 }
 
@@ -52,13 +70,8 @@ where
             trace = %trace,
         );
         let answer = self.inner.call(request);
-        let metrics = self.metrics.clone();
-        let logged = async move {
-            answer.await.inspect_err(|error| {
-                tracing::debug!(%error, "refused");
-                metrics.counter("rpc_errors_total", &[("code", error.code.name().into())]).add(1);
-            })
-        };
+        let layer = self.layer.clone();
+        let logged = async move { answer.await.map_err(|error| layer.refused(error)) };
         Box::pin(logged.instrument(span))
     }
 }
