@@ -37,7 +37,10 @@ pub enum WorkError {
     Refused(String),
 }
 
-/// What a session needs from the backlog. Every call may come twice: an answer can get lost.
+/// What a session needs from the backlog.
+///
+/// Every call may come twice, because an answer can get lost: a repeated end under the same fence is
+/// [`Answer::Accepted`] again, if the backlog can tell. A call that takes long holds up nothing but itself.
 #[async_trait]
 pub trait Work: Send + Sync {
     /// Renews the lease and reports how far the work is.

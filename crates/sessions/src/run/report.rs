@@ -65,7 +65,12 @@ impl Runner {
     {
         let mut pause = FIRST_PAUSE;
         loop {
-            match call().await {
+            let answer = tokio::select! {
+                biased;
+                answer = call() => answer,
+                () = self.shared.abandoned.cancelled() => return None,
+            };
+            match answer {
                 Err(error) if can_pass(&error) => {
                     tracing::warn!(session = %self.session.id, error = %chain(&error), "trying again");
                 }

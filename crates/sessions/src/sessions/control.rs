@@ -45,7 +45,7 @@ impl Sessions {
 
     /// Ends the program and everything it started, and returns when that is done. The task goes back into the backlog
     /// with the reason, and this was no attempt: to end the task itself, cancel it. A second call with `force` cuts the
-    /// grace of the first short.
+    /// grace of the first short. What the program had finished before still counts: look at the session's state.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Transition`] if it has ended, [`Error::Elsewhere`], [`Error::Store`].

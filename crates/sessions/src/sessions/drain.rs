@@ -21,7 +21,7 @@ const RESTARTED: &str = "daemon restarted";
 pub struct Drained {
     /// These ended by the deadline.
     pub finished: usize,
-    /// The tasks of these were given back to the backlog.
+    /// The programs of these were ended and their tasks given back to the backlog, if they had not just finished.
     pub handed_back: Vec<SessionId>,
     /// These could not be written off in time: the next start recovers them.
     pub abandoned: Vec<SessionId>,
