@@ -25,7 +25,7 @@ mod sql;
 mod standings;
 mod window;
 
-pub use address::{InvalidNetwork, Network, Source, client_address};
+pub use address::Source;
 #[cfg(feature = "sql")]
 pub use auth::Auth;
 pub use config::{Config, RateLimitConfig};
