@@ -30,7 +30,7 @@ impl Answer {
         let ids = items.iter().filter_map(id_of).collect();
         let mut table = out.table(header);
         table.add_rows(items.iter().map(row));
-        let text = if items.is_empty() { nothing.to_owned() } else { lines(&table) };
+        let text = if items.is_empty() { nothing.to_owned() } else { lines(&mut table) };
         Self { json: json!({ "items": items }), text, ids }
     }
 
@@ -44,12 +44,15 @@ impl Answer {
             }
         }
         let ids = id_of(&json).into_iter().collect();
-        Self { text: lines(&table), json, ids }
+        Self { text: lines(&mut table), json, ids }
     }
 }
 
 /// The table without spaces at the ends of its lines.
-pub(crate) fn lines(table: &Table) -> String {
+pub(crate) fn lines(table: &mut Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn event(name: &str, payload: &Value) -> Option<String> {
         "task.cancelled" => format!("cancelled: {}", value("reason")),
         "task.deleted" => "deleted".into(),
         "scheduler.assigned" => {
-            format!("goes to {} (score {})", text(payload, "agentId"), plain(&payload["scores"]["total"]))
+            format!("{} was chosen, with {} points", text(payload, "agentId"), plain(&payload["scores"]["total"]))
         }
         "scheduler.skipped" => format!("nobody gets it now: {}", skipped(&payload["why"])),
         "session.created" => format!("session {} begins{}", text(payload, "sessionId"), by()),
@@ -58,23 +58,23 @@ fn reason(payload: &Value) -> String {
 
 fn released(payload: &Value) -> String {
     let why = match text(payload, "reason") {
-        "returned" => "was given back",
+        "returned" => "its agent gave it back",
         "failed" => "the attempt failed",
         "expired" => "its agent fell silent",
-        "requeued" => "was taken from its agent",
-        "retried" => "is started anew",
-        "approved" => "was approved",
+        "requeued" => "it was taken from its agent",
+        "retried" => "it is started anew",
+        "approved" => "it was approved",
         other => other,
     };
     let error = match text(payload, "error") {
         "" => String::new(),
-        error => format!(": {}", short(error, VALUE_CHARS_MAX)),
+        error => format!(" ({})", short(error, VALUE_CHARS_MAX)),
     };
     let again = match away(&payload["runAt"]) {
         moment if moment.starts_with("in ") => format!(", tried again {moment}"),
         _ => String::new(),
     };
-    format!("back in the backlog, {why}{error}{again}")
+    format!("back in the backlog: {why}{error}{again}")
 }
 
 /// Why a task is where it is, from `task.explain`.
@@ -150,7 +150,7 @@ mod tests {
         check(
             "task.released",
             json!({"reason": "failed", "error": "boom"}),
-            "back in the backlog, the attempt failed: boom",
+            "back in the backlog: the attempt failed (boom)",
         );
         check("task.blocked", json!({"waitingOn": 1}), "waits for 1 other task");
         check(

@@ -56,14 +56,16 @@ pub(crate) fn now() -> Timestamp {
 /// How long ago, in one unit: `42s`, `3m`, `5h`, `2d`.
 pub(crate) fn ago(value: &Value) -> String {
     let time: Option<Timestamp> = value.as_str().and_then(|text| text.parse().ok());
-    time.map(|time| span(now().since(time))).unwrap_or_default()
+    // What was always there has no age.
+    time.filter(|time| time.millis() > 0).map(|time| span(now().since(time))).unwrap_or_default()
 }
 
 /// How far away: `in 5m`, or `5m ago`.
 pub(crate) fn away(value: &Value) -> String {
     let time: Option<Timestamp> = value.as_str().and_then(|text| text.parse().ok());
     match time {
-        Some(time) if time > now() => format!("in {}", span(time.since(now()))),
+        // Rounded: what is an hour away is so a moment later too.
+        Some(time) if time > now() => format!("in {}", span(time.since(now()) + Duration::from_millis(500))),
         Some(time) => format!("{} ago", span(now().since(time))),
         None => String::new(),
     }
@@ -85,6 +87,15 @@ pub(crate) fn millis(value: &Value) -> String {
     value.as_u64().map(|millis| span(Duration::from_millis(millis))).unwrap_or_default()
 }
 
+/// A configured span, exactly: `90s`, `2h`, `1500ms`.
+pub(crate) fn exactly(value: &Value) -> String {
+    let millis = value.as_u64().unwrap_or_default();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let (size, unit) =
+        units.into_iter().find(|(size, _)| millis > 0 && millis.is_multiple_of(*size)).unwrap_or((1, "ms"));
+    format!("{}{unit}", millis / size)
+}
+
 /// `1 task`, `2 tasks`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -104,6 +115,15 @@ mod tests {
         check(7_200, "2h");
         check(200_000, "2d");
         assert_eq!(span(Duration::from_millis(250)), "250ms");
+    }
+
+    #[test]
+    fn configured_spans_are_exact() {
+        let check = |millis: u64, text: &str| assert_eq!(exactly(&json!(millis)), text);
+        check(3_600_000, "1h");
+        check(90_000, "90s");
+        check(1_500, "1500ms");
+        check(0, "0ms");
     }
 
     #[test]

@@ -3,7 +3,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 
 /// The built program of this name. Tests lie in `target/<profile>/deps`, benches beside the program.
-pub(crate) fn path(name: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It is not built; the message says how to.
+pub fn path(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("where am I?")?;
     let mut directory = own.parent().context("a program lies in a directory")?;
     if directory.ends_with("deps") {

@@ -11,6 +11,7 @@ mod socket;
 mod tokens;
 
 pub use agents::shell;
+pub use binary::path as program;
 pub use builder::{Builder, Refused};
 pub use daemon::Daemon;
 pub use http::{Http, Reply};

@@ -13,7 +13,7 @@ use crate::answer::{Answer, lines};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::params::Params;
-use crate::show::{ago, count, now, pretty, short, span, text};
+use crate::show::{ago, count, now, plain, short, span, text};
 use crate::{sentence, values};
 
 /// Questions on their way at once.
@@ -101,8 +101,8 @@ async fn outcomes(daemon: &Daemon, events: &[Value], limit: usize) -> Vec<Value>
         let id = text(&event["payload"], "taskId");
         // A task that was deleted since has no title any more, but it was done all the same.
         let task = daemon.call("task.get", Params::new().with("taskId", id)).await.unwrap_or(Value::Null);
-        let why = ["error", "reason", "result"].map(|field| pretty(&event["payload"][field]));
-        let why = why.into_iter().find(|why| !why.is_empty() && why != "null").unwrap_or_default();
+        let why = ["error", "reason", "result"].map(|field| plain(&event["payload"][field]));
+        let why = why.into_iter().find(|why| !why.is_empty()).unwrap_or_default();
         json!({
             "taskId": id, "title": text(&task, "title"), "agentId": event["payload"]["agentId"],
             "time": event["time"], "why": why,
@@ -144,5 +144,5 @@ fn part(daemon: &Daemon, word: &str, number: usize, shown: &[Value]) -> String {
         0 => String::new(),
         more => format!("  and {more} more\n"),
     };
-    format!("\n{word}: {}\n{}\n{more}", count(number, "task"), lines(&table))
+    format!("\n{word}: {}\n{}\n{more}", count(number, "task"), lines(&mut table))
 }

@@ -46,6 +46,9 @@ pub(crate) enum SessionCommand {
         /// The agent that does it; else the one that fits best
         #[arg(long, value_name = "AGENT")]
         agent: Option<String>,
+        /// A capability that the agent must have (repeatable)
+        #[arg(long = "requires", value_name = "CAPABILITY")]
+        requires: Vec<String>,
         /// code, research, analysis, custom or general
         #[arg(long, default_value = "general")]
         kind: String,
@@ -93,7 +96,7 @@ pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), 
             live::show(daemon, watch, &["session.*"], || list(daemon, params.clone(), limit)).await
         }
         SessionCommand::Status { id, watch } => live::show(daemon, watch, &["session.*"], || status(daemon, &id)).await,
-        SessionCommand::Create { description, agent, kind, priority, metadata, label } => {
+        SessionCommand::Create { description, agent, requires, kind, priority, metadata, label } => {
             let metadata = metadata.as_deref().map(values::read_json).transpose()?;
             let task = Params::new()
                 .with("type", kind)
@@ -104,8 +107,8 @@ pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), 
                 .with("orchestratorId", label)
                 .with("sessionType", "process")
                 .maybe("agentId", agent)
-                .with("task", Value::from(task))
-                .with("subscribe", false);
+                .list("requiredCapabilities", &requires)
+                .with("task", Value::from(task));
             changed(daemon, "session.create", params).await
         }
         SessionCommand::Stop { id, reason, force } => {

@@ -35,7 +35,7 @@ async fn answer(daemon: &Daemon) -> Result<Answer, Failure> {
     }
     table.add_row(vec!["ready to be claimed".to_owned(), ready(&status)]);
     table.add_row(vec!["subscriptions".to_owned(), plain(&status["subscriptions"])]);
-    let mut said = lines(&table);
+    let mut said = lines(&mut table);
     let broken = |part: &&Value| text(part, "state") != "running";
     for part in status["loops"].as_array().into_iter().flatten().filter(broken) {
         let (name, state, error) = (text(part, "name"), text(part, "state"), text(part, "lastError"));

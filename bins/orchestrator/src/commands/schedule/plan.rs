@@ -4,7 +4,7 @@ use orchestrator_vocab::Timestamp;
 use serde_json::{Value, json};
 
 use crate::params::Params;
-use crate::show::{millis, text};
+use crate::show::{exactly, text};
 use crate::values;
 
 /// When.
@@ -74,7 +74,7 @@ pub(super) fn sentence(plan: &Value) -> String {
         return format!("{} {}", text(cron, "pattern"), text(cron, "timeZone"));
     }
     match plan.pointer("/every/intervalMs") {
-        Some(interval) => format!("every {}", millis(interval)),
+        Some(interval) => format!("every {}", exactly(interval)),
         None => format!("at {}", text(plan, "at")),
     }
 }

@@ -60,7 +60,10 @@ pub(super) async fn get(daemon: &Daemon, id: &str) -> Result<(), Failure> {
 pub(super) async fn explain(daemon: &Daemon, id: &str) -> Result<(), Failure> {
     let explanation = daemon.call("task.explain", one(id)).await?;
     let status = text(&explanation, "status");
-    let mut said = format!("{id} is {}: it {}", status.replace('_', " "), verb(&sentence::why(&explanation)));
+    let mut said = match text(&explanation, "why") {
+        "finished" => format!("{id} is {status}; what came of it: orchestrator task get {id}"),
+        _ => format!("{id} is {}: it {}", status.replace('_', " "), verb(&sentence::why(&explanation))),
+    };
     if let Some(table) = why_table(&daemon.out, &explanation) {
         said = format!("{said}\n\n{table}");
     }
@@ -69,7 +72,7 @@ pub(super) async fn explain(daemon: &Daemon, id: &str) -> Result<(), Failure> {
 
 /// Makes a clause of a sentence that may be one already.
 fn verb(why: &str) -> String {
-    let is_clause = ["runs ", "waits ", "goes ", "is ", "it "].iter().any(|start| why.starts_with(start));
+    let is_clause = ["runs ", "waits ", "goes ", "it "].iter().any(|start| why.starts_with(start));
     match why.strip_prefix("it ") {
         Some(rest) => rest.to_owned(),
         None if is_clause => why.to_owned(),
@@ -93,7 +96,7 @@ fn why_table(out: &Out, explanation: &Value) -> Option<String> {
             Cell::new(sentence::why_not(candidate)),
         ]);
     }
-    Some(lines(&table))
+    Some(lines(&mut table))
 }
 
 pub(super) async fn history(daemon: &Daemon, id: &str, limit: usize) -> Result<(), Failure> {

@@ -1,0 +1,139 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use orchestrator_testkit::{Daemon, patiently, program};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A daemon with two agents: `counter` counts the lines of a file and tells of it, `broken` always fails.
+pub(crate) async fn daemon() -> anyhow::Result<Daemon> {
+    let counter = r#"echo "counting"; echo '{"progress": "half"}'; echo '{"result": {"lines": 3}}'"#;
+    let agent = |capability: &str, script: &str| json!({ "capabilities": [capability], "program": { "command": ["sh", "-c", script] } });
+    let agents = json!({
+        "counter": agent("count", counter),
+        "broken": agent("break", "echo 'it broke' >&2; exit 3"),
+    });
+    Daemon::builder().without_rate_limits().config(json!({ "agents": agents })).start().await
+}
+
+/// How the command line ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The output of a command that must have worked.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.status, 0, "{self:?}");
+        self.stdout
+    }
+
+    /// The one JSON document of a command that must have worked.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        let stdout = self.ok();
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+    }
+
+    /// The status and what was said about it, of a command that must not have worked.
+    #[track_caller]
+    pub(crate) fn failed(self, status: i32, said: &str) {
+        assert!(self.status == status && self.stderr.contains(said), "expected {status} and {said:?}: {self:?}");
+    }
+}
+
+/// The command line, with a data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Cli {
+    data_directory: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Cli {
+    /// Of the operator of this daemon.
+    pub(crate) fn of(daemon: &Daemon) -> Self {
+        Self::at(daemon.data_directory())
+    }
+
+    pub(crate) fn at(data_directory: &Path) -> Self {
+        Self { data_directory: data_directory.to_owned(), environment: Vec::new() }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("orchestrator").expect("built by `cargo xtask test`"));
+        command.args(arguments).env_clear().env("ORCHESTRATOR_DATA_DIR", &self.data_directory);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        let output = patiently(&format!("orchestrator {arguments:?}"), self.command(arguments).output()).await;
+        ran(&output.expect("it can be started"))
+    }
+
+    /// Runs it with something on standard input.
+    pub(crate) async fn run_with(&self, input: &str, arguments: &[&str]) -> Ran {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("it can be started");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).await.expect("it reads");
+        drop(stdin);
+        let output = patiently(&format!("orchestrator {arguments:?}"), child.wait_with_output()).await;
+        ran(&output.expect("it is ours"))
+    }
+
+    /// Starts a command that goes on.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Live {
+        let mut child = self.command(arguments).spawn().expect("it can be started");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Live { child, lines }
+    }
+}
+
+fn ran(output: &std::process::Output) -> Ran {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        stdout: text(&output.stdout).trim_end().to_owned(),
+        stderr: text(&output.stderr),
+    }
+}
+
+/// A command that goes on; it ends with the test.
+pub(crate) struct Live {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Live {
+    /// Reads no more of it. Waits for how it ends.
+    pub(crate) fn leave(self) -> impl Future<Output = Option<i32>> {
+        let Self { mut child, lines } = self;
+        drop(lines);
+        async move { patiently("it to notice", child.wait()).await.expect("it is ours").code() }
+    }
+
+    /// The next line with this text.
+    pub(crate) async fn line_with(&mut self, text: &str) -> String {
+        patiently(&format!("a line with {text}"), async {
+            loop {
+                match self.lines.next_line().await.expect("its output can be read") {
+                    Some(line) if line.contains(text) => return line,
+                    Some(_) => {}
+                    None => panic!("it ended before it said {text}"),
+                }
+            }
+        })
+        .await
+    }
+}
