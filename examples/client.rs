@@ -64,8 +64,8 @@ impl Daemon {
         let address = listener.local_addr()?;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let (serving, running) = (stop.clone(), stop.clone());
-        tasks.spawn(async move { drop(gateway.serve(listener, serving).await) });
-        tasks.spawn(async move { drop(hub.run(running).await) });
+        tasks.spawn(async move { println!("served: {:?}", gateway.serve(listener, serving).await) });
+        tasks.spawn(async move { hub.run(running).await.expect("a log in memory does not fail") });
         Ok((Self { stop, tasks }, address))
     }
 

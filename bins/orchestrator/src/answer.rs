@@ -1,4 +1,4 @@
-use comfy_table::{Cell, Table};
+use comfy_table::{Cell, ColumnConstraint, Table, Width};
 use serde_json::{Value, json};
 
 use crate::out::Out;
@@ -48,10 +48,19 @@ impl Answer {
     }
 }
 
-/// The table without spaces at the ends of its lines.
+/// What a narrow terminal leaves of the last column, at least.
+const LAST_COLUMN_MIN: u16 = 20;
+
+/// The table without spaces at the ends of its lines. Only the last column gives way on a narrow terminal: an id in two
+/// pieces is of no use.
 pub(crate) fn lines(table: &mut Table) -> String {
-    for column in table.column_iter_mut() {
+    let last = table.column_count().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        column.set_constraint(match index == last {
+            true => ColumnConstraint::LowerBoundary(Width::Fixed(LAST_COLUMN_MIN)),
+            false => ColumnConstraint::ContentWidth,
+        });
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -147,7 +147,9 @@ impl Out {
     pub(crate) fn table(&self, header: &[&str]) -> Table {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        let arrangement = if self.is_terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        // Some terminals do not know how wide they are and say 0.
+        let has_width = self.is_terminal && table.width().is_some_and(|width| width > 0);
+        let arrangement = if has_width { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
         table.set_content_arrangement(arrangement);
         match self.has_colors {
             true => table.enforce_styling(),
