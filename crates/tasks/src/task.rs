@@ -138,10 +138,11 @@ impl Task {
         [own, self.deadline].into_iter().flatten().min()
     }
 
-    /// Whether it occupies a slot of its concurrency key: while it may be claimed, and while it is worked on.
+    /// Whether it occupies a slot of its concurrency key: while it may be claimed, while it is worked on, and while its
+    /// owner waits for approval. Such an owner goes on with what the key protects, so nobody may step in meanwhile.
     pub fn holds_slot(&self) -> bool {
-        let working = matches!(self.state, State::InProgress { .. });
-        self.concurrency_key.is_some() && (working || matches!(self.place, Place::Ready { .. }))
+        let owned = matches!(self.state, State::InProgress { .. } | State::AwaitingApproval { owner: Some(_) });
+        self.concurrency_key.is_some() && (owned || matches!(self.place, Place::Ready { .. }))
     }
 
     /// Its row for the ready index or for the line of its concurrency key, if it waits there.

@@ -31,7 +31,7 @@ pub async fn a_concurrency_key_limits_what_may_be_claimed(fixture: &Fixture) {
     assert_eq!(names, ["one 1", "two 2"]);
 }
 
-/// Completed, failed, released, cancelled, expired, asked about, put off or made to wait.
+/// Completed, failed, cancelled, refused approval, deleted, put off or made to wait.
 pub async fn a_slot_comes_back_however_the_task_ends(fixture: &Fixture) {
     let backlog = fixture.backlog();
     let from = origin();
@@ -60,6 +60,12 @@ pub async fn a_slot_comes_back_however_the_task_ends(fixture: &Fixture) {
     backlog.cancel(&from, claimed.task.id, "no need").await.expect("it has not finished");
     let claimed = next(3).await;
     backlog.await_approval(&from, claimed.task.id, claimed.fence).await.expect("the owner");
+    assert!(
+        claim(&backlog, 9).await.iter().all(|claim| claim.task.id == other.id),
+        "its owner goes on after the approval"
+    );
+    backlog.requeue(&from, other.id).await.expect("it was claimed");
+    backlog.cancel(&from, claimed.task.id, "refused").await.expect("it has not finished");
     let claimed = next(4).await;
     backlog.delete(&from, claimed.task.id).await.expect("it exists");
     // Task 5 holds the slot without being worked on.

@@ -90,11 +90,7 @@ impl Plan<'_> {
     /// Lets the first in line, old or new, into the ready index. Returns how many.
     async fn admit(&mut self, name: &str, new: Vec<TaskId>, free: usize) -> Result<u32, Error> {
         let mut line: Vec<Ready> = new.iter().filter_map(|id| self.row_of(*id)).collect();
-        // Tasks of this plan that leave the line still have their rows in the store.
-        let leaving = self.entries.values().filter(|entry| entry.was.in_line).count();
-        let stored = self.rows.line(self.org(), name, free + leaving).await?;
-        self.load(stored.iter().map(|row| row.id)).await?;
-        line.extend(stored.into_iter().filter_map(|row| self.row_of(row.id)));
+        line.extend(self.first_in_line(name, free).await?);
         line.sort_unstable_by_key(|row| (row.key, row.id));
         line.dedup_by_key(|row| row.id);
         let admitted: BTreeSet<TaskId> = line.into_iter().take(free).map(|row| row.id).collect();
@@ -105,6 +101,21 @@ impl Plan<'_> {
             }
         }
         Ok(admitted.len() as u32)
+    }
+
+    /// At least the first `free` that are still in line, if there are so many.
+    async fn first_in_line(&mut self, name: &str, free: usize) -> Result<Vec<Ready>, Error> {
+        let mut limit = free;
+        loop {
+            let stored = self.rows.line(self.org(), name, limit).await?;
+            self.load(stored.iter().map(|row| row.id)).await?;
+            // Tasks that leave the line, in this plan or in another daemon's, still have their rows in the store.
+            let waiting: Vec<Ready> = stored.iter().filter_map(|row| self.row_of(row.id)).collect();
+            if waiting.len() >= free || stored.len() < limit {
+                return Ok(waiting);
+            }
+            limit = limit.saturating_mul(2);
+        }
     }
 
     /// The row of a task that is in line.

@@ -220,8 +220,6 @@ async fn own(backlog: &Backlog, from: &Origin, op: &Op, claim: Claim) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     #[test]
     fn indexes_slots_and_edges_agree_with_the_tasks_after_any_commands(ops in prop::collection::vec(ops(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
