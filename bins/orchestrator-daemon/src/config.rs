@@ -156,10 +156,8 @@ impl Config {
             (1_000..=600_000).contains(&self.daemon.heartbeat_interval_ms),
             "daemon.heartbeatIntervalMs: expected 1000 to 600000"
         );
-        ensure!(
-            self.rate_limit.max > 0 && self.rate_limit.window_ms > 0,
-            "rateLimit: max and windowMs must be 1 or more"
-        );
+        self.auth.validate().context("auth (auth.jwtSecret is DAEMON_JWT_SECRET)")?;
+        self.rate_limit.validate().context("rateLimit")?;
         ensure!(
             self.tls.cert.is_some() == self.tls.key.is_some(),
             "tls: cert and key are given together or not at all"

@@ -7,8 +7,9 @@ mod status;
 use std::sync::Arc;
 
 use orchestrator_gateway::Page;
-use orchestrator_rpc::{Error, NoParams, Operation, Scope, Table};
+use orchestrator_rpc::{Call, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sql::Database;
+use orchestrator_vocab::OrgId;
 
 use crate::files::DataDir;
 use crate::metrics::Gauges;
@@ -18,9 +19,9 @@ pub(crate) use status::StatusOf;
 /// `session.create`, `daemon.status` and `daemon.backup`.
 pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Table {
     let gauges = status.gauges.clone();
-    let report = move |_, NoParams {}| {
+    let report = move |call: Call, NoParams {}| {
         let status = status.clone();
-        async move { status.read().await.map_err(internal) }
+        async move { status.read(call.org()).await.map_err(internal) }
     };
     Table::new()
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
@@ -29,20 +30,26 @@ pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Tabl
 }
 
 pub(crate) fn status_page(status: StatusOf) -> Page {
-    Box::new(move |_| {
+    Box::new(move |caller| {
         let status = status.clone();
         Box::pin(async move {
-            let status = status.read().await.map_err(internal)?;
+            let status = status.read(caller.org).await.map_err(internal)?;
             serde_json::to_string(&status).map_err(Error::internal)
         })
     })
 }
 
+/// The operator's alone: its sums are over all organisations.
 pub(crate) fn metrics_page(gauges: Gauges) -> Page {
     let gauges = Arc::new(gauges);
-    Box::new(move |_| {
+    Box::new(move |caller| {
         let gauges = gauges.clone();
-        Box::pin(async move { gauges.page().await.map_err(internal) })
+        Box::pin(async move {
+            if caller.org != OrgId::LOCAL {
+                return Err(Error::forbidden("only the operator's organisation may read the metrics of the daemon"));
+            }
+            gauges.page().await.map_err(internal)
+        })
     })
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orchestrator_events::Hub;
+use orchestrator_sessions::Sessions;
 use orchestrator_settings::Loaded;
 use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
 use orchestrator_vocab::{Actor, Clock as _, SystemClock};
@@ -187,8 +189,8 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     let metrics = daemon.metrics.clone();
     loops.spawn("metrics", move |stop| metrics::upkeep(metrics.clone(), stop))?;
     if let Some(days) = daemon.config.events.retention_days {
-        let hub = daemon.hub.clone();
-        loops.spawn("event retention", move |stop| retain(hub.clone(), days, stop))?;
+        let (hub, sessions) = (daemon.hub.clone(), daemon.sessions.clone());
+        loops.spawn("retention", move |stop| retain(hub.clone(), sessions.clone(), days, stop))?;
     }
     Ok(())
 }
@@ -209,17 +211,15 @@ fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::R
     Ok(())
 }
 
-async fn retain(
-    hub: orchestrator_events::Hub,
-    days: u32,
-    stop: CancellationToken,
-) -> Result<(), orchestrator_events::Error> {
+/// Events and ended sessions go together: a session's story is told by its events.
+async fn retain(hub: Hub, sessions: Sessions, days: u32, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(RETENTION_EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let before = SystemClock.now() - Duration::from_secs(u64::from(days) * 24 * 60 * 60);
         for (org, _) in hub.log().heads().await? {
             while hub.log().trim(org, before, RETENTION_ROWS).await? > 0 && !stop.is_cancelled() {}
         }
+        while sessions.trim(before, RETENTION_ROWS).await? > 0 && !stop.is_cancelled() {}
     }
     Ok(())
 }

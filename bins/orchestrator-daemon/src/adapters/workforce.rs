@@ -20,6 +20,13 @@ impl Workforce for FromRegistry {
         self.0.orgs().await.map_err(unavailable)
     }
 
+    async fn seen(&self, org: OrgId, agent: &AgentId) -> Result<(), Error> {
+        self.0.touch(org, agent).await.map_err(|error| match error {
+            orchestrator_agents::Error::NotFound(agent) => Error::NoAgent(agent),
+            other => unavailable(other),
+        })
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed()
     }

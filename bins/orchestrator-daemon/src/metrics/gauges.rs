@@ -30,7 +30,7 @@ pub(crate) struct Gauges {
     pub(crate) seen: Arc<Mutex<Snapshot>>,
 }
 
-/// Sums over all organisations.
+/// How much there is to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     pub(crate) counts: Counts,
@@ -92,6 +92,7 @@ impl Gauges {
         }
     }
 
+    /// Over all organisations.
     pub(crate) async fn tasks(&self) -> anyhow::Result<Tasks> {
         let kept = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, tasks)) = kept
@@ -102,6 +103,13 @@ impl Gauges {
         let tasks = self.count().await?;
         *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), tasks.clone()));
         Ok(tasks)
+    }
+
+    /// Of one organisation, counted when it asks: its calls are limited.
+    pub(crate) async fn tasks_of(&self, org: OrgId) -> anyhow::Result<Tasks> {
+        let counts = self.backlog.counts(org).await?;
+        let oldest_ready = if counts.ready > 0 { self.backlog.oldest_ready(org).await? } else { None };
+        Ok(Tasks { counts, oldest_ready: oldest_ready.unwrap_or_default() })
     }
 
     async fn count(&self) -> anyhow::Result<Tasks> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use orchestrator_gateway::Readiness as _;
 use orchestrator_supervisor::State;
-use orchestrator_vocab::{Clock, Timestamp};
+use orchestrator_vocab::{Clock, OrgId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,15 +33,18 @@ pub(crate) struct Status {
     name: String,
     started_at: Timestamp,
     uptime_seconds: u64,
-    /// Tasks of all organisations by status.
+    /// Tasks by status; for the operator's organisation, those of all.
     tasks: BTreeMap<String, u64>,
     /// Tasks that could be claimed now.
     ready: u64,
     /// How long the oldest of them has waited, in milliseconds.
     oldest_ready_ms: u64,
-    sessions: Sessions,
+    /// For the operator's organisation only, as the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Sessions>,
     /// Open WebSocket subscriptions.
-    subscriptions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscriptions: Option<usize>,
     /// The parts that run by themselves.
     loops: Vec<Loop>,
 }
@@ -65,8 +68,10 @@ struct Loop {
 }
 
 impl StatusOf {
-    pub(crate) async fn read(&self) -> anyhow::Result<Status> {
-        let counted = self.gauges.tasks().await?;
+    /// No organisation sees how much others have to do, except the operator's.
+    pub(crate) async fn read(&self, org: OrgId) -> anyhow::Result<Status> {
+        let is_operator = org == OrgId::LOCAL;
+        let counted = if is_operator { self.gauges.tasks().await? } else { self.gauges.tasks_of(org).await? };
         let mut tasks = BTreeMap::<String, u64>::new();
         for ((status, _), count) in &counted.counts.tasks {
             *tasks.entry(status.to_string()).or_default() += count;
@@ -82,8 +87,9 @@ impl StatusOf {
             tasks,
             ready: counted.counts.ready,
             oldest_ready_ms: u64::try_from(counted.oldest_ready.as_millis()).unwrap_or(u64::MAX),
-            sessions: Sessions { active: self.gauges.sessions.active(), free: self.gauges.sessions.free() },
-            subscriptions: self.gauges.hub.subscribers(),
+            sessions: is_operator
+                .then(|| Sessions { active: self.gauges.sessions.active(), free: self.gauges.sessions.free() }),
+            subscriptions: is_operator.then(|| self.gauges.hub.subscribers()),
             loops: self.loops.0.status().into_iter().map(described).collect(),
         })
     }
