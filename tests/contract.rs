@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use orchestrator_rpc::contract::{Case, Kind, described};
 use orchestrator_rpc::{Code, Error, Scopes};
-use orchestrator_testkit::{Daemon, Http, Organisation, Socket};
+use orchestrator_testkit::{Daemon, Http, Organisation, Socket, shell};
 use serde_json::{Value, json};
 
 /// One daemon, asked over the WebSocket and over `POST /rpc`.
@@ -18,7 +18,9 @@ struct Subject {
 
 impl Subject {
     async fn start() -> anyhow::Result<Self> {
-        let daemon = Daemon::builder().without_rate_limits().start().await?;
+        // Somebody to work, or `session.create` would wait for one.
+        let agents = json!({"agents": {"any": shell("echo done", &[], 4)}});
+        let daemon = Daemon::builder().without_rate_limits().config(agents).start().await?;
         let mut admin = daemon.admin().await;
         let listed = admin.call("rpc.discover", json!({})).await?;
         let listed = listed["operations"].as_array().context("a list of operations")?;
@@ -115,8 +117,13 @@ async fn every_operation_that_is_listed_is_there() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_another_organisation_has_answers_byte_for_byte_like_what_does_not_exist() -> anyhow::Result<()> {
-    let subject = Subject::start().await?;
+    let mut subject = Subject::start().await?;
     let other = subject.daemon.organisation("other").await;
+    // Which organisation an agent program works for is configured, and this one had no id before it was made.
+    let mut program = shell("echo done", &[], 1);
+    program["org"] = json!(other.id);
+    let again = subject.daemon.kill().await.config(json!({"agents": {"their-program": program}}));
+    subject.daemon = again.start().await?;
     let theirs = Theirs::make(&other, &subject.daemon).await;
     let (http, mut socket) = (subject.daemon.admin_http(), subject.daemon.admin().await);
     let mut checked = 0;
@@ -163,10 +170,12 @@ impl Theirs {
         };
         let plan = json!({"every": {"intervalMs": 3_600_000}});
         let schedule = json!({"name": "theirs", "plan": plan, "template": {"title": "theirs"}});
+        let session = json!({"sessionType": "process", "agentId": "their-program", "task": {"description": "theirs"}});
         let ids = HashMap::from([
+            ("sessionId", made("session.create", session).await),
             ("taskId", made("task.create", json!({"title": "theirs"})).await),
             ("scheduleId", made("schedule.create", schedule).await),
-            ("agentId", made("agent.register", json!({"agentId": "their-worker"})).await),
+            ("agentId", made("agent.register", json!({"agentId": "their-worker-of-many"})).await),
         ]);
         Self { ids }
     }
@@ -175,7 +184,8 @@ impl Theirs {
     async fn still_works(&self, http: &Http) {
         for (parameter, id) in &self.ids {
             let noun = parameter.trim_end_matches("Id");
-            let found = http.call(&format!("{noun}.get"), json!({ *parameter: id })).await;
+            let show = if noun == "session" { "session.status".to_owned() } else { format!("{noun}.get") };
+            let found = http.call(&show, json!({ *parameter: id })).await;
             assert!(found.is_ok(), "{noun} {id}: {found:?}");
         }
     }

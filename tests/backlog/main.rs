@@ -7,6 +7,8 @@ mod pull;
 mod races;
 mod rest;
 mod schedules;
+mod sessions;
+mod work;
 
 use orchestrator_testkit::{Backend, Builder, Daemon, Socket};
 use serde_json::{Value, json};

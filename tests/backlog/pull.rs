@@ -69,7 +69,8 @@ async fn a_claim_goes_only_to_those_who_can_do_it(backend: Backend) -> anyhow::R
 }
 
 async fn an_expired_lease_returns_the_task_and_its_old_owner_is_stale(backend: Backend) -> anyhow::Result<()> {
-    let daemon = daemon(backend).config(json!({"tasks": {"leaseMs": 1_000}})).start().await?;
+    let daemon =
+        daemon(backend).config(json!({"tasks": {"leaseMs": 1_000}, "sessions": {"heartbeatMs": 200}})).start().await?;
     let mut socket = daemon.admin().await;
     worker(&mut socket, "silent", 1).await?;
     worker(&mut socket, "second", 1).await?;

@@ -78,6 +78,8 @@ async fn nothing_of_another_organisation_is_listed_or_counted() -> anyhow::Resul
         assert!(!foreign.to_string().contains("planted-marker"), "{method}: {foreign}");
         assert!(!foreign.to_string().contains("org_00000000000070008000000000000001"), "{method}: {foreign}");
     }
+    assert_eq!(ours.get("/status").await.json()["tasks"]["pending"], 2);
+    assert_eq!((ours.get("/metrics").await.status, theirs.get("/metrics").await.status), (200, 403));
     let status = theirs.get("/status").await.json();
     assert_eq!(
         status["tasks"].as_object().map_or(0, |counts| counts.values().filter_map(Value::as_u64).sum()),
@@ -114,6 +116,8 @@ async fn subscribers_hear_their_own_organisation_and_count_only_its_events() -> 
     let (daemon, other) = daemon_with_another().await?;
     let (ours, theirs) = (daemon.admin_http(), other.http(&daemon));
     let mut listener = other.socket(&daemon).await;
+    // With somebody who can do it, there is nothing to tell of a task but that it was created.
+    theirs.call("agent.register", json!({"agentId": "their-worker"})).await?;
     listener.subscribe(&["**"]).await;
     let before = theirs.call("task.create", json!({"title": "before"})).await?;
     let first = listener.event_about("task.created", &before["id"]).await;

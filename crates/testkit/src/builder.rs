@@ -48,7 +48,7 @@ impl Builder {
         }
     }
 
-    /// Adds to the configuration file, section by section: what is given wins over what was there.
+    /// Adds to the configuration file, section by section: what is given wins over what was there, `null` takes it away.
     #[must_use]
     pub fn config(mut self, more: Value) -> Self {
         merge(&mut self.config, more);
@@ -85,14 +85,14 @@ impl Builder {
     /// Shares the database of another daemon.
     #[must_use]
     pub fn database_of(mut self, other: &Daemon) -> Self {
-        self.database.clone_from(&other.builder_of().database);
+        self.database = other.again().database;
         self
     }
 
     /// Shares the data directory of another daemon.
     #[must_use]
     pub fn directory_of(mut self, other: &Daemon) -> Self {
-        self.directory.clone_from(&other.builder_of().directory);
+        self.directory = other.again().directory;
         self
     }
 
@@ -199,7 +199,11 @@ fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
+                if value.is_null() {
+                    into.remove(&key);
+                } else {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
             }
         }
         (into, from) => *into = from,
@@ -216,5 +220,9 @@ mod tests {
         let builder = builder.config(json!({"daemon": {"maxSessions": 2}, "metrics": {"enabled": false}}));
         let expected = json!({"daemon": {"maxSessions": 2, "name": "a"}, "metrics": {"enabled": false}});
         assert_eq!(builder.config, expected);
+        assert_eq!(
+            builder.config(json!({"daemon": {"name": null}, "metrics": null})).config,
+            json!({"daemon": {"maxSessions": 2}})
+        );
     }
 }

@@ -65,6 +65,11 @@ impl Daemon {
         &self.data_directory
     }
 
+    /// Where it runs, and its agent programs with it: an empty directory at first.
+    pub fn work_directory(&self) -> PathBuf {
+        self.data_directory.with_file_name("work")
+    }
+
     /// All it has printed since it was started.
     pub fn log(&self) -> String {
         self.output.text()
@@ -105,6 +110,11 @@ impl Daemon {
         self.http().with_token(&self.admin_token)
     }
 
+    /// How it was started: starts another one on the same data directory and database, once this one has ended.
+    pub fn again(&self) -> Builder {
+        self.builder.clone()
+    }
+
     /// SIGKILL. What it answers starts a daemon on the same data directory and database.
     pub async fn kill(mut self) -> Builder {
         let builder = self.builder.clone();
@@ -125,10 +135,6 @@ impl Daemon {
         if let Some(pid) = self.raw_pid() {
             kill_process(pid, signal).expect("the daemon runs and is ours");
         }
-    }
-
-    pub(crate) fn builder_of(&self) -> &Builder {
-        &self.builder
     }
 
     fn raw_pid(&self) -> Option<Pid> {
