@@ -86,7 +86,9 @@ async fn main() -> Result<()> {
     let posted: Letter = client.call("letter.post", &json!({ "letterId": "first", "text": "Dear Ada" })).await?;
     println!("posted: {posted:?}");
 
-    let refusal = client.call::<_, Letter>("letter.post", &json!({ "letterId": "second" })).await.unwrap_err();
+    let Err(refusal) = client.call::<_, Letter>("letter.post", &json!({ "letterId": "second" })).await else {
+        anyhow::bail!("an unknown letter was posted");
+    };
     println!("refused: {refusal} (code {:?})", refusal.code());
 
     println!("the daemon stops");

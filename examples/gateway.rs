@@ -75,7 +75,8 @@ async fn main() -> Result<()> {
         stop.cancel();
         outcome
     };
-    let (summary, delivery, outcome) = tokio::join!(gateway.serve(listener, stop.clone()), hub.run(stop.clone()), clients);
+    let (summary, delivery, outcome) =
+        tokio::join!(gateway.serve(listener, stop.clone()), hub.run(stop.clone()), clients);
     outcome?;
     delivery?;
     println!("stopped: {summary:?}, {:?}", gateway.counters().snapshot());
@@ -111,7 +112,8 @@ async fn hear(socket: &mut tokio_tungstenite::WebSocketStream<TcpStream>) -> Res
 
 async fn post(address: SocketAddr, path: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer open-sesame\r\nconnection: close");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer open-sesame\r\nconnection: close");
     let length = body.len();
     let request = format!("{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).await?;

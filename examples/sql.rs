@@ -7,7 +7,10 @@ use sea_orm::{ConnectionTrait as _, Statement};
 const HISTORY: &[Migration] = &[Migration { name: "m0001_notes", statements: notes }];
 
 fn notes(backend: Backend) -> Vec<String> {
-    vec![format!("create table notes_notes (id bigint not null primary key, text text not null){}", backend.clustered())]
+    vec![format!(
+        "create table notes_notes (id bigint not null primary key, text text not null){}",
+        backend.clustered()
+    )]
 }
 
 async fn write(database: &Database, id: i64) -> Result<(), Error> {

@@ -6,8 +6,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The commands a stranger is told to type.
-const COMMANDS: [&str; 2] =
-    ["cargo run --release -p orchestrator-daemon -- demo", "cargo xtask test"];
+const COMMANDS: [&str; 2] = ["cargo run --release -p orchestrator-daemon -- demo", "cargo xtask test"];
 /// How the first of them is made to end by itself, with exit code 0 once its tasks are completed.
 const UNTIL_DONE: [&str; 3] = ["--once", "--port", "0"];
 

@@ -1,6 +1,6 @@
 //! Everything is tested through `Loader` and `Environment`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod loading;
 mod errors;
+mod loading;
 mod precedence;
