@@ -5,14 +5,20 @@ pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_backlog", statem
 /// Ids are bytes, times are milliseconds. `fixed` and `live` are JSON as it was written: a task's description and
 /// origin, which rarely change, and its progress. What is asked for by value has a column of its own.
 fn backlog(backend: Backend) -> Vec<String> {
-    let (uuid, clustered) = (backend.uuid(), backend.clustered());
-    // Names are compared byte by byte everywhere, whatever language the server speaks.
-    let name = match backend {
+    [tasks(backend), edges(backend), queues(backend), schedules(backend)].concat()
+}
+
+/// Names are compared byte by byte everywhere, whatever language the server speaks.
+fn name(backend: Backend) -> &'static str {
+    match backend {
         Backend::Sqlite => "text",
         Backend::Postgres => "text collate \"C\"",
-    };
-    let ready = format!("rank bigint not null, id {uuid} not null, priority text not null, avoid text");
-    let mut statements = vec![
+    }
+}
+
+fn tasks(backend: Backend) -> Vec<String> {
+    let (uuid, clustered, name) = (backend.uuid(), backend.clustered(), name(backend));
+    vec![
         format!(
             "create table tasks_task (org {uuid} not null, id {uuid} not null, status text not null, \
              priority text not null, kind text not null, owner text, parent {uuid}, schedule {uuid}, wake_at bigint, \
@@ -31,6 +37,12 @@ fn backlog(backend: Backend) -> Vec<String> {
              primary key (org, tag, task)){clustered}"
         ),
         "create index tasks_tag_task on tasks_tag (org, task)".into(),
+    ]
+}
+
+fn edges(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    let mut statements = vec![
         format!(
             "create table tasks_edge (org {uuid} not null, task {uuid} not null, depends_on {uuid} not null, \
              on_failure text not null, met smallint not null, rev bigint not null, \
@@ -41,6 +53,19 @@ fn backlog(backend: Backend) -> Vec<String> {
             "create table tasks_graph (org {uuid} not null primary key, rev bigint not null, \
              removals bigint not null){clustered}"
         ),
+    ];
+    if backend == Backend::Postgres {
+        // Another daemon's edges are caught up with by this.
+        statements.push("create index tasks_edge_rev on tasks_edge (org, rev)".into());
+    }
+    statements
+}
+
+/// What may be claimed now, and what waits in line for a slot of its concurrency key.
+fn queues(backend: Backend) -> Vec<String> {
+    let (uuid, clustered, name) = (backend.uuid(), backend.clustered(), name(backend));
+    let ready = format!("rank bigint not null, id {uuid} not null, priority text not null, avoid text");
+    vec![
         format!(
             "create table tasks_ready (org {uuid} not null, class {name} not null, {ready}, \
              primary key (org, id)){clustered}"
@@ -56,6 +81,12 @@ fn backlog(backend: Backend) -> Vec<String> {
             "create table tasks_slot (org {uuid} not null, slot {name} not null, taken bigint not null, \
              primary key (org, slot)){clustered}"
         ),
+    ]
+}
+
+fn schedules(backend: Backend) -> Vec<String> {
+    let (uuid, clustered, name) = (backend.uuid(), backend.clustered(), name(backend));
+    vec![
         format!(
             "create table tasks_schedule (org {uuid} not null, id {uuid} not null, due_at bigint, \
              idempotency_key {name}, body text not null, primary key (org, id)){clustered}"
@@ -68,10 +99,5 @@ fn backlog(backend: Backend) -> Vec<String> {
             "create table tasks_occurrence (org {uuid} not null, schedule {uuid} not null, instant bigint not null, \
              task {uuid}, primary key (org, schedule, instant)){clustered}"
         ),
-    ];
-    if backend == Backend::Postgres {
-        // Another daemon's edges are caught up with by this.
-        statements.push("create index tasks_edge_rev on tasks_edge (org, rev)".into());
-    }
-    statements
+    ]
 }
