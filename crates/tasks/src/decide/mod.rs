@@ -20,7 +20,7 @@ use crate::Priority;
 use round::Round;
 
 /// The most losers that are remembered of one assignment, the best first.
-pub const LOSERS_MAX: usize = 20;
+pub const LOSERS_MAX: usize = 10;
 
 /// How the scheduler chooses among the agents that can do a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

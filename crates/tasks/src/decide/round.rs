@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use orchestrator_vocab::{AgentId, Capability};
@@ -18,8 +17,8 @@ pub(super) struct Round<'a> {
     audience: Audience<'a>,
     /// The next place at the end of the queue of those who wait for a task.
     next_turn: u64,
-    /// Those who could get the task in hand: kept to spare an allocation per task.
-    running: Vec<(u64, Reverse<u64>, Able)>,
+    /// Those who could get the task in hand, as [`entry`] packs them: kept to spare an allocation per task.
+    running: Vec<u128>,
 }
 
 /// An agent, with what changes as it gets tasks.
@@ -34,7 +33,6 @@ struct Seat<'a> {
 }
 
 /// An agent that can do the tasks of a class, be it busy or not.
-#[derive(Clone, Copy)]
 struct Able {
     seat: usize,
     capability: u32,
@@ -81,36 +79,30 @@ impl<'a> Round<'a> {
         let avoid = avoided(ready.avoid.as_ref(), &class.able, &self.agents);
         self.running.clear();
         let mut only_the_avoided = true;
-        for able in &class.able {
+        for (index, able) in class.able.iter().enumerate() {
             let seat = &self.agents[able.seat];
             if !seat.in_audience || avoid == Some(able.seat) {
                 continue;
             }
             only_the_avoided = false;
             if seat.free > 0 {
-                self.running.push((worth(self.strategy, seat, able.capability), Reverse(seat.turn), *able));
+                self.running.push(entry(worth(self.strategy, seat, able.capability), seat.turn, index));
             }
         }
         if self.running.is_empty() {
             return Err(if only_the_avoided { SkipReason::Avoided } else { SkipReason::NoCapacity });
         }
-        Ok(self.assign(ready))
-    }
-
-    /// To the best of those in the running.
-    fn assign(&mut self, ready: &Ready) -> Assignment {
         let kept = self.running.len().min(LOSERS_MAX + 1);
-        let better = |a: &(u64, Reverse<u64>, Able), b: &(u64, Reverse<u64>, Able)| (b.0, b.1).cmp(&(a.0, a.1));
         if kept < self.running.len() {
-            self.running.select_nth_unstable_by(kept, better);
+            self.running.select_nth_unstable_by(kept, |a, b| b.cmp(a));
+            self.running.truncate(kept);
         }
-        self.running.truncate(kept);
-        self.running.sort_unstable_by(better);
-        let mut ranked = self.running.iter().map(|(_, _, able)| {
-            let seat = &self.agents[able.seat];
-            (able.seat, seat.scores(able.capability, ready.priority))
+        self.running.sort_unstable_by(|a, b| b.cmp(a));
+        let mut ranked = self.running.iter().map(|entry| {
+            let able = &class.able[*entry as u32 as usize];
+            (able.seat, self.agents[able.seat].scores(able.capability, ready.priority))
         });
-        let (winner, scores) = ranked.next().expect("place leaves at least one in the running");
+        let (winner, scores) = ranked.next().expect("somebody is in the running");
         let losers =
             ranked.map(|(seat, scores)| Loser { agent_id: self.agents[seat].agent.id.clone(), scores }).collect();
         let seat = &mut self.agents[winner];
@@ -118,7 +110,7 @@ impl<'a> Round<'a> {
         seat.load = load(seat.free, seat.agent.max_concurrent);
         seat.turn = self.next_turn;
         self.next_turn += 1;
-        Assignment { task: ready.id, agent: seat.agent.id.clone(), scores, losers }
+        Ok(Assignment { task: ready.id, agent: seat.agent.id.clone(), scores, losers })
     }
 }
 
@@ -128,13 +120,23 @@ impl Seat<'_> {
     }
 }
 
+/// One who could get a task, as a number: the higher, the better. Worth more, then waited longer; the rest is who it is.
+fn entry(worth: u32, turn: u64, index: usize) -> u128 {
+    (u128::from(worth) << 96) | (u128::from(!turn) << 32) | index as u128
+}
+
 /// What the strategy looks at first. Turns decide among equals.
-fn worth(strategy: Strategy, seat: &Seat<'_>, capability: u32) -> u64 {
+fn worth(strategy: Strategy, seat: &Seat<'_>, capability: u32) -> u32 {
     match strategy {
         Strategy::RoundRobin => 0,
-        Strategy::LeastLoaded => (u64::from(seat.free) << 32) / u64::from(seat.agent.max_concurrent.max(1)),
-        Strategy::CapabilityMatch => u64::from(capability + seat.load + seat.availability),
+        Strategy::LeastLoaded => share(seat.free, seat.agent.max_concurrent),
+        Strategy::CapabilityMatch => capability + seat.load + seat.availability,
     }
+}
+
+/// The free share, in parts of 2³¹.
+fn share(free: u32, capacity: u32) -> u32 {
+    ((u64::from(free) << 31) / u64::from(capacity.max(1))) as u32
 }
 
 /// The seat to pass over: whoever failed the task last, if somebody else could do it.

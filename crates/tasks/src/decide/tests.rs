@@ -189,7 +189,7 @@ fn of_many_losers_the_best_are_remembered() {
     let agents: Vec<Candidate> = (0..50).map(|n| busy(agent(&format!("a{n:02}"), ""), n, 50)).collect();
     let decision = decide(&Snapshot { strategy: Strategy::LeastLoaded, ..snapshot(&[ready(1, "")], &agents) });
     let losers: Vec<&str> = decision.assignments[0].losers.iter().map(|l| l.agent_id.as_str()).collect();
-    assert_eq!(losers, (1..=20).map(|n| format!("a{n:02}")).collect::<Vec<_>>());
+    assert_eq!(losers, (1..=LOSERS_MAX).map(|n| format!("a{n:02}")).collect::<Vec<_>>());
 }
 
 #[test]

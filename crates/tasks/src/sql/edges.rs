@@ -45,9 +45,9 @@ impl SqlRows<'_> {
         }
         self.set_version(org, next).await?;
         let rows: Vec<[Value; 6]> = edges.values().map(|edge| values(edge, next.rev)).collect();
-        for rows in pieces(&rows) {
+        for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_edge (org, task, depends_on, on_failure, met, rev) values ");
-            let insert = insert.tuples(rows.iter().cloned()).add(
+            let insert = insert.tuples(rows).add(
                 " on conflict (org, task, depends_on) do update set on_failure = excluded.on_failure, met = excluded.met",
             );
             insert.run(self.tx).await?;
@@ -60,8 +60,8 @@ impl SqlRows<'_> {
             return Ok(());
         }
         let now = self.lock_graph(org).await?;
-        for pairs in pieces(edges) {
-            among(self.sql("delete from tasks_edge where "), org, pairs).run(self.tx).await?;
+        for pairs in pieces(self.tx, edges.to_vec()) {
+            among(self.sql("delete from tasks_edge where "), org, &pairs).run(self.tx).await?;
         }
         self.removed(org, now, edges).await
     }
@@ -86,9 +86,9 @@ impl SqlRows<'_> {
     }
 
     pub(super) async fn mark_edges(&self, org: OrgId, edges: &[Pair], met: bool) -> Result<(), Error> {
-        for pairs in pieces(edges) {
+        for pairs in pieces(self.tx, edges.to_vec()) {
             let update = self.sql("update tasks_edge set met = ").bind(i16::from(met)).add(" where ");
-            among(update, org, pairs).run(self.tx).await?;
+            among(update, org, &pairs).run(self.tx).await?;
         }
         Ok(())
     }

@@ -22,9 +22,9 @@ impl SqlRows<'_> {
             [row.org.uuid().into(), row.class.as_str().into(), rank, id, priority, avoid]
         };
         let rows: Vec<[Value; 6]> = rows.iter().map(values).collect();
-        for rows in pieces(&rows) {
+        for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_ready (org, class, rank, id, priority, avoid) values ");
-            let insert = insert.tuples(rows.iter().cloned()).add(
+            let insert = insert.tuples(rows).add(
                 " on conflict (org, id) do update set class = excluded.class, rank = excluded.rank, \
                  priority = excluded.priority, avoid = excluded.avoid",
             );
@@ -85,9 +85,9 @@ impl SqlRows<'_> {
             [row.org.uuid().into(), slot.as_str().into(), row.class.as_str().into(), rank, id, priority, avoid]
         };
         let rows: Vec<[Value; 7]> = rows.iter().map(values).collect();
-        for rows in pieces(&rows) {
+        for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_line (org, slot, class, rank, id, priority, avoid) values ");
-            let insert = insert.tuples(rows.iter().cloned()).add(
+            let insert = insert.tuples(rows).add(
                 " on conflict (org, id) do update set slot = excluded.slot, class = excluded.class, \
                  rank = excluded.rank, priority = excluded.priority, avoid = excluded.avoid",
             );

@@ -32,8 +32,8 @@ impl SqlRows<'_> {
             [org.uuid().into(), key.as_str().into(), i64::from(*taken).into()]
         };
         let rows: Vec<[Value; 3]> = taken.iter().map(values).collect();
-        for rows in pieces(&rows) {
-            let insert = self.sql("insert into tasks_slot (org, slot, taken) values ").tuples(rows.iter().cloned());
+        for rows in pieces(self.tx, rows) {
+            let insert = self.sql("insert into tasks_slot (org, slot, taken) values ").tuples(rows);
             insert.add(" on conflict (org, slot) do update set taken = excluded.taken").run(self.tx).await?;
         }
         Ok(())
@@ -56,11 +56,11 @@ impl SqlRows<'_> {
             return Ok(());
         }
         let locks: BTreeSet<i64> = names.map(|name| lock_of(&format!("{org} {kind} {name}"))).collect();
-        for locks in pieces(&locks.into_iter().collect::<Vec<_>>()) {
+        for locks in pieces(self.tx, locks.into_iter().collect()) {
             let mut select = self.sql("select pg_advisory_xact_lock(");
-            for (index, lock) in locks.iter().enumerate() {
+            for (index, lock) in locks.into_iter().enumerate() {
                 select.push(if index == 0 { "" } else { "), pg_advisory_xact_lock(" });
-                select.push_value(*lock);
+                select.push_value(lock);
             }
             select.add(")").rows(self.tx).await?;
         }

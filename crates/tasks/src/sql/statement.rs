@@ -4,11 +4,10 @@ use orchestrator_sql::Tx;
 use orchestrator_vocab::{OrgId, TaskId};
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
-/// How many rows go into one statement.
-///
-/// Few sizes, so that the drivers' caches of prepared statements know them all. The largest makes statements of less than
-/// 64 kB as a rule: sqlx leaves Nagle's algorithm on, and what does not fit into one segment waits for acknowledgements,
-/// which cost more than another statement does. It is far below 32,766 values, SQLite's limit.
+/// The most rows of one statement: below 64 kB as a rule, because sqlx leaves Nagle's algorithm on, and what does not fit
+/// into one segment waits for acknowledgements; far below 32,766 values, SQLite's limit.
+const ROWS_MAX: usize = 128;
+/// On PostgreSQL, where preparing is a round trip, rows come in few numbers, so that each statement is prepared once.
 const ROWS: [usize; 4] = [64, 16, 4, 1];
 /// To how many ids a list is filled up.
 const IDS: [usize; 5] = [1, 4, 16, 64, 256];
@@ -130,14 +129,18 @@ fn filled(length: usize) -> usize {
     IDS.into_iter().find(|size| *size >= length).unwrap_or(length)
 }
 
-/// Pieces for multi-row inserts: each has one of a few lengths.
-pub(super) fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut rest = items;
+/// Pieces for multi-row statements.
+pub(super) fn pieces<T>(tx: &Tx, items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    pieces_of(if tx.is_postgres() { &ROWS } else { &[] }, items)
+}
+
+/// Pieces of these sizes, the largest first; without sizes, of any size up to the limit.
+fn pieces_of<T>(sizes: &'static [usize], items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut rest = items.into_iter();
     std::iter::from_fn(move || {
-        let size = ROWS.into_iter().find(|size| *size <= rest.len())?;
-        let (piece, tail) = rest.split_at(size);
-        rest = tail;
-        Some(piece)
+        let fitting = sizes.iter().copied().find(|size| *size <= rest.len());
+        let piece: Vec<T> = rest.by_ref().take(fitting.unwrap_or(ROWS_MAX)).collect();
+        (!piece.is_empty()).then_some(piece)
     })
 }
 
@@ -153,9 +156,10 @@ mod tests {
     #[test]
     fn pieces_have_few_lengths_and_lose_nothing() {
         let items: Vec<usize> = (0..1_000).collect();
-        let lengths: Vec<usize> = pieces(&items).map(<[usize]>::len).collect();
+        let lengths: Vec<usize> = pieces_of(&ROWS, items.clone()).map(|piece| piece.len()).collect();
         assert_eq!((lengths.len(), lengths[14..].to_vec()), (19, vec![64, 16, 16, 4, 4]));
-        assert_eq!(pieces(&items).flatten().count(), 1_000);
-        assert_eq!(pieces(&items[..0]).count(), 0);
+        assert!(pieces_of(&ROWS, items.clone()).flatten().eq(items.clone()));
+        assert!(pieces_of(&[], items.clone()).flatten().eq(items));
+        assert_eq!(pieces_of(&ROWS, Vec::<usize>::new()).count(), 0);
     }
 }

@@ -65,7 +65,7 @@ impl SqlRows<'_> {
         for task in tasks {
             rows.push(task_row::values(task, task_row::fixed(task)?)?);
         }
-        self.insert_rows(&rows, "").await?;
+        self.insert_rows(rows, "").await?;
         let tagged: Vec<&Task> = tasks.iter().filter(|task| !task.tags.is_empty()).collect();
         self.add_tags(&tagged).await
     }
@@ -83,20 +83,20 @@ impl SqlRows<'_> {
                 texts.push(task);
             }
         }
-        self.insert_rows(&progressed, &format!(" on conflict (org, id) do update set {PROGRESS}")).await?;
+        self.insert_rows(progressed, &format!(" on conflict (org, id) do update set {PROGRESS}")).await?;
         if texts.is_empty() {
             return Ok(());
         }
-        self.insert_rows(&rewritten, &format!(" on conflict (org, id) do update set {PROGRESS}{TEXTS}")).await?;
+        self.insert_rows(rewritten, &format!(" on conflict (org, id) do update set {PROGRESS}{TEXTS}")).await?;
         let ids: Vec<TaskId> = texts.iter().map(|task| task.id).collect();
         self.remove_tags(texts[0].org, &ids).await?;
         self.add_tags(&texts).await
     }
 
-    async fn insert_rows(&self, rows: &[[Value; 14]], on_conflict: &str) -> Result<(), Error> {
-        for rows in pieces(rows) {
+    async fn insert_rows(&self, rows: Vec<[Value; 14]>, on_conflict: &str) -> Result<(), Error> {
+        for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_task (").add(COLUMNS).add(") values ");
-            insert.tuples(rows.iter().cloned()).add(on_conflict).run(self.tx).await?;
+            insert.tuples(rows).add(on_conflict).run(self.tx).await?;
         }
         Ok(())
     }
@@ -106,9 +106,9 @@ impl SqlRows<'_> {
             task.tags.iter().map(|tag| [task.org.uuid().into(), tag.as_str().into(), task.id.uuid().into()]).collect()
         };
         let rows: Vec<[Value; 3]> = tasks.iter().flat_map(rows).collect();
-        for rows in pieces(&rows) {
+        for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_tag (org, tag, task) values ");
-            insert.tuples(rows.iter().cloned()).run(self.tx).await?;
+            insert.tuples(rows).run(self.tx).await?;
         }
         Ok(())
     }
