@@ -154,27 +154,30 @@ async fn a_task_goes_to_the_agent_that_fits_and_explains_why(backend: Backend) -
 async fn never_more_sessions_run_than_are_allowed(backend: Backend) -> anyhow::Result<()> {
     const MAX: usize = 10;
     const TASKS: usize = 200;
-    // Long enough that the limit is reached: starting one takes less.
-    let config = json!({"agents": {"many": shell("sleep 0.3; echo done", &[], 1_000)}, "daemon": {"maxSessions": MAX}});
+    let script = "until [ -e go ]; do sleep 0.02; done; echo done";
+    let config = json!({"agents": {"many": shell(script, &[], 1_000)}, "daemon": {"maxSessions": MAX}});
     let daemon = daemon(backend).config(config).start().await?;
     let mut socket = daemon.admin().await;
     socket.subscribe(&["session.created", "session.stopped"]).await;
     create_many(&mut socket, (0..TASKS).map(|n| json!({"title": n.to_string()})).collect()).await?;
     let (mut active, mut most, mut ended) = (0_usize, 0, 0);
-    socket
-        .events_until("two hundred sessions", |event| {
-            match event.name.as_str() {
-                "session.created" => active += 1,
-                _ => active -= 1,
-            }
-            most = most.max(active);
-            ended += usize::from(event.name == "session.stopped");
-            ended == TASKS
-        })
-        .await;
+    let mut count = |event: &Event| {
+        match event.name.as_str() {
+            "session.created" => active += 1,
+            _ => (active, ended) = (active - 1, ended + 1),
+        }
+        most = most.max(active);
+        (active, ended)
+    };
+    socket.events_until("ten sessions", |event| count(event).0 == MAX).await;
+    std::fs::write(daemon.work_directory().join("go"), "")?;
+    socket.events_until("two hundred ends", |event| count(event).1 == TASKS).await;
     assert_eq!(most, MAX, "the limit is reached and holds");
     let done = items(&socket.call("task.list", json!({"status": ["completed"], "limit": 1000})).await?);
     assert_eq!(done.len(), TASKS);
+    let returned = json!({"events": ["task.released"], "limit": 1000});
+    let returned = items(&socket.call("event.list", returned).await?).len();
+    assert!(returned <= TASKS, "{returned} claims were made for which there was no session");
     Ok(())
 }
 

@@ -134,6 +134,8 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         bail!("there are no benchmarks: no package {BENCH} in this workspace");
     }
     let services = Services::ensure(workspace)?;
+    // The benchmarks start it as an operator would.
+    Run::cargo(["build", "--release", "--package", "orchestrator-daemon"]).run()?;
     let run = Run::cargo(["run", "--release", "--package", BENCH, "--"]).args(arguments);
     run.envs(&services.variables()).run()
 }

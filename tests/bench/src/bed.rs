@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use orchestrator_events::{Hub, Numbering, SqlLog};
+use orchestrator_sql::{Backend, Database, Options};
+use orchestrator_tasks::{Accepts, Backlog, Candidate, Config, Draft, Origin, SqlStore, Task};
+use orchestrator_testkit::Scratch;
+use orchestrator_vocab::{Actor, OrgId, SystemClock};
+use tempfile::TempDir;
+
+/// The most tasks one call creates.
+const BATCH: usize = 1_000;
+
+/// A backlog in a database of its own, composed as the daemon does it but without the daemon.
+pub(crate) struct Bed {
+    pub(crate) backlog: Backlog,
+    pub(crate) origin: Origin,
+    _hub: Hub,
+    _database: Database,
+    _place: Place,
+}
+
+/// Where the database is, for as long as it is used.
+enum Place {
+    Directory(#[expect(dead_code, reason = "held so that it is removed afterwards")] TempDir),
+    Server(#[expect(dead_code, reason = "held so that it is dropped afterwards")] Scratch),
+}
+
+impl Bed {
+    pub(crate) async fn make(backend: Backend) -> anyhow::Result<Self> {
+        let (place, url) = place(backend).await?;
+        let numbering = Numbering::default();
+        let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
+        let database = Database::connect(&url, options).await?;
+        let log = SqlLog::open(database.clone(), &numbering).await?;
+        let store = SqlStore::open(database.clone(), Arc::new(SystemClock)).await?;
+        let backlog = Backlog::new(Arc::new(store), Config { lease_ms: 3_600_000, ..Config::default() })?;
+        let origin = Origin::new(OrgId::LOCAL, Actor::system("bench"));
+        Ok(Self { backlog, origin, _hub: Hub::new(Arc::new(log)), _database: database, _place: place })
+    }
+
+    /// Creates this many tasks without dependencies.
+    pub(crate) async fn fill(&self, count: usize) -> anyhow::Result<()> {
+        let mut left = count;
+        while left > 0 {
+            let batch = left.min(BATCH);
+            self.backlog.create_many(&self.origin, drafts(batch)).await?;
+            left -= batch;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn create(&self, title: &str) -> anyhow::Result<Task> {
+        Ok(self.backlog.create(&self.origin, Draft::new(title)).await?)
+    }
+}
+
+pub(crate) fn drafts(count: usize) -> Vec<Draft> {
+    (0..count).map(|n| Draft::new(format!("task {n}"))).collect()
+}
+
+/// One that claims by itself as much as it likes.
+pub(crate) fn worker(name: &str) -> anyhow::Result<Candidate> {
+    let agent = Candidate::new(name.parse()?, BTreeSet::new());
+    Ok(Candidate { max_concurrent: u32::MAX, accepts: Accepts::Pull, ..agent })
+}
+
+async fn place(backend: Backend) -> anyhow::Result<(Place, String)> {
+    if backend == Backend::Postgres {
+        let scratch = Scratch::create(Backend::Postgres).await.context("`cargo xtask services` starts PostgreSQL")?;
+        let url = scratch.url().to_owned();
+        return Ok((Place::Server(scratch), url));
+    }
+    // Beside the program: the directory for temporary files may be memory, on which syncing costs nothing.
+    let program = std::env::current_exe()?;
+    let beside = program.parent().context("a program lies in a directory")?;
+    let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?;
+    let url = format!("sqlite:{}", directory.path().join("bench.db").display());
+    Ok((Place::Directory(directory), url))
+}

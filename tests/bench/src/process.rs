@@ -1,0 +1,54 @@
+use std::time::Instant;
+
+use anyhow::Context as _;
+use orchestrator_sql::Backend;
+use orchestrator_testkit::Daemon;
+use serde_json::json;
+
+use crate::Scale;
+use crate::figure::{Aim, Figure, millis, name_of, percentile};
+
+pub(crate) async fn start(backend: Backend, scale: Scale) -> anyhow::Result<Vec<Figure>> {
+    let mut daemon = Daemon::builder().backend(backend).start().await?;
+    let (mut samples, rounds) = (Vec::new(), scale.of(20, 3));
+    for _ in 0..rounds {
+        let again = daemon.again();
+        daemon.terminate().await;
+        let started = Instant::now();
+        daemon = again.start().await?;
+        let ready = daemon.http().get("/readyz").await;
+        samples.push(started.elapsed());
+        anyhow::ensure!(ready.status == 200, "not ready: {}", ready.body);
+    }
+    let conditions =
+        format!("from spawning the process to the first 200 of /readyz, data directory there, median of {rounds}");
+    let name = format!("process.start.{}", name_of(backend));
+    Ok(vec![Figure::new(name, millis(percentile(&mut samples, 50)), "ms", conditions).aiming(Aim::AtMost(100.0))])
+}
+
+pub(crate) async fn memory(scale: Scale) -> anyhow::Result<Vec<Figure>> {
+    let count = scale.of(5_000, 500);
+    let roomy = json!({"gateway": {"connectionsMax": count + 100, "connectionsPerLoopbackMax": count + 100}});
+    let daemon = Daemon::builder().config(roomy).without_rate_limits().start().await?;
+    daemon.admin().await.call("health.ping", json!({})).await?;
+    let idle = resident_kib(daemon.pid())?;
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let mut socket = daemon.admin().await;
+        socket.call("health.ping", json!({})).await?;
+        open.push(socket);
+    }
+    let with_all = resident_kib(daemon.pid())?;
+    let each = (with_all.saturating_sub(idle)) as f64 * 1.024 / count as f64;
+    let idle =
+        Figure::new("process.memory.idle", idle as f64 / 1_000.0 * 1.024, "MB", "resident, SQLite, after one call");
+    let conditions = format!("growth of resident memory over {count} authenticated WebSockets that made one call each");
+    let each = Figure::new("process.memory.connection", each, "kB", conditions);
+    Ok(vec![idle.aiming(Aim::AtMost(30.0)), each.aiming(Aim::AtMost(20.0))])
+}
+
+fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has resident memory")?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+}
