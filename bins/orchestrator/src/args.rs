@@ -34,13 +34,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
-    /// The daemon's address [default: as in <data dir>/daemon.addr, else http://127.0.0.1:8787]
+    /// The daemon's address [default: as in `DATA_DIR/daemon.addr`, else `http://127.0.0.1:8787`]
     #[arg(long, global = true, env = "ORCHESTRATOR_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// A token: an API key or a JWT. Prefer the variable or --token-file: others can see command lines
     #[arg(long, global = true, env = "ORCHESTRATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
-    /// A file with the token [default: <data dir>/admin.token, for a daemon on this machine]
+    /// A file with the token [default: `DATA_DIR/admin.token`, for a daemon on this machine]
     #[arg(long, global = true, env = "ORCHESTRATOR_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
     pub(crate) token_file: Option<PathBuf>,
     /// The data directory of a daemon on this machine

@@ -18,7 +18,7 @@ use crate::{Error, Event, Log, NewEvent, Query};
 
 /// The log on SQLite or PostgreSQL.
 ///
-/// Make the [`SqlLog::hook`] first, connect the database with it, then open the log: appending is part of the writer's
+/// Make a [`Numbering`] first, connect the database with it as its hook, then open the log: appending is part of the writer's
 /// transactions, numbering is the last thing they do.
 #[derive(Clone)]
 pub struct SqlLog {

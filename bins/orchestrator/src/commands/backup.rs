@@ -8,7 +8,7 @@ use crate::show::{now, text};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackupArgs {
-    /// What to call the copy; the daemon writes <its data dir>/backups/NAME.db [default: the time]
+    /// What to call the copy; the daemon writes `backups/NAME.db` in its data directory [default: the time]
     name: Option<String>,
 }
 
