@@ -189,6 +189,8 @@ fn pool(url: &str, connections_max: u32, options: &Options) -> ConnectOptions {
         .max_lifetime(None)
         .test_before_acquire(url.starts_with("postgres"))
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        // Statements here are short; compiling one takes longer than running it.
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("jit", "off")]))
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
     pool

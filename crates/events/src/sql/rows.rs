@@ -9,8 +9,10 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use crate::{Error, Event, Order, Query};
 
-/// Ten values a row; SQLite takes 32,766 in a statement.
-const ROWS_PER_STATEMENT: usize = 3_000;
+/// Ten values a row; SQLite takes 32,766 in a statement. Larger messages than about 64 kB wait for an acknowledgement on
+/// the way to PostgreSQL, so there the rows go in smaller pieces.
+const ROWS_PER_STATEMENT: usize = 1_000;
+const ROWS_PER_MESSAGE: usize = 100;
 
 const COLUMNS: [&str; 10] =
     ["org", "seq", "id", "name", "time", "actor", "subject", "correlation", "causation", "payload"];
@@ -54,7 +56,8 @@ fn column_of(table: &str, name: &str) -> Expr {
 }
 
 pub(super) async fn insert(tx: &Tx, events: &[Arc<Event>]) -> Result<(), DbErr> {
-    for chunk in events.chunks(ROWS_PER_STATEMENT) {
+    let rows = if tx.is_postgres() { ROWS_PER_MESSAGE } else { ROWS_PER_STATEMENT };
+    for chunk in events.chunks(rows) {
         let mut statement = Sql::insert();
         statement.into_table(log()).columns(COLUMNS.map(Alias::new));
         for event in chunk {
