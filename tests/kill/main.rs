@@ -16,7 +16,10 @@ use tokio::task::JoinSet;
 use ledger::Ledger;
 use load::Load;
 
-on_both_backends![killed_at_random_moments_it_loses_and_doubles_nothing];
+on_both_backends![
+    killed_at_random_moments_it_loses_and_doubles_nothing,
+    told_to_stop_under_load_it_ends_well_and_loses_nothing,
+];
 
 /// How often the daemon is killed, per database.
 const ROUNDS: u64 = 5;
@@ -48,6 +51,25 @@ async fn killed_at_random_moments_it_loses_and_doubles_nothing(backend: Backend)
     ledger.stop_creating();
     let recovered = tokio::time::timeout(RECOVERY, ledger.wait_until_all_completed()).await;
     recovered.with_context(|| format!("not all that was created was done: {ledger:?}"))?;
+    load.shutdown().await;
+    verdict::check(&daemon, &ledger).await
+}
+
+async fn told_to_stop_under_load_it_ends_well_and_loses_nothing(backend: Backend) -> anyhow::Result<()> {
+    let ledger = Arc::new(Ledger::default());
+    let daemon = configured(backend).start().await?;
+    let mut load = start_load(&daemon, &ledger, 0).await;
+    ledger.wait_for_acknowledged(100).await;
+    let again = daemon.again();
+    let (status, output) = daemon.terminate().await;
+    anyhow::ensure!(status.success(), "{status}: {output}");
+    while let Some(ended) = load.join_next().await {
+        ended.context("a part of the load failed")?;
+    }
+    let daemon = again.start().await?;
+    let mut load = start_load(&daemon, &ledger, 1).await;
+    ledger.stop_creating();
+    tokio::time::timeout(RECOVERY, ledger.wait_until_all_completed()).await.with_context(|| format!("{ledger:?}"))?;
     load.shutdown().await;
     verdict::check(&daemon, &ledger).await
 }

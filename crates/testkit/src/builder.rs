@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use crate::output::Output;
-use crate::{Daemon, PATIENCE, binary, patiently};
+use crate::output::{LISTENING, Output};
+use crate::{Daemon, PATIENCE, binary};
 
 const PROGRAM: &str = "orchestrator-daemon";
 /// Of our own environment these reach the daemon: where programs are, and where coverage is written.
@@ -20,6 +20,9 @@ const INHERITED: [&str; 2] = ["PATH", "LLVM_PROFILE_FILE"];
 #[derive(Debug, Clone)]
 pub struct Builder {
     config: Value,
+    /// Name and text of a configuration file that is used instead of `config`.
+    config_file: Option<(String, String)>,
+    working_directory: Option<PathBuf>,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     backend: Backend,
@@ -27,19 +30,22 @@ pub struct Builder {
     directory: Option<Arc<TempDir>>,
 }
 
-/// How a daemon ended that was expected to refuse its start.
+/// How a program ended by itself.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Ended {
     /// How it ended.
     pub status: ExitStatus,
     /// All it printed.
     pub output: String,
+    _directory: Option<Arc<TempDir>>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             config: json!({}),
+            config_file: None,
+            working_directory: None,
             environment: Vec::new(),
             arguments: Vec::new(),
             backend: Backend::Sqlite,
@@ -52,6 +58,20 @@ impl Builder {
     #[must_use]
     pub fn config(mut self, more: Value) -> Self {
         merge(&mut self.config, more);
+        self
+    }
+
+    /// Uses this text as the configuration file, instead of what [`config`](Self::config) was given.
+    #[must_use]
+    pub fn config_file(mut self, name: &str, text: &str) -> Self {
+        self.config_file = Some((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Runs it in this directory instead of an empty one of its own.
+    #[must_use]
+    pub fn working_directory(mut self, path: &Path) -> Self {
+        self.working_directory = Some(path.to_owned());
         self
     }
 
@@ -122,24 +142,31 @@ impl Builder {
         }
     }
 
-    /// Starts a daemon that must end by itself, and waits for that.
+    /// Starts a daemon that must refuse that, and waits for its end.
     ///
     /// # Panics
     /// If it starts all the same.
     ///
     /// # Errors
     /// As [`Builder::start`].
-    pub async fn refused(mut self) -> anyhow::Result<Refused> {
+    pub async fn refused(self) -> anyhow::Result<Ended> {
+        let ended = self.ended("the daemon to refuse its start").await?;
+        assert!(!ended.output.contains(LISTENING), "the daemon should have refused its start: {}", ended.output);
+        Ok(ended)
+    }
+
+    /// Runs the program until it ends by itself.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn ended(mut self, what: &str) -> anyhow::Result<Ended> {
         let (mut child, output, readers) = self.spawn().await?;
-        let status = patiently("the daemon to refuse its start", async {
-            tokio::select! {
-                url = output.url() => panic!("the daemon should have refused its start, but listens on {url}"),
-                status = child.wait() => status,
-            }
-        });
-        let status = status.await?;
+        let status = match tokio::time::timeout(PATIENCE, child.wait()).await {
+            Ok(status) => status?,
+            Err(_) => bail!("waited {PATIENCE:?} in vain for {what}:\n{}", output.text()),
+        };
         finish(readers).await;
-        Ok(Refused { status, output: output.text() })
+        Ok(Ended { status, output: output.text(), _directory: self.directory })
     }
 
     /// The data directory, once it was started.
@@ -166,10 +193,12 @@ impl Builder {
 
     fn command(&self, program: &Path, directory: &Path) -> anyhow::Result<Command> {
         // A working directory of its own: nobody's `.env` and `orchestrator.toml` are read.
-        let work = directory.join("work");
+        let work = self.working_directory.clone().unwrap_or_else(|| directory.join("work"));
         std::fs::create_dir_all(&work)?;
-        let config = directory.join("config.json");
-        std::fs::write(&config, serde_json::to_vec_pretty(&self.config)?)?;
+        let plain = || ("config.json".to_owned(), self.config.to_string());
+        let (name, text) = self.config_file.clone().unwrap_or_else(plain);
+        let config = directory.join(name);
+        std::fs::write(&config, text)?;
         let mut command = Command::new(program);
         command.args(&self.arguments);
         command.args(["--port", "0", "--config"]).arg(config).arg("--data-dir").arg(directory.join("data"));

@@ -102,7 +102,7 @@ impl Daemon {
 
     /// Requests without a credential.
     pub fn http(&self) -> Http {
-        Http::new(&self.url)
+        Http::at(&self.url)
     }
 
     /// Requests of the administrator.

@@ -31,7 +31,8 @@ pub struct Reply {
 }
 
 impl Http {
-    pub(crate) fn new(base: &str) -> Self {
+    /// Requests to a base such as `http://127.0.0.1:8787`, without a credential.
+    pub fn at(base: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { base: base.to_owned(), token: None, client }
     }

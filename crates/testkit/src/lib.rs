@@ -12,7 +12,7 @@ mod tokens;
 
 pub use agents::shell;
 pub use binary::path as program;
-pub use builder::{Builder, Refused};
+pub use builder::{Builder, Ended};
 pub use daemon::Daemon;
 pub use http::{Http, Reply};
 pub use orchestrator_sql::{Backend, Scratch};

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 /// Lines kept of a program that prints for hours.
 const LINES_MAX: usize = 200_000;
-const LISTENING: &str = "listening on ";
+pub(crate) const LISTENING: &str = "listening on ";
 
 /// What a daemon has printed so far, on both streams.
 #[derive(Debug, Clone)]
