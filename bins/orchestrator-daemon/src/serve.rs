@@ -12,7 +12,7 @@ use orchestrator_settings::Loaded;
 use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
 use orchestrator_vocab::{Actor, Clock as _, SystemClock};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::FromRegistry;
@@ -93,20 +93,20 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
         let address = metrics::serve_to_this_machine(port, path, &daemon.gauges, auth, &daemon.supervisor).await?;
         println!("metrics on http://{address}{path}");
     }
+    // Before anybody is told that it runs: from then on a signal must not end it without draining.
+    let mut signals = Signals::listen()?;
     daemon.data.write_address(url)?;
     announce(daemon, url);
     let draining = async {
-        told_to_stop(&daemon.stop).await?;
+        signals.told_to_stop(&daemon.stop).await;
         // Load balancers turn away and nothing new is started, while callers still see what becomes of what runs.
         daemon.gateway.begin_drain();
         scheduling.cancel();
         let drained = daemon.sessions.drain(tokio::time::Instant::now() + daemon.config.sessions_finish()).await;
         tracing::info!(?drained, "sessions ended");
         closing.cancel();
-        Ok::<(), std::io::Error>(())
     };
-    let (summary, drained) = tokio::join!(daemon.gateway.serve(listener, closing.clone()), draining);
-    drained?;
+    let (summary, ()) = tokio::join!(daemon.gateway.serve(listener, closing.clone()), draining);
     tracing::info!(?summary, "connections closed");
     daemon.data.remove_address();
     let stopped = daemon.supervisor.stop(LOOPS_STOP).await;
@@ -135,16 +135,25 @@ fn announce(daemon: &Daemon, url: &str) {
     println!("administrator token: {}", daemon.data.admin_token().display());
 }
 
-async fn told_to_stop(stop: &CancellationToken) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let why = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-        () = stop.cancelled() => "done",
-    };
-    tracing::info!(why, "draining");
-    Ok(())
+/// What ends a daemon politely.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told_to_stop(&mut self, stop: &CancellationToken) {
+        let why = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            () = stop.cancelled() => "done",
+        };
+        tracing::info!(why, "draining");
+    }
 }
 
 fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
