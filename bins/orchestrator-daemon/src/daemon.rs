@@ -24,6 +24,9 @@ use crate::files::DataDir;
 use crate::metrics::Gauges;
 use crate::{metrics, operations, reactions, stacks};
 
+/// How much of a data directory's id is added to the daemon's name to tell it from others.
+const NODE_DIGITS: usize = 8;
+
 pub(crate) struct Daemon {
     pub(crate) config: Config,
     pub(crate) data: DataDir,
@@ -144,10 +147,13 @@ async fn open_sessions(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Sessions> {
     let redactor = redactor.clone();
+    let owner = data.node()?;
+    // Daemons that share a database may bear the same name, and must not take each other's sessions for their own.
+    let unique = &owner[owner.len().saturating_sub(NODE_DIGITS)..];
     let node = Node {
-        name: config.daemon.name.clone(),
+        name: format!("{}-{unique}", config.daemon.name),
         epoch: u64::try_from(clock.now().millis()).unwrap_or_default(),
-        owner: data.node()?,
+        owner,
     };
     let parts = Parts {
         store: Arc::new(orchestrator_sessions::SqlStore::open(database.clone()).await?),
