@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::future::join;
 use orchestrator_rpc::Code;
-use orchestrator_testkit::{Backend, Daemon, Socket};
+use orchestrator_testkit::{Backend, Builder, Daemon, Event, Socket, shell};
 use serde_json::{Value, json};
 
 async fn two() -> anyhow::Result<(Daemon, Daemon)> {
@@ -90,6 +90,61 @@ async fn what_one_revokes_the_other_closes() -> anyhow::Result<()> {
     open.call("health.ping", json!({})).await?;
     first.admin_http().call("auth.token.revoke", json!({"tokenId": issued["tokenId"]})).await?;
     assert_eq!(open.closed().await.code, Some(4001));
+    Ok(())
+}
+
+/// Both have the same agents, which is how several daemons share the work.
+fn with_agent(script: &str) -> Builder {
+    let config = json!({
+        "agents": {"worker": shell(script, &[], 2)},
+        "tasks": {"leaseMs": 1_000, "sweepMs": 20, "backoff": {"initialMs": 1, "capMs": 1}},
+        "sessions": {"heartbeatMs": 100},
+    });
+    Daemon::builder().backend(Backend::Postgres).without_rate_limits().config(config)
+}
+
+#[tokio::test]
+async fn a_second_daemon_leaves_the_sessions_of_the_first_alone() -> anyhow::Result<()> {
+    let script = "until [ -e go ]; do sleep 0.02; done; echo done";
+    let first = with_agent(script).start().await?;
+    let mut socket = first.admin().await;
+    socket.subscribe(&["session.*", "task.*"]).await;
+    let id = created(&mut socket, 1).await?.remove(0);
+    socket.event_about("task.claimed", &id).await;
+    let second = with_agent(script).database_of(&first).start().await?;
+    second.admin().await.call("task.list", json!({})).await?;
+    std::fs::write(first.work_directory().join("go"), "")?;
+    let events = socket.events_until("its completion", |event| event.name == "task.completed").await;
+    let cut = events.iter().find(|event| event.name == "task.released" || event.payload["status"] == "terminated");
+    assert!(cut.is_none(), "the session was cut off: {cut:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_killed_daemon_was_working_on_is_finished_by_the_other() -> anyhow::Result<()> {
+    const TASKS: usize = 20;
+    let first = with_agent("sleep 0.1; echo done").start().await?;
+    let second = with_agent("sleep 0.1; echo done").database_of(&first).start().await?;
+    let mut socket = second.admin().await;
+    socket.subscribe(&["task.*", "session.created"]).await;
+    created(&mut socket, TASKS).await?;
+    let mut begun = 0;
+    let until_some_run = |event: &Event| {
+        begun += usize::from(event.name == "session.created");
+        begun == 4
+    };
+    let mut events = socket.events_until("four sessions", until_some_run).await;
+    let killed = first.kill().await;
+    let mut completed = events.iter().filter(|event| event.name == "task.completed").count();
+    let until_all_are_done = |event: &Event| {
+        completed += usize::from(event.name == "task.completed");
+        completed == TASKS
+    };
+    events.extend(socket.events_until("all to be completed", until_all_are_done).await);
+    let ends = events.iter().filter(|event| event.name == "task.completed");
+    let done: HashSet<_> = ends.map(|event| event.payload["taskId"].to_string()).collect();
+    assert_eq!(done.len(), TASKS, "each once");
+    killed.start().await?;
     Ok(())
 }
 
