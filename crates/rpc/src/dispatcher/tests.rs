@@ -147,14 +147,14 @@ async fn a_cancelled_call_drops_its_handler() {
     failed(answer(call, "health.ping", json!({})).await, Code::Unavailable);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_dispatcher_is_a_tower_service() {
     let request = Request { call: call(Scope::Read), method: "health.ping".into(), params: None };
     let pong = dispatcher().oneshot(request).await.unwrap();
     assert_eq!(pong.get(), r#"{"serverTimestamp":42000}"#);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn ping_sends_the_clients_time_back() {
     let pong = answer(call(Scope::Read), "health.ping", json!({"clientTimestamp": 7})).await.unwrap();
     assert_eq!(pong, json!({"serverTimestamp": 42_000, "clientTimestamp": 7}));
