@@ -1,9 +1,11 @@
 use std::fs::OpenOptions;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
@@ -189,8 +191,7 @@ fn pool(url: &str, connections_max: u32, options: &Options) -> ConnectOptions {
         .max_lifetime(None)
         .test_before_acquire(url.starts_with("postgres"))
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        // Statements here are short; compiling one takes longer than running it.
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("jit", "off")]))
+        .map_sqlx_postgres_opts(tuned_postgres)
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
     pool
@@ -206,6 +207,21 @@ fn tuned(sqlite: SqliteConnectOptions, patience: Duration) -> SqliteConnectOptio
         .statement_cache_capacity(256)
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "67108864")
+}
+
+/// Statements here are short; compiling one takes longer than running it.
+///
+/// Within this machine nothing is encrypted, unless the address asks for it by `sslmode`: there is nobody to hide from,
+/// and a message of more than one TLS record (16 kB) waits 40 ms for a delayed acknowledgement, because the driver leaves
+/// Nagle's algorithm on.
+fn tuned_postgres(postgres: PgConnectOptions) -> PgConnectOptions {
+    let postgres = postgres.options([("jit", "off")]);
+    let host = postgres.get_host();
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if is_here && matches!(postgres.get_ssl_mode(), PgSslMode::Prefer) {
+        return postgres.ssl_mode(PgSslMode::Disable);
+    }
+    postgres
 }
 
 fn sqlite_file(url: &str) -> Option<PathBuf> {
@@ -227,6 +243,20 @@ mod tests {
             ("sqlite:x?mode=memory", None),
         ] {
             assert_eq!(sqlite_file(url), file.map(PathBuf::from), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_what_leaves_the_machine_is_encrypted_unless_the_address_says_so() {
+        for (url, expected) in [
+            ("postgres://a@127.0.0.1/x", "Disable"),
+            ("postgres://a@localhost:5433/x", "Disable"),
+            ("postgres://a@127.0.0.1/x?sslmode=require", "Require"),
+            ("postgres://a@db.example/x", "Prefer"),
+            ("postgres://a@10.0.0.1/x?sslmode=verify-full", "VerifyFull"),
+        ] {
+            let tuned = tuned_postgres(url.parse().unwrap());
+            assert_eq!(format!("{:?}", tuned.get_ssl_mode()), expected, "{url}");
         }
     }
 }
