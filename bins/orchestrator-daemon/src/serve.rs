@@ -65,9 +65,14 @@ pub(crate) async fn run(args: &Args, mut loaded: Loaded<Config>) -> anyhow::Resu
                 }
                 all_completed
             };
-            let (served, shown) = tokio::join!(serving, shown);
-            served?;
-            Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            tokio::pin!(serving, shown);
+            let all_completed = tokio::select! {
+                // Told to stop before everything was shown: nobody is there to answer the rest.
+                served = &mut serving => return served.map(|()| if once { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
+                all_completed = &mut shown => all_completed,
+            };
+            serving.await?;
+            Ok(if all_completed? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         _ => serving.await.map(|()| ExitCode::SUCCESS),
     }
