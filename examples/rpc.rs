@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use orchestrator_rpc::jsonrpc::{self, Frame, Incoming, Reply};
-use orchestrator_rpc::{Call, Caller, Dispatcher, Error, NoParams, Operation, Scope, Table};
+use orchestrator_rpc::{
+    Call, Caller, Dispatcher, Error, Frame, Incoming, NoParams, Operation, Reply, Scope, Table, jsonrpc,
+};
 use orchestrator_vocab::{OrgId, SystemClock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

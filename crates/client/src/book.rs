@@ -158,7 +158,8 @@ impl Book {
     }
 
     pub(crate) fn event(&mut self, event: jsonrpc::Event, out: &mut Vec<Message>) {
-        let Some(&key) = self.live.get(&event.subscription_id) else { return };
+        // What is about no subscription of ours is for people who look at the wire.
+        let Some(&key) = event.subscription_id.as_ref().and_then(|id| self.live.get(id)) else { return };
         let Some(topic) = self.topics.get_mut(&key) else { return };
         let offered = topic.offer_event(event);
         self.settle(key, offered, out);

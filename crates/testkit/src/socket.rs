@@ -32,7 +32,7 @@ pub struct Event {
     pub payload: Value,
     /// Its place in the log of the organisation; transient ones have none.
     pub seq: Option<u64>,
-    /// Which subscription matched.
+    /// Which subscription matched; empty for what the daemon says of itself.
     pub subscription_id: String,
 }
 
@@ -277,7 +277,8 @@ impl Socket {
             }
             Received::Event(event) => {
                 let payload = serde_json::from_str(event.payload.get()).expect("raw JSON is JSON");
-                let (name, seq, subscription_id) = (event.name, event.seq, event.subscription_id);
+                let (name, seq) = (event.name, event.seq);
+                let subscription_id = event.subscription_id.unwrap_or_default();
                 self.events.push_back(Event { name, payload, seq, subscription_id });
             }
         }

@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use http::{HeaderMap, StatusCode};
-use orchestrator_rpc::jsonrpc::{self, Frame, Incoming, Message, Reply};
-use orchestrator_rpc::{Call, Caller, Code};
+use orchestrator_rpc::{Call, Caller, Code, Frame, Incoming, Message, Reply, jsonrpc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either};
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
-use orchestrator_rpc::jsonrpc::{Frame, Incoming, Message, Reply};
-use orchestrator_rpc::{Call, Request};
+use orchestrator_rpc::{Call, Frame, Incoming, Message, Reply, Request};
 use tokio::time::Instant;
 
 use super::dialect::{Dialect, Replies};

@@ -2,8 +2,9 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use orchestrator_rpc::jsonrpc::{Frame, Incoming, Message, Reply, RequestId};
-use orchestrator_rpc::{Caller, Code, Credential, Error, Scopes, parse_params};
+use orchestrator_rpc::{
+    Caller, Code, Credential, Error, Frame, Incoming, Message, Reply, RequestId, Scopes, parse_params,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 

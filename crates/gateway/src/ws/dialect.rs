@@ -1,12 +1,9 @@
-use std::borrow::Cow;
-
-use orchestrator_rpc::Error;
-use orchestrator_rpc::jsonrpc::{self, Frame, Reply, RequestId};
+use orchestrator_rpc::{Error, Frame, Reply, RequestId, Tell, jsonrpc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
-/// How a connection speaks. The loop of a session knows frames, replies and events; only this knows their bytes.
+/// How a connection speaks. The loop of a session knows frames, replies and events of `rpc`; this only selects whose
+/// bytes they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// JSON-RPC 2.0.
@@ -59,19 +56,11 @@ impl Dialect {
     }
 
     /// The frame that tells of an event.
-    pub(crate) fn encode_event(self, event: &Told<'_>) -> String {
+    pub(crate) fn encode_event(self, event: &Tell<'_>) -> String {
         match self {
-            Self::JsonRpc => jsonrpc::encode_event(&event.name, &event.payload, event.seq, event.subscription),
+            Self::JsonRpc => jsonrpc::encode_event(event),
         }
     }
-}
-
-/// An event on its way to a subscriber.
-pub(crate) struct Told<'a> {
-    pub(crate) name: Cow<'a, str>,
-    pub(crate) payload: Box<RawValue>,
-    pub(crate) seq: Option<u64>,
-    pub(crate) subscription: &'a str,
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl Session {
                 self.shared.counters.events_dropped.add(usize::try_from(gap.count).unwrap_or(usize::MAX));
             }
             let dialect = self.dialect.unwrap_or(Dialect::JsonRpc);
-            Ok(self.socket.push(dialect.encode_event(&notice.told()))?)
+            Ok(self.socket.push(dialect.encode_event(&notice.told(&notice.payload())))?)
         })
     }
 

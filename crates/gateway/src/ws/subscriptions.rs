@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -7,12 +6,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
 use orchestrator_events::{Delivery, Gap, Subscription};
-use orchestrator_rpc::Error;
+use orchestrator_rpc::{Error, Tell};
 use orchestrator_vocab::{Id, Kind};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::sync::CancellationToken;
-
-use super::dialect::Told;
 
 /// Between two attempts to read a log that fails.
 const RETRY: Duration = Duration::from_secs(1);
@@ -136,21 +133,21 @@ async fn next(subscription: &mut Subscription, id: Arc<str>) -> Notice {
 }
 
 impl Notice {
-    pub(crate) fn told(&self) -> Told<'_> {
-        let subscription = &self.subscription;
+    /// The event as codecs take it; `payload` is that of [`Notice::payload`].
+    pub(crate) fn told<'a>(&'a self, payload: &'a RawValue) -> Tell<'a> {
+        let (name, event_id, seq) = match &self.delivery {
+            Delivery::Event(event) => (&*event.name, Some(event.id), Some(event.seq)),
+            Delivery::Transient(piece) => (&*piece.name, None, None),
+            Delivery::Gap(_) => ("stream.gap", None, None),
+        };
+        Tell { name, payload, event_id, seq, subscription: Some(&self.subscription), requires_ack: false }
+    }
+
+    pub(crate) fn payload(&self) -> Box<RawValue> {
         match &self.delivery {
-            Delivery::Event(event) => Told {
-                name: Cow::Borrowed(&event.name),
-                payload: raw(&event.payload),
-                seq: Some(event.seq),
-                subscription,
-            },
-            Delivery::Transient(piece) => {
-                Told { name: Cow::Borrowed(&piece.name), payload: raw(&piece.payload), seq: None, subscription }
-            }
-            Delivery::Gap(gap) => {
-                Told { name: Cow::Borrowed("stream.gap"), payload: raw(gap), seq: None, subscription }
-            }
+            Delivery::Event(event) => raw(&event.payload),
+            Delivery::Transient(piece) => raw(&piece.payload),
+            Delivery::Gap(gap) => raw(gap),
         }
     }
 

@@ -1,6 +1,5 @@
-use serde_json::value::RawValue;
-
 use super::{Message, Reply};
+use crate::Tell;
 
 /// One reply.
 pub fn encode_reply(reply: &Reply) -> String {
@@ -19,9 +18,10 @@ pub fn encode_replies(replies: &[Reply]) -> Option<String> {
     (!out.is_empty()).then(|| out + "]")
 }
 
-/// An event as a notification. `payload` is serialised once for all subscribers; transient events have no `seq`.
-pub fn encode_event(name: &str, payload: &RawValue, seq: Option<u64>, subscription_id: &str) -> String {
-    let mut out = String::with_capacity(96 + name.len() + subscription_id.len() + payload.get().len());
+/// An event as a notification.
+pub fn encode_event(event: &Tell<'_>) -> String {
+    let Tell { name, payload, seq, subscription, .. } = event;
+    let mut out = String::with_capacity(128 + name.len() + payload.get().len());
     out.push_str(r#"{"jsonrpc":"2.0","method":"#);
     push_text(&mut out, name);
     out.push_str(r#","params":{"payload":"#);
@@ -30,8 +30,10 @@ pub fn encode_event(name: &str, payload: &RawValue, seq: Option<u64>, subscripti
         out.push_str(r#","seq":"#);
         out.push_str(&seq.to_string());
     }
-    out.push_str(r#","subscriptionId":"#);
-    push_text(&mut out, subscription_id);
+    if let Some(subscription) = subscription {
+        out.push_str(r#","subscriptionId":"#);
+        push_text(&mut out, subscription);
+    }
     out.push_str("}}");
     out
 }

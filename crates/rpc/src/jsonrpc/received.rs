@@ -22,8 +22,8 @@ pub struct Event {
     pub payload: Box<RawValue>,
     /// Its place in the organisation's log, from 1; transient events have none.
     pub seq: Option<u64>,
-    /// The subscription that matched.
-    pub subscription_id: String,
+    /// The subscription that matched; what the server says of itself has none.
+    pub subscription_id: Option<String>,
 }
 
 /// Takes apart what a server sent. Members that are not known are ignored, so that clients outlive servers.
@@ -71,7 +71,8 @@ struct Told {
     payload: Box<RawValue>,
     #[serde(default)]
     seq: Option<u64>,
-    subscription_id: String,
+    #[serde(default)]
+    subscription_id: Option<String>,
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {

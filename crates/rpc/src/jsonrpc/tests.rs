@@ -1,8 +1,9 @@
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Code, parse_json};
+use crate::{Code, Error, Tell, parse_json};
 
 fn reply_to(frame: &str) -> Value {
     let reply = match decode(frame.as_bytes()) {
@@ -121,11 +122,26 @@ fn a_batch_of_notifications_is_not_answered() {
 
 #[test]
 fn a_client_reads_what_the_server_writes() {
-    let text = encode_event("task.completed", &parse_json(br#"{"a":1}"#).unwrap(), Some(9), "sub\"1");
+    let payload = parse_json(br#"{"a":1}"#).unwrap();
+    let told = Tell {
+        name: "task.completed",
+        payload: &payload,
+        event_id: None,
+        seq: Some(9),
+        subscription: Some("sub\"1"),
+        requires_ack: false,
+    };
+    let text = encode_event(&told);
     let params = r#"{"payload":{"a":1},"seq":9,"subscriptionId":"sub\"1"}"#;
     assert_eq!(text, format!(r#"{{"jsonrpc":"2.0","method":"task.completed","params":{params}}}"#));
     let Ok(Received::Event(event)) = decode_received(text.as_bytes()) else { panic!("no event") };
-    assert_eq!((event.name.as_str(), event.seq, event.subscription_id.as_str()), ("task.completed", Some(9), "sub\"1"));
+    assert_eq!(
+        (event.name.as_str(), event.seq, event.subscription_id.as_deref()),
+        ("task.completed", Some(9), Some("sub\"1"))
+    );
+    let text = encode_event(&Tell { seq: None, subscription: None, ..told });
+    assert_eq!(text, r#"{"jsonrpc":"2.0","method":"task.completed","params":{"payload":{"a":1}}}"#);
+    assert!(matches!(decode_received(text.as_bytes()), Ok(Received::Event(event)) if event.subscription_id.is_none()));
 
     for result in ["null", "{}"] {
         let reply = Reply { id: RequestId::null(), outcome: Ok(parse_json(result.as_bytes()).unwrap()) };
