@@ -197,6 +197,10 @@ fn pool(url: &str, connections_max: u32, options: &Options) -> ConnectOptions {
     pool
 }
 
+/// How many rows SQLite's thread may be ahead of the task that reads them. The driver's default of 50 makes both wait for
+/// each other several times in a batch.
+const ROWS_BUFFERED: usize = 1_024;
+
 /// WAL keeps readers and the writer apart; FULL syncs each commit, so what was answered survives a power cut.
 fn tuned(sqlite: SqliteConnectOptions, patience: Duration) -> SqliteConnectOptions {
     sqlite
@@ -205,7 +209,9 @@ fn tuned(sqlite: SqliteConnectOptions, patience: Duration) -> SqliteConnectOptio
         .busy_timeout(patience)
         .foreign_keys(true)
         .statement_cache_capacity(256)
+        .row_buffer_size(ROWS_BUFFERED)
         .pragma("temp_store", "memory")
+        .pragma("cache_size", "-16000") // 16 MB at most
         .pragma("journal_size_limit", "67108864")
 }
 

@@ -18,6 +18,10 @@ use orchestrator_sql::Backend;
 
 use figure::{Figure, Report};
 
+/// The daemon's own, so that what is measured as a library is what it runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the backlog and the running daemon.
 #[derive(Debug, Clone, Parser)]
 struct Args {

@@ -10,8 +10,9 @@ use crate::{
     Assignment, Audience, Candidate, Claim, Error, Event, Place, Skip, Snapshot, State, Step, decide, required_by,
 };
 
-/// More rows than tasks asked for, so that some may be avoided or lost to others.
-const SPARE_ROWS: usize = 64;
+/// More rows than tasks asked for, so that some may be avoided or lost to others: first a few, then, if those did not do,
+/// many.
+const SPARE_ROWS: [usize; 2] = [4, 64];
 
 /// An agent asks for tasks: the scheduler's decision, restricted to one agent.
 pub(crate) struct Pull {
@@ -31,17 +32,30 @@ impl Command for Pull {
         plan.rows.lock_agents(plan.org(), std::slice::from_ref(&self.agent)).await?;
         let running = plan.rows.running(plan.org()).await?;
         let agents = with_load(&self.agents, &running);
+        let mut room: BTreeMap<&AgentId, u32> = agents.iter().map(|agent| (&agent.id, agent.free())).collect();
+        let limit = self.limit.min(room.get(&self.agent).map_or(0, |free| *free as usize));
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let mut classes = plan.rows.ready_classes(plan.org()).await?;
         classes.retain(|class| required_by(class).all(|name| agent.capabilities.contains(name)));
-        let ready = plan.rows.ready_heads(plan.org(), &classes, self.limit + SPARE_ROWS).await?;
-        let decision = decide(&Snapshot {
-            ready: &ready,
-            agents: &agents,
-            strategy: plan.config.strategy,
-            audience: Audience::One(&self.agent),
-            limit: self.limit,
-        });
-        claim(plan, &decision.assignments, agents.iter().map(|agent| (&agent.id, agent.free())).collect()).await
+        let mut claims = Vec::new();
+        for spare in SPARE_ROWS {
+            let rows = limit - claims.len() + spare;
+            let ready = plan.rows.ready_heads(plan.org(), &classes, rows).await?;
+            let decision = decide(&Snapshot {
+                ready: &ready,
+                agents: &agents,
+                strategy: plan.config.strategy,
+                audience: Audience::One(&self.agent),
+                limit: limit - claims.len(),
+            });
+            claims.extend(claim(plan, &decision.assignments, &mut room).await?);
+            if claims.len() == limit || ready.len() < rows {
+                break;
+            }
+        }
+        Ok(claims)
     }
 }
 
@@ -61,8 +75,8 @@ impl Command for Assign {
         plan.rows.lock_agents(plan.org(), &agents.into_iter().cloned().collect::<Vec<_>>()).await?;
         let running = plan.rows.running(plan.org()).await?;
         let free = |agent: &AgentId, most: u32| most.saturating_sub(running.get(agent).copied().unwrap_or(0));
-        let room = self.capacity.iter().map(|(agent, most)| (agent, free(agent, *most))).collect();
-        let claims = claim(plan, &self.assignments, room).await?;
+        let mut room = self.capacity.iter().map(|(agent, most)| (agent, free(agent, *most))).collect();
+        let claims = claim(plan, &self.assignments, &mut room).await?;
         let claimed: BTreeSet<TaskId> = claims.iter().map(|claim| claim.task.id).collect();
         for assignment in self.assignments.iter().filter(|assignment| claimed.contains(&assignment.task)) {
             let event = Event::Assigned {
@@ -104,7 +118,7 @@ pub(crate) fn with_load(agents: &[Candidate], running: &BTreeMap<AgentId, u32>) 
 async fn claim(
     plan: &mut Plan<'_>,
     assignments: &[Assignment],
-    mut room: BTreeMap<&AgentId, u32>,
+    room: &mut BTreeMap<&AgentId, u32>,
 ) -> Result<Vec<Claim>, Error> {
     let wanted: Vec<TaskId> = assignments.iter().map(|assignment| assignment.task).collect();
     let taken = plan.rows.ready_remove(plan.org(), &wanted).await?;
