@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 /// Why telemetry cannot start. None is worth a retry: fix the configuration or the program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,6 +16,27 @@ pub enum Error {
     /// The program starts telemetry twice.
     #[error("{0} already belong to somebody else in this process")]
     AlreadyInstalled(&'static str),
+    /// Choose a number within the limits.
+    #[error("rotation.{key}: expected {least} to {most}, found {value}")]
+    Rotation {
+        /// As the configuration spells it.
+        key: &'static str,
+        /// The least that is allowed.
+        least: u64,
+        /// The most that is allowed.
+        most: u64,
+        /// As configured.
+        value: u64,
+    },
+    /// Make the directory, or let this user write to it; nothing but a regular file will do.
+    #[error("cannot open the log file {}", path.display())]
+    File {
+        /// As configured.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The system has no thread left for the log.
     #[error("cannot start the thread that writes the log")]
     Thread(#[source] std::io::Error),

@@ -3,6 +3,7 @@
 mod error;
 mod latency;
 mod line_writer;
+mod log_file;
 mod logging;
 mod metrics;
 mod redaction;
@@ -10,6 +11,7 @@ mod trace_context;
 
 pub use error::Error;
 pub use latency::{Latency, LatencyLayer};
+pub use log_file::Rotation;
 pub use logging::{Config, Format, Guard, init};
 pub use metrics::{Counter, Description, Gauge, Histogram, Metrics};
 pub use redaction::Redaction;

@@ -1,37 +1,68 @@
-//! Lines go through a bounded queue to one thread, so that a reader of standard error that does not read
-//! stops the log and nothing else.
+//! Lines go through a bounded queue to one thread per sink, so that a reader of standard error that does not read, or
+//! a disk that does not write, stops that sink and nothing else.
+
+mod lost;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::{Error, Redaction};
+pub(crate) use lost::Lost;
 
-/// Lines waiting at most; later ones are counted and dropped.
+use crate::{Error, Format, Redaction};
+
+/// Lines waiting at most, per sink; later ones are counted and dropped.
 const QUEUE_LINES_MAX: usize = 8192;
 
-/// How long the end of the program waits for the last lines to be taken.
+/// How long the end of the program waits for the last lines to be taken, per sink.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often the end looks for room in a full queue.
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 
+/// After how many lines without a rest a sink looks around all the same.
+const LINES_BEFORE_A_LOOK: usize = 256;
+
+/// Where lines end up.
+pub(crate) trait Sink: Send + 'static {
+    /// Writes a line that ends with a line feed, all of it or it is lost.
+    fn put(&mut self, line: &str) -> io::Result<()>;
+
+    /// Comes before a line that follows a rest, and now and then: time to see whether all is as it was.
+    fn look(&mut self) {}
+}
+
+/// Whatever can be written to.
+pub(crate) struct Plain<W>(pub(crate) W);
+
+impl<W: Write + Send + 'static> Sink for Plain<W> {
+    fn put(&mut self, line: &str) -> io::Result<()> {
+        self.0.write_all(line.as_bytes())?;
+        self.0.flush()
+    }
+}
+
 enum Message {
-    Line(String),
+    Line(Arc<str>),
     Close,
 }
 
 /// Makes the writers that `tracing_subscriber` asks for, one per line.
 #[derive(Clone)]
 pub(crate) struct LineWriter {
-    lines: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+    queues: Arc<[Queue]>,
     redaction: Redaction,
+}
+
+struct Queue {
+    lines: SyncSender<Message>,
+    lost: Lost,
 }
 
 /// Writes what is still queued when it is dropped.
@@ -41,30 +72,71 @@ pub(crate) struct Flush {
     done: Receiver<()>,
 }
 
-pub(crate) fn start(mut sink: impl Write + Send + 'static, redaction: Redaction) -> Result<(LineWriter, Flush), Error> {
+/// A sink whose thread runs.
+pub(crate) struct Started {
+    queue: Queue,
+    flush: Flush,
+}
+
+/// Starts the thread of a sink, which tells of lost lines in the given format.
+pub(crate) fn start(mut sink: impl Sink, lost: &Lost, format: Format) -> Result<Started, Error> {
     let (lines, queue) = sync_channel(QUEUE_LINES_MAX);
     let (finished, done) = sync_channel(1);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&dropped);
+    let count = lost.clone();
     let run = move || {
-        write_lines(&queue, &count, &mut sink);
+        write_lines(&queue, &count, &mut sink, format);
         // Nobody waits any more if the time-out was faster.
         let _ = finished.try_send(());
     };
     thread::Builder::new().name("log".to_owned()).spawn(run).map_err(Error::Thread)?;
-    Ok((LineWriter { lines: lines.clone(), dropped, redaction }, Flush { lines, done }))
+    Ok(Started { queue: Queue { lines: lines.clone(), lost: lost.clone() }, flush: Flush { lines, done } })
 }
 
-fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64, sink: &mut impl Write) {
-    while let Ok(Message::Line(line)) = queue.recv() {
-        // A closed standard error is no reason to stop the program; there is nowhere to say so either.
-        let _ = sink.write_all(line.as_bytes());
-        let missing = dropped.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            let _ = writeln!(sink, "{missing} log lines were dropped here: standard error is not read fast enough");
+/// One writer for all of them.
+pub(crate) fn to_all(sinks: Vec<Started>, redaction: Redaction) -> (LineWriter, Vec<Flush>) {
+    let (queues, flushes): (Vec<Queue>, Vec<Flush>) = sinks.into_iter().map(|sink| (sink.queue, sink.flush)).unzip();
+    (LineWriter { queues: queues.into(), redaction }, flushes)
+}
+
+fn write_lines(queue: &Receiver<Message>, lost: &Lost, sink: &mut impl Sink, format: Format) {
+    let mut lines_since_a_look = LINES_BEFORE_A_LOOK;
+    loop {
+        let message = match queue.try_recv() {
+            Err(TryRecvError::Empty) => {
+                lines_since_a_look = LINES_BEFORE_A_LOOK;
+                queue.recv().unwrap_or(Message::Close)
+            }
+            Err(TryRecvError::Disconnected) => return,
+            Ok(message) => message,
+        };
+        let Message::Line(line) = message else { return };
+        lines_since_a_look += 1;
+        if lines_since_a_look > LINES_BEFORE_A_LOOK {
+            sink.look();
+            lines_since_a_look = 0;
         }
+        write_line(&line, lost, sink, format);
     }
-    let _ = sink.flush();
+}
+
+/// What is missing is said where it is missing. There is nowhere to say that a sink fails, and it is no reason to stop
+/// the program: it is counted.
+fn write_line(line: &str, lost: &Lost, sink: &mut impl Sink, format: Format) {
+    let missing = lost.untold();
+    if missing > 0 && sink.put(&notice(missing, format)).is_ok() {
+        lost.told(missing);
+    }
+    if sink.put(line).is_err() {
+        lost.add(1);
+    }
+}
+
+fn notice(missing: u64, format: Format) -> String {
+    let message = format!("{missing} log lines were lost here: they could not be written fast enough, or at all");
+    match format {
+        Format::Text => message + "\n",
+        Format::Json => format!("{{\"level\":\"WARN\",\"fields\":{{\"message\":\"{message}\"}}}}\n"),
+    }
 }
 
 impl Drop for Flush {
@@ -109,45 +181,11 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.bytes);
-        let line = self.writer.redaction.apply(&text).into_owned();
-        if let Err(TrySendError::Full(_)) = self.writer.lines.try_send(Message::Line(line)) {
-            self.writer.dropped.fetch_add(1, Ordering::Relaxed);
+        let line: Arc<str> = self.writer.redaction.apply(&text).into();
+        for queue in &*self.writer.queues {
+            if let Err(TrySendError::Full(_)) = queue.lines.try_send(Message::Line(line.clone())) {
+                queue.lost.add(1);
+            }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// A standard error that nobody reads until the lock is let go.
-    #[derive(Clone, Default)]
-    struct Pipe(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Pipe {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_does_not_read_costs_lines_not_time() {
-        let pipe = Pipe::default();
-        let (writer, flush) = start(pipe.clone(), Redaction::none()).unwrap();
-        let unread = pipe.0.lock().unwrap();
-        for _ in 0..QUEUE_LINES_MAX * 2 {
-            writer.make_writer().write_all(b"line\n").unwrap();
-        }
-        drop(unread);
-        drop(flush);
-        let text = String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();
-        assert!(text.contains("log lines were dropped here"), "{} bytes", text.len());
-        assert!(text.matches("line\n").count() <= QUEUE_LINES_MAX + 2);
     }
 }

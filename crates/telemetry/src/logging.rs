@@ -1,5 +1,6 @@
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use tracing::Dispatch;
@@ -7,8 +8,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use crate::line_writer::{self, Flush, LineWriter};
-use crate::{Error, Redaction};
+use crate::line_writer::{self, Flush, LineWriter, Lost, Plain, Sink};
+use crate::log_file::LogFile;
+use crate::{Description, Error, Metrics, Redaction, Rotation};
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +24,28 @@ pub struct Config {
     pub level: String,
     /// Default: text.
     pub format: Format,
+    /// A file that gets every line too, never coloured; its directory exists already. Default: none. The file is made
+    /// with mode 0600; one that was moved away or removed is made anew with the next line.
+    pub file: Option<PathBuf>,
+    /// When `file` is closed and the next one begun.
+    pub rotation: Rotation,
+}
+
+impl Config {
+    /// Checks everything but the file, which is opened by [`init`].
+    ///
+    /// # Errors
+    /// [`Error::Level`], [`Error::Rotation`].
+    pub fn validate(&self) -> Result<(), Error> {
+        self.rotation.validate()?;
+        parse_level(&self.level).map(drop)
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: "info,sea_orm_migration=warn".to_owned(), format: Format::Text }
+        let level = "info,sea_orm_migration=warn".to_owned();
+        Self { level, format: Format::Text, file: None, rotation: Rotation::default() }
     }
 }
 
@@ -45,7 +64,8 @@ pub enum Format {
 #[must_use = "dropping the guard ends the log"]
 pub struct Guard {
     level: reload::Handle<EnvFilter, Registry>,
-    _flush: Flush,
+    lost: [(&'static str, Lost); 2],
+    _flush: Vec<Flush>,
 }
 
 impl Guard {
@@ -57,6 +77,20 @@ impl Guard {
         let filter = parse_level(directives)?;
         self.level.reload(filter).map_err(|_| Error::AlreadyInstalled("logs"))
     }
+
+    /// Counts the lines that a sink could not take (nobody reads it, the disk is full) in
+    /// `log_lines_lost_total{sink="stderr"|"file"}`, also those lost so far.
+    ///
+    /// # Errors
+    /// None that can happen with this name; [`Metrics::describe`]'s.
+    pub fn count_in(&self, metrics: &Metrics) -> Result<(), Error> {
+        const NAME: &str = "log_lines_lost_total";
+        metrics.describe(&[Description::counter(NAME, "Lines that a sink of the log could not take.")])?;
+        for (sink, lost) in &self.lost {
+            lost.count_in(metrics.counter(NAME, &[("sink", (*sink).into())]));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Guard {
@@ -65,29 +99,56 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Starts logging to standard error for the whole process, also for libraries that use the `log` crate.
+/// Starts logging to standard error, and to a file if one is configured, for the whole process, also for libraries that
+/// use the `log` crate.
 ///
 /// # Errors
-/// [`Error::Level`] for directives that cannot be understood, [`Error::AlreadyInstalled`] the second time.
+/// [`Error::Level`] for directives that cannot be understood, [`Error::Rotation`], [`Error::File`] if the log file
+/// cannot be opened, [`Error::AlreadyInstalled`] the second time.
 pub fn init(config: &Config, redaction: Redaction) -> Result<Guard, Error> {
     let stderr = io::stderr();
     let colours = stderr.is_terminal();
-    let (dispatch, guard) = build(config, redaction, stderr, colours)?;
+    let (dispatch, guard) = build(config, redaction, Plain(stderr), colours)?;
     dispatch.try_init().map_err(|_| Error::AlreadyInstalled("logs"))?;
     Ok(guard)
 }
 
-fn build(
-    config: &Config,
-    redaction: Redaction,
-    sink: impl Write + Send + 'static,
-    colours: bool,
-) -> Result<(Dispatch, Guard), Error> {
+fn build(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) -> Result<(Dispatch, Guard), Error> {
+    config.validate()?;
     let (filter, level) = reload::Layer::new(parse_level(&config.level)?);
-    let (writer, flush) = line_writer::start(sink, redaction)?;
+    let lost = [("stderr", Lost::default()), ("file", Lost::default())];
+    let mut sinks = vec![line_writer::start(sink, &lost[0].1, config.format)?];
+    if let Some(path) = &config.file {
+        let file = LogFile::open(path, &config.rotation).map_err(|source| Error::File { path: path.clone(), source })?;
+        sinks.push(line_writer::start(Uncoloured(file), &lost[1].1, config.format)?);
+    }
+    let (writer, flush) = line_writer::to_all(sinks, redaction);
     let subscriber = Registry::default().with(lines(config.format, writer, colours).with_filter(filter));
-    Ok((Dispatch::new(subscriber), Guard { level, _flush: flush }))
+    Ok((Dispatch::new(subscriber), Guard { level, lost, _flush: flush }))
 }
+
+/// Takes out the colours that the terminal gets.
+struct Uncoloured<S>(S);
+
+impl<S: Sink> Sink for Uncoloured<S> {
+    fn put(&mut self, line: &str) -> io::Result<()> {
+        if !line.contains(COLOUR) {
+            return self.0.put(line);
+        }
+        let mut parts = line.split(COLOUR);
+        let first = parts.next().unwrap_or_default().to_owned();
+        // What comes from outside cannot contain the escape character: it is escaped when a line is made.
+        let plain = parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
+        self.0.put(&plain)
+    }
+
+    fn look(&mut self) {
+        self.0.look();
+    }
+}
+
+/// How a change of colour begins; it ends with `m`.
+const COLOUR: &str = "\x1b[";
 
 fn lines(format: Format, writer: LineWriter, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours && format == Format::Text);
