@@ -11,7 +11,10 @@ use tower::{Layer, ServiceExt};
 async fn main() -> anyhow::Result<()> {
     let redactor = Redactor::builder().secret("database-password", &SecretString::from("correct horse")).build();
     let redaction = Redaction::new(move |text| redactor.redact(text));
-    let config = Config { level: "warn,telemetry=debug".to_owned(), format: Format::Text };
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("example.log");
+    let level = "warn,telemetry=debug".to_owned();
+    let config = Config { level, format: Format::Text, file: Some(file.clone()), ..Config::default() };
     let guard = orchestrator_telemetry::init(&config, redaction.clone())?;
 
     let here = TraceContext::root();
@@ -30,6 +33,9 @@ async fn main() -> anyhow::Result<()> {
     for call in ["task.get", "task.get", "task.got"] {
         println!("{call}: {:?}", service.clone().oneshot(call).await);
     }
+    guard.count_in(&metrics)?;
     println!("{}", metrics.render());
+    drop(guard); // writes what is still queued
+    println!("in the file: {}", std::fs::read_to_string(file)?);
     Ok(())
 }

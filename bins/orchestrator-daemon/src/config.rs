@@ -167,6 +167,7 @@ impl Config {
             let postgres = url.expose_secret().starts_with("postgres");
             ensure!(postgres, "database.url: expected postgres://… (leave it out for SQLite in the data directory)");
         }
+        self.logging.validate().context("logging")?;
         self.registry.validate().context("registry")?;
         self.sessions().validate().context("sessions")?;
         let default = orchestrator_sessions::Config::default().max_active;

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &Args, mut loaded: Loaded<Config>) -> anyhow::Resu
     if loaded.value.daemon.verbose && logging.level == orchestrator_telemetry::Config::default().level {
         "debug".clone_into(&mut logging.level);
     }
-    let _log = orchestrator_telemetry::init(&logging, daemon::redaction(&redactor))?;
+    let log = orchestrator_telemetry::init(&logging, daemon::redaction(&redactor))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -49,6 +49,7 @@ pub(crate) async fn run(args: &Args, mut loaded: Loaded<Config>) -> anyhow::Resu
     }
     let data = DataDir::prepare(&loaded.value.daemon.data_dir)?;
     let daemon = Daemon::compose(loaded.value, data, &redactor).await?;
+    log.count_in(&daemon.metrics)?;
     let (listener, address) = listen(&daemon.config).await?;
     let url = files::url(address, daemon.config.tls.cert.is_some());
     let serving = serve(&daemon, listener, &url);

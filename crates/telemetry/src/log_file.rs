@@ -117,9 +117,10 @@ impl<D: Disk> LogFile<D> {
     /// Closes the file and begins the next one. If that is not possible, the old one is gone on with.
     fn rotate(&mut self, opened: Opened<D::File>) -> io::Result<Opened<D::File>> {
         let kept = self.rotation.files_max;
-        let moved = (1..kept).rev().try_for_each(|number| self.shift(number)).and_then(|()| {
-            self.disk.rename(&self.path, &self.closed(1))
-        });
+        let moved = (1..kept)
+            .rev()
+            .try_for_each(|number| self.shift(number))
+            .and_then(|()| self.disk.rename(&self.path, &self.closed(1)));
         if moved.is_err() {
             self.rests_until = Some(self.disk.now() + RETRY_AFTER);
             return Ok(opened);

@@ -119,7 +119,8 @@ fn build(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) 
     let lost = [("stderr", Lost::default()), ("file", Lost::default())];
     let mut sinks = vec![line_writer::start(sink, &lost[0].1, config.format)?];
     if let Some(path) = &config.file {
-        let file = LogFile::open(path, &config.rotation).map_err(|source| Error::File { path: path.clone(), source })?;
+        let file =
+            LogFile::open(path, &config.rotation).map_err(|source| Error::File { path: path.clone(), source })?;
         sinks.push(line_writer::start(Uncoloured(file), &lost[1].1, config.format)?);
     }
     let (writer, flush) = line_writer::to_all(sinks, redaction);

@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 21] = [
+pub(super) const VARIABLES: [Variable; 22] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -23,13 +23,14 @@ pub(super) const VARIABLES: [Variable; 21] = [
     Variable::new("METRICS_PATH", "metrics.path", Kind::Text),
     Variable::new("LOG_LEVEL", "logging.level", Kind::Text),
     Variable::new("LOG_FORMAT", "logging.format", Kind::Text),
+    Variable::new("LOG_FILE", "logging.file", Kind::Text),
 ];
 
 /// Sections of parts that are not built yet: one warning each.
 const SECTIONS: [&str; 9] = ["memory", "budget", "charter", "models", "channels", "redis", "plugins", "teams", "hooks"];
 
 /// Variables of parts that are not built yet: one warning each.
-const UNUSED: [&str; 23] = [
+const UNUSED: [&str; 22] = [
     "REDIS_URL",
     "OPENAI_API_KEY",
     "OPENAI_MODEL",
@@ -52,7 +53,6 @@ const UNUSED: [&str; 23] = [
     "NEOLITH_API_URL",
     "NEOLITH_API_KEY",
     "NEOLITH_API_SECRET",
-    "LOG_FILE",
 ];
 
 /// Known to the field, with nothing behind them here yet.

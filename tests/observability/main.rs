@@ -1,0 +1,3 @@
+//! What the daemon tells of itself: its log, and the traces of tasks.
+
+mod log_file;
