@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orchestrator_vocab::OrgId;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Queue;
-use crate::{Error, Event, Filter, Log, Subscription, Transient};
+use crate::{Error, Event, Filter, Log, Relay, Subscription, Transient};
 
 /// How many events are taken from the log at once.
 const PAGE: usize = 512;
@@ -19,6 +20,7 @@ type Listener = Arc<dyn Fn(&Arc<Event>) + Send + Sync>;
 #[derive(Clone)]
 pub struct Hub {
     log: Arc<dyn Log>,
+    relay: Option<Arc<dyn Relay>>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -46,7 +48,14 @@ impl std::fmt::Debug for Hub {
 impl Hub {
     /// A hub that delivers nothing yet: spawn [`Hub::run`].
     pub fn new(log: Arc<dyn Log>) -> Self {
-        Self { log, shared: Arc::default() }
+        Self { log, relay: None, shared: Arc::default() }
+    }
+
+    /// Also offers what is live only to other processes.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Arc<dyn Relay>) -> Self {
+        self.relay = Some(relay);
+        self
     }
 
     /// The log it delivers from.
@@ -78,13 +87,26 @@ impl Hub {
         self.shared().listeners.push(Arc::new(listener));
     }
 
-    /// Delivers something live only to those who listen at this moment.
+    /// Delivers something live only to those who listen at this moment, here and where the relay reaches.
     pub fn publish_transient(&self, piece: Transient) {
         let piece = Arc::new(piece);
+        if let Some(relay) = &self.relay {
+            relay.offer_transient(&piece);
+        }
+        self.deliver_piece(&piece);
+    }
+
+    /// As [`publish_transient`](Hub::publish_transient), for what has come from another process.
+    #[cfg(feature = "sql")]
+    pub(crate) fn deliver_transient(&self, piece: Transient) {
+        self.deliver_piece(&Arc::new(piece));
+    }
+
+    fn deliver_piece(&self, piece: &Arc<Transient>) {
         let shared = self.shared();
         for (filter, queue) in shared.orgs.get(&piece.org).map_or(&[][..], |org| &org.subscribers) {
             if filter.matches(&piece.name, &piece.payload) {
-                queue.offer_transient(&piece);
+                queue.offer_transient(piece);
             }
         }
     }
@@ -114,22 +136,34 @@ impl Hub {
     pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
         let mut changed = self.log.changed();
         self.start().await?;
+        // What has been looked at; without it the log is asked for everything.
+        let mut seen = None;
+        let mut asked_at = Instant::now();
         loop {
-            changed.borrow_and_update();
-            for (org, head) in self.log.heads().await? {
+            let generation = *changed.borrow_and_update();
+            let known = seen.filter(|_| asked_at.elapsed() < POLL).and_then(|seen| self.log.heads_since(seen));
+            let heads = match known {
+                Some(heads) => heads,
+                None => {
+                    asked_at = Instant::now();
+                    self.log.heads().await?
+                }
+            };
+            for (org, head) in heads {
                 self.deliver(org, head).await?;
             }
+            seen = Some(generation);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(POLL.saturating_sub(asked_at.elapsed())) => {}
             }
         }
     }
 
     async fn deliver(&self, org: OrgId, head: u64) -> Result<(), Error> {
         while let Some(position) = self.position_before(org, head) {
-            let events = self.log.read(org, position, PAGE).await?;
+            let events = self.log.follow(org, position, PAGE).await?;
             if events.is_empty() {
                 break;
             }

@@ -9,6 +9,7 @@ mod memory;
 mod queue;
 #[cfg(feature = "sql")]
 mod recent;
+mod relay;
 #[cfg(feature = "rpc")]
 mod rpc;
 #[cfg(feature = "sql")]
@@ -21,8 +22,9 @@ pub use filter::{Filter, InvalidFilter};
 pub use hub::Hub;
 pub use log::{Log, Order, Query};
 pub use memory::MemoryLog;
+pub use relay::Relay;
 #[cfg(feature = "rpc")]
 pub use rpc::{ListParams, operations};
 #[cfg(feature = "sql")]
-pub use sql::{Numbering, SqlLog};
+pub use sql::{Inbox, Numbering, Reads, SqlLog};
 pub use subscription::{Delivery, Gap, GapReason, Subscription};

@@ -37,6 +37,18 @@ pub trait Log: Send + Sync {
     /// The organisation's events with a number above `after`, lowest first, at most `limit` of them.
     async fn read(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error>;
 
+    /// As [`read`](Log::read), for a follower that comes again when [`changed`](Log::changed) says so: an empty answer may
+    /// also mean that what is missing is on its way, and then that change comes soon.
+    async fn follow(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error> {
+        self.read(org, after, limit).await
+    }
+
+    /// The organisations whose highest number has risen since [`changed`](Log::changed) had the value `generation`, if that
+    /// can be told without asking the store; `None` sends the caller to [`heads`](Log::heads).
+    fn heads_since(&self, _generation: u64) -> Option<Vec<(OrgId, u64)>> {
+        None
+    }
+
     /// The organisation's events that fit the query.
     async fn query(&self, org: OrgId, query: Query) -> Result<Vec<Arc<Event>>, Error>;
 

@@ -1,9 +1,11 @@
+mod inbox;
 mod listen;
 mod migrations;
 mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -13,8 +15,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use inbox::Inbox;
+
 use crate::recent::Recent;
-use crate::{Error, Event, Log, NewEvent, Query};
+use crate::{Error, Event, Log, NewEvent, Query, Relay};
 
 /// The log on SQLite or PostgreSQL.
 ///
@@ -43,6 +47,13 @@ impl Numbering {
         self
     }
 
+    /// Also offers what was committed to `relay`, and takes from it what it holds. A second relay is ignored.
+    #[must_use]
+    pub fn with_relay(self, relay: Arc<dyn Relay>) -> Self {
+        self.recent.relay.get_or_init(|| relay);
+        self
+    }
+
     fn filtered(&self, mut event: NewEvent) -> NewEvent {
         if let Some(filter) = &self.filter {
             event.payload = filter(event.payload);
@@ -55,6 +66,17 @@ impl std::fmt::Debug for Numbering {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Numbering").field("recent", &self.recent).finish_non_exhaustive()
     }
+}
+
+/// How many reads were answered from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// From what this process has in memory.
+    pub memory: u64,
+    /// From what the relay held.
+    pub relay: u64,
+    /// By the database.
+    pub log: u64,
 }
 
 #[derive(Default)]
@@ -76,6 +98,35 @@ impl SqlLog {
     /// Adds events to the transaction. They are numbered and stored when it commits, or never.
     pub fn append(tx: &Tx, events: impl IntoIterator<Item = NewEvent>) {
         tx.stash(|outbox: &mut Outbox| outbox.0.extend(events));
+    }
+
+    /// Where reads were answered from since the start.
+    pub fn reads(&self) -> Reads {
+        let counts = &self.recent.reads;
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Reads { memory: get(&counts.memory), relay: get(&counts.relay), log: get(&counts.log) }
+    }
+
+    async fn read_log(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error> {
+        self.recent.reads.log.fetch_add(1, Ordering::Relaxed);
+        self.query(org, Query { after: Some(after), limit, ..Query::default() }).await
+    }
+
+    fn read_memory(&self, org: OrgId, after: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+        let events = self.recent.after(org, after, limit)?;
+        self.recent.reads.memory.fetch_add(1, Ordering::Relaxed);
+        Some(events)
+    }
+
+    /// What the relay holds is taken into memory once; from then on memory holds as much as the relay.
+    async fn read_relay(&self, org: OrgId, after: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
+        let relay = self.recent.relay.get().filter(|_| self.recent.may_recall(org))?;
+        let held = relay.recall(org).await?;
+        self.recent.was_recalled(org);
+        self.recent.remember(org, &held);
+        let events = self.recent.after(org, after, limit)?;
+        self.recent.reads.relay.fetch_add(1, Ordering::Relaxed);
+        Some(events)
     }
 
     /// On PostgreSQL, tells other daemons of new events and learns of theirs, until `stop`; elsewhere it only waits.
@@ -114,10 +165,30 @@ impl CommitHook for Numbering {
 #[async_trait]
 impl Log for SqlLog {
     async fn read(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error> {
-        if let Some(events) = self.recent.after(org, after, limit) {
+        if let Some(events) = self.read_memory(org, after, limit) {
             return Ok(events);
         }
-        self.query(org, Query { after: Some(after), limit, ..Query::default() }).await
+        match self.read_relay(org, after, limit).await {
+            Some(events) => Ok(events),
+            None => self.read_log(org, after, limit).await,
+        }
+    }
+
+    async fn follow(&self, org: OrgId, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Error> {
+        if let Some(events) = self.read_memory(org, after, limit) {
+            return Ok(events);
+        }
+        if self.recent.is_on_its_way(org, after) {
+            return Ok(Vec::new());
+        }
+        let events = self.read_log(org, after, limit).await?;
+        // What was missing in memory is there again, for all who read on from here.
+        self.recent.remember(org, &events);
+        Ok(events)
+    }
+
+    fn heads_since(&self, generation: u64) -> Option<Vec<(OrgId, u64)>> {
+        self.recent.heads_since(generation)
     }
 
     async fn query(&self, org: OrgId, query: Query) -> Result<Vec<Arc<Event>>, Error> {

@@ -1,6 +1,8 @@
 use orchestrator_sql::{Backend, Migration};
+use orchestrator_vocab::EventId;
 
-pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_log", statements: log }];
+pub(super) const ALL: &[Migration] =
+    &[Migration { name: "m0001_log", statements: log }, Migration { name: "m0003_identity", statements: identity }];
 
 fn log(backend: Backend) -> Vec<String> {
     let (uuid, clustered) = (backend.uuid(), backend.clustered());
@@ -12,5 +14,14 @@ fn log(backend: Backend) -> Vec<String> {
         ),
         "create index events_log_subject on events_log (org, subject, seq) where subject is not null".into(),
         format!("create table events_head (org {uuid} not null primary key, seq bigint not null){clustered}"),
+    ]
+}
+
+/// What tells this log from every other: made where the tables are made, so a copy of the database has the same.
+fn identity(_: Backend) -> Vec<String> {
+    let id = EventId::new().uuid().simple().to_string();
+    vec![
+        "create table events_identity (id text not null primary key)".into(),
+        format!("insert into events_identity (id) values ('{id}')"),
     ]
 }

@@ -108,7 +108,7 @@ pub(super) async fn select<C: ConnectionTrait>(
     rows.iter().map(|row| event(row).map(Arc::new)).collect()
 }
 
-fn store(error: DbErr) -> Error {
+pub(super) fn store(error: DbErr) -> Error {
     orchestrator_sql::Error::from(error).into()
 }
 
