@@ -156,6 +156,29 @@ impl Error {
         matches!(self.code, Code::RateLimited | Code::Unavailable | Code::Timeout)
     }
 
+    /// The message as it may be sent.
+    pub(crate) fn public_message(&self) -> &str {
+        if self.code == Code::Internal { INTERNAL } else { &self.message }
+    }
+
+    /// The details as they may be sent.
+    pub(crate) fn public_data(&self) -> Option<&Value> {
+        self.data.as_ref().filter(|_| self.code != Code::Internal)
+    }
+
+    /// Everything that may be sent, for dialects that have no form of their own.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            code: self.code.name(),
+            message: self.public_message(),
+            field: self.field.as_deref(),
+            retryable: self.is_retryable(),
+            retry_after_ms: self.retry_after.map(whole_millis),
+            correlation_id: self.correlation(),
+            details: self.public_data(),
+        }
+    }
+
     fn hidden(&mut self) -> &mut Hidden {
         self.hidden.get_or_insert_default()
     }
@@ -175,6 +198,22 @@ impl std::error::Error for Error {
 }
 
 const INTERNAL: &str = "internal error";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Facts<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Object<'a> {
@@ -201,16 +240,15 @@ struct Data<'a> {
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let public = self.code != Code::Internal;
         let data = Data {
             code: Some(self.code.name().into()),
             field: self.field.as_deref().map(Cow::Borrowed),
             retry_after_ms: self.retry_after.map(whole_millis),
             correlation_id: self.correlation().map(Cow::Borrowed),
-            details: self.data.as_ref().filter(|_| public).map(Cow::Borrowed),
+            details: self.public_data().map(Cow::Borrowed),
         };
-        let message = if public { self.message.as_str() } else { INTERNAL };
-        Object { code: self.code.json_rpc(), message: message.into(), data: Some(data) }.serialize(serializer)
+        let message = self.public_message().into();
+        Object { code: self.code.json_rpc(), message, data: Some(data) }.serialize(serializer)
     }
 }
 
@@ -232,7 +270,7 @@ impl<'de> Deserialize<'de> for Error {
 }
 
 /// Rounded up: whoever waits that long has waited long enough.
-fn whole_millis(span: Duration) -> u64 {
+pub(crate) fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

@@ -17,7 +17,7 @@ mod encode;
 mod received;
 
 pub use decode::decode;
-pub use encode::{encode_event, encode_message, encode_replies, encode_reply};
+pub use encode::{encode_event, encode_message, encode_replies, encode_reply, encode_signal};
 pub use received::{Event, Received, decode_received};
 
 pub use crate::message::{Frame, Incoming, Message, Reply, RequestId};

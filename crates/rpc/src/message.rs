@@ -44,29 +44,48 @@ pub struct Reply {
     pub outcome: Result<Box<RawValue>, Error>,
 }
 
-/// What ties a reply to its request: the id as it was written, a string, a number or `null`.
+impl Frame {
+    pub(crate) fn refused(id: RequestId, error: Error) -> Self {
+        Self::Single(Incoming::Refused(Reply { id, outcome: Err(error) }))
+    }
+}
+
+/// What ties a reply to its request: the id as it was written, a string, a number or `null`, and in dialects with many
+/// kinds of frames the kind, for the reply's own depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(pub(crate) Box<str>);
+pub struct RequestId {
+    json: Box<str>,
+    kind: &'static str,
+}
 
 impl RequestId {
     /// The id of a reply to something that had none.
     pub fn null() -> Self {
-        Self("null".into())
+        Self { json: "null".into(), kind: "" }
     }
 
     /// A number, for clients that count.
     pub fn number(number: u64) -> Self {
-        Self(number.to_string().into())
+        Self { json: number.to_string().into(), kind: "" }
     }
 
     /// The id as JSON, for example `"a-1"` with its quotes, or `7`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.json
     }
 
     pub(crate) fn from_json(json: &str) -> Option<Self> {
         let simple = json == "null" || json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
-        simple.then(|| Self(json.into()))
+        simple.then(|| Self { json: json.into(), kind: "" })
+    }
+
+    pub(crate) fn of_kind(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
     }
 }
 
@@ -85,4 +104,11 @@ pub struct Tell<'a> {
     pub subscription: Option<&'a str>,
     /// It is sent again until it is acknowledged.
     pub requires_ack: bool,
+}
+
+impl<'a> Tell<'a> {
+    /// Something the server says of itself, under no subscription.
+    pub(crate) fn of_server(name: &'a str, payload: &'a RawValue) -> Self {
+        Self { name, payload, event_id: None, seq: None, subscription: None, requires_ack: false }
+    }
 }

@@ -1,13 +1,11 @@
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{BATCH_MAX, Frame, Incoming, Message, Reply, RequestId};
 use crate::Error;
-use crate::params::shortened;
-use crate::strict::Key;
+use crate::members::Members;
 
 /// Takes a frame apart. Never fails: what is not a message becomes the reply that says so.
 ///
@@ -38,16 +36,33 @@ pub fn decode(frame: &[u8]) -> Frame {
 const WHITESPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 fn message(text: &str) -> Incoming {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let members = json.deserialize_any(Members::default()).and_then(|members| json.end().map(|()| members));
-    match members {
-        Ok(members) => members.judge(),
-        // Valid JSON that is no object ends here too.
-        Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
-            refused(RequestId::null(), Error::invalid_request("a message is an object"))
-        }
-        Err(error) => refused(RequestId::null(), not_json(&error)),
+    let members = match Members::read(text, ["jsonrpc", "id", "method", "params"]) {
+        Ok(members) => members,
+        Err(error) => return refused(RequestId::null(), error),
+    };
+    let id = members.raw("id").map(|raw| RequestId::from_json(raw.get()));
+    // An error is answered to the id that can be told, even if the message without one might be a notification.
+    let reply_to = || id.clone().flatten().unwrap_or_else(RequestId::null);
+    match parts(&members) {
+        Err(error) => refused(reply_to(), error),
+        Ok(_) if id == Some(None) => refused(reply_to(), Error::invalid_request("`id` is a string, a number or null")),
+        Ok((method, params)) => Incoming::Message(Message { id: id.flatten(), method, params }),
     }
+}
+
+fn parts(members: &Members<'_, 4>) -> Result<(String, Option<Box<RawValue>>), Error> {
+    members.check()?;
+    if members.text("jsonrpc").as_deref() != Some("2.0") {
+        return Err(Error::invalid_request("`jsonrpc` is \"2.0\""));
+    }
+    let Some(method) = members.text("method") else {
+        return Err(Error::invalid_request("`method` is a string"));
+    };
+    let params = members.some("params");
+    if params.is_some_and(|raw| !raw.get().starts_with(['{', '['])) {
+        return Err(Error::invalid_request("`params` is an object"));
+    }
+    Ok((method.into_owned(), params.map(ToOwned::to_owned)))
 }
 
 fn refused(id: RequestId, error: Error) -> Incoming {
@@ -56,90 +71,6 @@ fn refused(id: RequestId, error: Error) -> Incoming {
 
 fn not_json(error: &serde_json::Error) -> Error {
     Error::parse(format!("not JSON: {error}"))
-}
-
-/// The members of a message as they were written, and the first thing wrong with them.
-#[derive(Default)]
-struct Members<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
-    fault: Option<String>,
-}
-
-impl<'a> Members<'a> {
-    fn judge(self) -> Incoming {
-        let id = self.id.map(|raw| RequestId::from_json(raw.get()));
-        // An error is answered to the id that can be told, even if the message without one might be a notification.
-        let reply_to = || id.clone().flatten().unwrap_or_else(RequestId::null);
-        match self.parts() {
-            Err(error) => refused(reply_to(), error),
-            Ok(_) if id == Some(None) => {
-                refused(reply_to(), Error::invalid_request("`id` is a string, a number or null"))
-            }
-            Ok((method, params)) => Incoming::Message(Message { id: id.flatten(), method, params }),
-        }
-    }
-
-    fn parts(&self) -> Result<(String, Option<Box<RawValue>>), Error> {
-        if let Some(fault) = &self.fault {
-            return Err(Error::invalid_request(fault.as_str()));
-        }
-        if text_of(self.jsonrpc).as_deref() != Some("2.0") {
-            return Err(Error::invalid_request("`jsonrpc` is \"2.0\""));
-        }
-        let Some(method) = text_of(self.method) else {
-            return Err(Error::invalid_request("`method` is a string"));
-        };
-        let params = self.params.filter(|raw| raw.get() != "null");
-        if params.is_some_and(|raw| !raw.get().starts_with(['{', '['])) {
-            return Err(Error::invalid_request("`params` is an object"));
-        }
-        Ok((method.into_owned(), params.map(ToOwned::to_owned)))
-    }
-
-    fn place(&mut self, key: &str) -> Option<&mut Option<&'a RawValue>> {
-        match key {
-            "jsonrpc" => Some(&mut self.jsonrpc),
-            "id" => Some(&mut self.id),
-            "method" => Some(&mut self.method),
-            "params" => Some(&mut self.params),
-            _ => None,
-        }
-    }
-
-    fn note(&mut self, fault: String) {
-        self.fault.get_or_insert(fault);
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
-        while let Some(key) = members.next_key_seed(Key)? {
-            let value: &'de RawValue = members.next_value()?;
-            match self.place(&key) {
-                Some(Some(_)) => self.note(format!("`{key}` is given twice")),
-                Some(place) => *place = Some(value),
-                None => self.note(format!("unknown member `{}`", shortened(&key))),
-            }
-        }
-        Ok(self)
-    }
-}
-
-fn text_of(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let json = raw?.get();
-    match json.strip_prefix('"')?.strip_suffix('"') {
-        Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
-        _ => serde_json::from_str(json).ok().map(Cow::Owned),
-    }
 }
 
 /// The items of a batch, or `None` if they are too many: the rest is only checked to be JSON, and not kept.

@@ -1,5 +1,5 @@
 use super::{Message, Reply};
-use crate::Tell;
+use crate::{Signal, Tell};
 
 /// One reply.
 pub fn encode_reply(reply: &Reply) -> String {
@@ -36,6 +36,15 @@ pub fn encode_event(event: &Tell<'_>) -> String {
     }
     out.push_str("}}");
     out
+}
+
+/// What the server says of the connection itself, as an event under no subscription. `None` for its heartbeat: here pings
+/// do that.
+pub fn encode_signal(signal: &Signal) -> Option<String> {
+    if matches!(signal, Signal::Heartbeat { .. }) {
+        return None;
+    }
+    Some(encode_event(&Tell::of_server(signal.event_name(), &signal.facts())))
 }
 
 /// A call or notification, for clients.

@@ -155,8 +155,8 @@ fn a_client_reads_what_the_server_writes() {
 }
 
 fn id() -> impl Strategy<Value = Option<RequestId>> {
-    let text = any::<String>().prop_map(|text| RequestId(serde_json::to_string(&text).unwrap().into()));
-    let number = any::<i64>().prop_map(|number| RequestId(number.to_string().into()));
+    let text = any::<String>().prop_map(|text| RequestId::from_json(&serde_json::to_string(&text).unwrap()).unwrap());
+    let number = any::<i64>().prop_map(|number| RequestId::from_json(&number.to_string()).unwrap());
     proptest::option::of(prop_oneof![Just(RequestId::null()), number, text])
 }
 
