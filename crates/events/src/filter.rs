@@ -16,11 +16,12 @@ pub enum InvalidFilter {
     Pattern(String),
 }
 
-/// Which events a subscriber wants: any of the patterns, and all of the fields.
+/// Which events a subscriber wants: any of the patterns, and all of the fields; or what another filter wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
     patterns: Vec<Pattern>,
     fields: Map<String, Value>,
+    others: Vec<Self>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ enum Segment {
 impl Filter {
     /// Everything.
     pub fn everything() -> Self {
-        Self { patterns: vec![Pattern::Everything], fields: Map::new() }
+        Self { patterns: vec![Pattern::Everything], fields: Map::new(), others: Vec::new() }
     }
 
     /// Patterns over dotted names: `*` is one segment, `**` any number of them (also none), `*` alone everything.
@@ -49,7 +50,7 @@ impl Filter {
         if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
             return Err(InvalidFilter::Count);
         }
-        Ok(Self { patterns, fields: Map::new() })
+        Ok(Self { patterns, fields: Map::new(), others: Vec::new() })
     }
 
     /// Also asks that the payload has each of these top-level fields with exactly this value.
@@ -59,10 +60,18 @@ impl Filter {
         self
     }
 
+    /// Also wants what `other` wants, with the fields of each for its own patterns.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.others.push(other);
+        self
+    }
+
     /// Whether an event of this name with this payload is wanted.
     pub fn matches(&self, name: &str, payload: &Value) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(name))
-            && self.fields.iter().all(|(field, wanted)| payload.get(field) == Some(wanted))
+        let own = self.patterns.iter().any(|pattern| pattern.matches(name))
+            && self.fields.iter().all(|(field, wanted)| payload.get(field) == Some(wanted));
+        own || self.others.iter().any(|other| other.matches(name, payload))
     }
 }
 
@@ -167,6 +176,16 @@ mod tests {
         assert!(!filter.matches("task.created", &json!({ "taskId": "task_1" })));
         assert!(!filter.matches("task.created", &json!({ "taskId": "task_1", "n": "2" })));
         assert!(!filter.matches("task.created", &Value::Null));
+    }
+
+    #[test]
+    fn one_or_the_other_is_enough() {
+        let field = |name: &str| json!({ name: 1 }).as_object().unwrap().clone();
+        let filter = Filter::parse(["task.*"]).unwrap().with_fields(field("a"));
+        let filter = filter.or(Filter::parse(["session.*"]).unwrap().with_fields(field("b")));
+        assert!(filter.matches("task.created", &json!({ "a": 1 })));
+        assert!(filter.matches("session.created", &json!({ "b": 1 })));
+        assert!(!filter.matches("session.created", &json!({ "a": 1 })));
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 mod error;
 mod event;
 mod filter;
+#[cfg(feature = "rpc")]
+mod follower;
 mod hub;
 mod log;
 mod memory;
@@ -19,6 +21,8 @@ mod subscription;
 pub use error::Error;
 pub use event::{Event, NewEvent, Transient};
 pub use filter::{Filter, InvalidFilter};
+#[cfg(feature = "rpc")]
+pub use follower::Follower;
 pub use hub::Hub;
 pub use log::{Log, Order, Query};
 pub use memory::MemoryLog;

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
 
+use orchestrator_events::Follower;
 use orchestrator_rpc::{Call, Code, Error as Refusal, Operation, Scope, Table};
 use orchestrator_vocab::SessionId;
 use schemars::JsonSchema;
@@ -142,7 +143,8 @@ pub struct PauseParams {
 pub struct ResumeParams {
     /// Which.
     pub session_id: SessionId,
-    /// Accepted from clients of protocol v2 and without effect here: subscribe with `subscribe`.
+    /// Also subscribes this WebSocket to the session's events, under the session's id. Unless said otherwise, only clients
+    /// of protocol v2 are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<bool>,
 }
@@ -167,7 +169,18 @@ async fn pause(sessions: Sessions, call: Call, params: PauseParams) -> Result<Se
 }
 
 async fn resume(sessions: Sessions, call: Call, params: ResumeParams) -> Result<SessionInfo, Refusal> {
-    Ok(sessions.info(&sessions.resume(call.org(), params.session_id, call.actor()).await?))
+    let id = params.session_id;
+    let session = sessions.get(call.org(), id).await?;
+    let follower = call.extensions.get::<Follower>().filter(|follower| follower.is_wanted(params.subscribe));
+    let subscription = match follower {
+        Some(_) => Some(sessions.follow(&session).await?),
+        None => None,
+    };
+    let resumed = sessions.resume(call.org(), id, call.actor()).await?;
+    if let (Some(follower), Some(subscription)) = (follower, subscription) {
+        follower.follow(&id.to_string(), subscription)?;
+    }
+    Ok(sessions.info(&resumed))
 }
 
 impl From<Error> for Refusal {

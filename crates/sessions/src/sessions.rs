@@ -5,8 +5,9 @@ mod start;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orchestrator_events::Hub;
+use orchestrator_events::{Filter, Hub, Subscription};
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId, Timestamp};
+use serde_json::{Map, json};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,9 @@ use crate::{Config, Error, Listing, Node, Query, Session, SessionInfo, Status, S
 pub use control::Stop;
 pub use drain::{Drained, Recovered};
 pub use start::StartRequest;
+
+/// What is told to whoever follows a session.
+const FOLLOWED: [&str; 3] = ["session.*", "stream.*", "task.*"];
 
 /// Changes each line of output before anybody sees it, for example to take secrets out.
 pub type TextFilter = Arc<dyn Fn(String) -> String + Send + Sync>;
@@ -104,6 +108,17 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn counts(&self, org: OrgId) -> Result<BTreeMap<Status, u64>, Error> {
         self.0.parts.store.counts(org).await
+    }
+
+    /// What happens from now on to the session and its task, with what the session prints.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: the log cannot be read.
+    pub async fn follow(&self, session: &Session) -> Result<Subscription, Error> {
+        let fields = Map::from_iter([("taskId".to_owned(), json!(session.task))]);
+        let filter = Filter::parse(FOLLOWED).expect("these are patterns").with_fields(fields);
+        let failed = |error| Error::Store(Box::new(error));
+        self.0.parts.hub.subscribe(session.org, filter).await.map_err(failed)
     }
 
     /// Removes at most `limit` sessions, of all organisations, that ended before `before`, and tells how many.
