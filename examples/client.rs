@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use orchestrator_client::{Client, Config, Delivery, Topics};
 use orchestrator_events::{Hub, MemoryLog, NewEvent};
-use orchestrator_gateway::{Gateway, operations};
+use orchestrator_gateway::{Gateway, Peers, operations};
 use orchestrator_rpc::{Authenticator, Call, Caller, Credential, Dispatcher, Error, Operation, Scope, Table};
 use orchestrator_vocab::{Clock, OrgId, SystemClock};
 use schemars::JsonSchema;
@@ -56,7 +56,9 @@ struct Daemon {
 impl Daemon {
     async fn start(log: &Arc<MemoryLog>, address: SocketAddr) -> Result<(Self, SocketAddr)> {
         let hub = Hub::new(log.clone());
-        let table = post_office(log.clone()).merge(operations(hub.clone())).with_discovery(Arc::new(SystemClock));
+        let table = post_office(log.clone())
+            .merge(operations(hub.clone(), Peers::default()))
+            .with_discovery(Arc::new(SystemClock));
         let dispatcher = Dispatcher::new(table)?;
         let table = dispatcher.table().clone();
         let gateway = Gateway::builder(table, BoxCloneSyncService::new(dispatcher), Arc::new(OpenDoor)).build()?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use orchestrator_events::{Hub, MemoryLog, NewEvent};
-use orchestrator_gateway::{Gateway, operations};
+use orchestrator_gateway::{Gateway, Peers, operations};
 use orchestrator_rpc::{Authenticator, Call, Caller, Credential, Dispatcher, Error, Operation, Scope, Table};
 use orchestrator_vocab::{Clock, OrgId, SystemClock};
 use schemars::JsonSchema;
@@ -61,10 +61,12 @@ fn greetings(log: Arc<MemoryLog>) -> Table {
 async fn main() -> Result<()> {
     let log = Arc::new(MemoryLog::default());
     let hub = Hub::new(log.clone());
-    let table = greetings(log).merge(operations(hub.clone())).with_discovery(Arc::new(SystemClock));
+    let peers = Peers::default();
+    let table = greetings(log).merge(operations(hub.clone(), peers.clone())).with_discovery(Arc::new(SystemClock));
     let dispatcher = Dispatcher::new(table)?;
     let table = dispatcher.table().clone();
-    let gateway = Gateway::builder(table, BoxCloneSyncService::new(dispatcher), Arc::new(OneKey)).build()?;
+    let gateway =
+        Gateway::builder(table, BoxCloneSyncService::new(dispatcher), Arc::new(OneKey)).peers(peers).build()?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

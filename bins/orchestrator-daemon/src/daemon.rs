@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_events::{Hub, Numbering, SqlLog};
-use orchestrator_gateway::{Gateway, Limits, Tls, TlsFiles, Unlimited};
+use orchestrator_gateway::{Gateway, Limits, Peers, Tls, TlsFiles, Unlimited};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Table};
 use orchestrator_sessions::{Node, Parts, Sessions};
@@ -80,6 +80,7 @@ impl Daemon {
             counters: Arc::default(),
             seen: Arc::new(Mutex::default()),
         };
+        let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let status = operations::StatusOf {
             name: config.daemon.name.clone(),
@@ -98,11 +99,12 @@ impl Daemon {
             .merge(orchestrator_sessions::operations(&sessions))
             .merge(orchestrator_auth::operations(&auth))
             .merge(orchestrator_events::operations(hub.log().clone()))
-            .merge(orchestrator_gateway::operations(hub.clone()))
+            .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
+            .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), database.clone(), data.clone()))
             .with_discovery(clock.clone());
         let dispatcher = Dispatcher::new(table)?;
-        let gateway = open_gateway(&config, dispatcher, &auth, redactor, status)?;
+        let gateway = open_gateway(&config, dispatcher, &auth, redactor, status, peers)?;
         gauges.counters.get_or_init(|| gateway.counters().clone());
         Ok(Self {
             config,
@@ -213,6 +215,7 @@ fn open_gateway(
     auth: &Auth,
     redactor: &Redactor,
     status: operations::StatusOf,
+    peers: Peers,
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
     let limits: Arc<dyn Limits> = match config.rate_limit.per_address() {
@@ -225,7 +228,9 @@ fn open_gateway(
         .config(config.gateway())
         .limits(limits)
         .readiness(Arc::new(status.loops.clone()))
-        .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"));
+        .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"))
+        .events(operations::EVENTS)
+        .peers(peers);
     builder = builder.page("/status", "application/json", operations::status_page(status));
     if config.metrics.enabled {
         builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges));

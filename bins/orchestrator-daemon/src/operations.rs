@@ -1,6 +1,8 @@
 //! What spans domains, or belongs to the daemon itself.
 
 mod backup;
+mod event_names;
+mod health;
 mod session;
 mod status;
 
@@ -14,9 +16,11 @@ use orchestrator_vocab::OrgId;
 use crate::files::DataDir;
 use crate::metrics::Gauges;
 
+pub(crate) use event_names::EVENTS;
+pub(crate) use health::{Totals, table as health};
 pub(crate) use status::StatusOf;
 
-/// `session.create`, `daemon.status` and `daemon.backup`.
+/// `session.create`, `session.execute`, `daemon.status` and `daemon.backup`.
 pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Table {
     let gauges = status.gauges.clone();
     let report = move |call: Call, NoParams {}| {

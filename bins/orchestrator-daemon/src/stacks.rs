@@ -4,10 +4,9 @@ mod rate_limit;
 mod trace;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_auth::{Limit, Limiter};
+use orchestrator_auth::Limit;
 use orchestrator_gateway::CallService;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Error, Request, Table};
@@ -35,13 +34,12 @@ pub(crate) fn client_calls(
     redactor: &Redactor,
 ) -> CallService {
     let table = dispatcher.table().clone();
-    let limiter = per_credential.map(|limit| Arc::new(Limiter::new(limit)));
     let named = table.clone();
     let method = move |request: &Request| label(&named, &request.method);
     let stack = ServiceBuilder::new()
         .layer(TraceLayer::new(metrics.clone(), redactor.clone()))
         .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
-        .option_layer(limiter.map(|limiter| RateLimitLayer::new(limiter, table, metrics)))
+        .option_layer(per_credential.map(|limit| RateLimitLayer::new(limit, table, metrics)))
         .map_err(refused)
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))

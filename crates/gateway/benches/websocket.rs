@@ -40,7 +40,11 @@ async fn main() -> Result<()> {
     let dispatcher = Dispatcher::new(Table::new().with_discovery(Arc::new(SystemClock)))?;
     let table = dispatcher.table().clone();
     let gateway = Gateway::builder(table, BoxCloneSyncService::new(dispatcher), Arc::new(Everybody))
-        .config(Config { connections_per_loopback_max: 10_000, ..Config::default() })
+        .config(Config {
+            connections_per_loopback_max: 10_000,
+            connections_per_credential_max: 10_000,
+            ..Config::default()
+        })
         .build()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -41,6 +41,8 @@ pub struct Config {
     pub ping_interval: Duration,
     /// Pings without any answer after which a WebSocket is closed. Default 3.
     pub pings_missed_max: u32,
+    /// Pings and pongs that a WebSocket may send between two pings of the server; more close it. Default 100.
+    pub control_frames_max: u32,
     /// What a stop may take before the connections left are cut. Default 10 s.
     #[serde(rename = "drainTimeoutMs", with = "millis")]
     pub drain_timeout: Duration,
@@ -50,6 +52,8 @@ pub struct Config {
     pub connections_per_address_max: usize,
     /// Open connections of a loopback address, where local agents, tools and reverse proxies live. Default 2,000.
     pub connections_per_loopback_max: usize,
+    /// Open WebSockets of one credential. Default 2,000.
+    pub connections_per_credential_max: usize,
     /// Bytes of a body, a WebSocket message or a frame. Default 10 MiB.
     pub message_bytes_max: usize,
     /// Bytes that may wait for one slow WebSocket reader, beside one message on its way. Default 16 MiB, at least 64 KiB.
@@ -80,10 +84,12 @@ impl Default for Config {
             authentication_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(30),
             pings_missed_max: 3,
+            control_frames_max: 100,
             drain_timeout: Duration::from_secs(10),
             connections_max: 10_000,
             connections_per_address_max: 100,
             connections_per_loopback_max: 2_000,
+            connections_per_credential_max: 2_000,
             message_bytes_max: 10 << 20,
             send_queue_bytes_max: 16 << 20,
             calls_in_flight_max: 64,
@@ -105,8 +111,10 @@ impl Config {
             ("connectionsMax", self.connections_max),
             ("connectionsPerAddressMax", self.connections_per_address_max),
             ("connectionsPerLoopbackMax", self.connections_per_loopback_max),
+            ("connectionsPerCredentialMax", self.connections_per_credential_max),
             ("messageBytesMax", self.message_bytes_max),
             ("callsInFlightMax", self.calls_in_flight_max),
+            ("controlFramesMax", self.control_frames_max as usize),
             ("pingIntervalMs", usize::from(!self.ping_interval.is_zero())),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {

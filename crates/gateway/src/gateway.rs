@@ -4,7 +4,9 @@ use orchestrator_rpc::{Authenticator, Table};
 use orchestrator_vocab::{Clock, SystemClock};
 
 use crate::shared::{AnyPage, NamedPage, Phase, Server, Shared};
-use crate::{AlwaysReady, CallService, Config, Counters, Error, Limits, OpenPage, Page, Readiness, Tls, Unlimited};
+use crate::{
+    AlwaysReady, CallService, Config, Counters, Error, Limits, OpenPage, Page, Peers, Readiness, Tls, Unlimited,
+};
 
 /// The server side of an operation table. Cheap to clone; all clones are one gateway.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ impl Gateway {
             pages: Vec::new(),
             tls: None,
             server: Server { name: "orchestrator".into(), version: env!("CARGO_PKG_VERSION").into() },
+            events: Vec::new(),
+            peers: Peers::default(),
         }
     }
 
@@ -69,6 +73,8 @@ pub struct Builder {
     pages: Vec<NamedPage>,
     tls: Option<Tls>,
     server: Server,
+    events: Vec<&'static str>,
+    peers: Peers,
 }
 
 impl std::fmt::Debug for Builder {
@@ -134,6 +140,20 @@ impl Builder {
         self
     }
 
+    /// The events that can be subscribed to, beside those of the gateway itself, for clients that ask at the start.
+    #[must_use]
+    pub fn events(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.events = names.into_iter().collect();
+        self
+    }
+
+    /// Where the open WebSockets are listed: the same as given to [`operations`](crate::operations).
+    #[must_use]
+    pub fn peers(mut self, peers: Peers) -> Self {
+        self.peers = peers;
+        self
+    }
+
     /// Checks everything.
     ///
     /// # Errors
@@ -152,6 +172,8 @@ impl Builder {
             pages: self.pages,
             tls: self.tls,
             server: self.server,
+            events: self.events,
+            peers: self.peers,
             admission: Arc::default(),
             counters: Arc::default(),
             phase: Phase::default(),

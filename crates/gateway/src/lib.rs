@@ -21,4 +21,4 @@ pub use gateway::{Builder, Gateway};
 pub use ports::{AlwaysReady, Attempt, CallService, Limits, OpenPage, Page, Readiness, RetryAfter, Unlimited};
 pub use serve::Summary;
 pub use tls::{Tls, TlsFiles};
-pub use ws::operations;
+pub use ws::{Peers, operations};

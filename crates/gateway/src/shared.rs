@@ -5,7 +5,7 @@ use orchestrator_vocab::{Clock, Id, Kind};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::{CallService, Config, Counters, Limits, OpenPage, Page, Readiness, Tls};
+use crate::{CallService, Config, Counters, Limits, OpenPage, Page, Peers, Readiness, Tls};
 
 /// What all connections of a gateway share.
 pub(crate) struct Shared {
@@ -19,6 +19,9 @@ pub(crate) struct Shared {
     pub(crate) pages: Vec<NamedPage>,
     pub(crate) tls: Option<Tls>,
     pub(crate) server: Server,
+    /// The events that can be subscribed to, beside the gateway's own.
+    pub(crate) events: Vec<&'static str>,
+    pub(crate) peers: Peers,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) phase: Phase,

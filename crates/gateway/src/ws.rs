@@ -1,14 +1,19 @@
 //! What a connection does once it is a WebSocket.
 
 mod calls;
+mod close;
 mod connect;
 mod dialect;
+mod hello;
 mod operations;
+mod peers;
 mod session;
 mod socket;
 mod subscriptions;
 mod timers;
+mod topics;
 mod upgrade;
 
 pub use operations::operations;
+pub use peers::Peers;
 pub(crate) use upgrade::{Upgrade, upgrade};

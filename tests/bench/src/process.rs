@@ -28,7 +28,10 @@ pub(crate) async fn start(backend: Backend, scale: Scale) -> anyhow::Result<Vec<
 
 pub(crate) async fn memory(scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let count = scale.of(5_000, 500);
-    let roomy = json!({"gateway": {"connectionsMax": count + 100, "connectionsPerLoopbackMax": count + 100}});
+    let most = count + 100;
+    let roomy = json!({"gateway": {
+        "connectionsMax": most, "connectionsPerLoopbackMax": most, "connectionsPerCredentialMax": most,
+    }});
     let daemon = Daemon::builder().config(roomy).without_rate_limits().start().await?;
     daemon.admin().await.call("health.ping", json!({})).await?;
     let idle = resident_kib(daemon.pid())?;

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator_events::{Delivery, Filter, Hub, Query};
+use orchestrator_events::{Delivery, Filter, Follower, Hub, Query, Subscription};
 use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Table};
 use orchestrator_sessions::{SessionInfo, Sessions};
 use orchestrator_tasks::{Backlog, Draft, Origin, Priority};
@@ -33,10 +33,37 @@ struct CreateParams {
     /// What an agent must be able to do.
     #[serde(default)]
     required_capabilities: BTreeSet<Capability>,
+    /// Also subscribes this WebSocket to what happens to the session and its task, under the session's id. Unless said
+    /// otherwise, only clients of protocol v2 are.
+    #[serde(default)]
+    subscribe: Option<bool>,
     /// Creating again under the same key answers the first session.
     #[serde(default)]
     #[expect(dead_code, reason = "it arrives in the call, also when it came as a header; here it is declared")]
     idempotency_key: Option<String>,
+}
+
+/// The parameters of `session.execute`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExecuteParams {
+    /// The session whose agent shall do more.
+    session_id: SessionId,
+    task: TaskParams,
+    /// As for `session.create`.
+    #[serde(default)]
+    subscribe: Option<bool>,
+    /// With `subscribe`: also what the agent prints.
+    #[serde(default = "yes")]
+    stream: bool,
+    /// Calling again under the same key answers the first session.
+    #[serde(default)]
+    #[expect(dead_code, reason = "as above")]
+    idempotency_key: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -67,42 +94,99 @@ struct Desk {
     hub: Hub,
 }
 
-/// `session.create`: a task, bound to an agent if one is named, and the session that works on it.
+/// `session.create`: a task, bound to an agent if one is named, and the session that works on it. `session.execute`: a
+/// further task for the agent of a session, which works on it in a session of its own.
 pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub) -> Table {
     let desk = Desk { backlog, sessions, hub };
+    let creating = desk.clone();
     let create = move |call: Call, params: CreateParams| {
-        let desk = desk.clone();
+        let desk = creating.clone();
         async move { desk.create(&call, params).await }
     };
+    let execute = move |call: Call, params: ExecuteParams| {
+        let desk = desk.clone();
+        async move { desk.execute(&call, params).await }
+    };
     let summary = "Creates a task and answers when an agent has begun to work on it";
+    let more = "Gives the agent of a session a further task and answers when it has begun";
+    let refusals = [Code::NotFound, Code::Unavailable];
     Table::new()
         .with(Operation::new("session.create", Scope::Write, summary, create).creates().fails_with([Code::Unavailable]))
+        .with(Operation::new("session.execute", Scope::Write, more, execute).creates().fails_with(refusals))
+}
+
+/// Whether, and to what of a session, the caller's connection is to be subscribed.
+struct Following {
+    said: Option<bool>,
+    stream: bool,
 }
 
 impl Desk {
     async fn create(&self, call: &Call, params: CreateParams) -> Result<SessionInfo, Error> {
         let SessionType::Process = params.session_type;
-        let draft = draft(params, call.idempotency_key.clone())?;
+        let following = Following { said: params.subscribe, stream: true };
+        self.begin(call, draft(params, call.idempotency_key.clone())?, &following).await
+    }
+
+    async fn execute(&self, call: &Call, params: ExecuteParams) -> Result<SessionInfo, Error> {
+        let before = self.sessions.get(call.org(), params.session_id).await?;
+        let following = Following { said: params.subscribe, stream: params.stream };
+        let create = CreateParams {
+            orchestrator_id: before.orchestrator,
+            session_type: SessionType::Process,
+            agent_id: Some(before.agent),
+            task: params.task,
+            required_capabilities: BTreeSet::new(),
+            subscribe: None,
+            idempotency_key: None,
+        };
+        let draft = Draft { parent_id: Some(before.task), ..draft(create, call.idempotency_key.clone())? };
+        self.begin(call, draft, &following).await
+    }
+
+    async fn begin(&self, call: &Call, draft: Draft, following: &Following) -> Result<SessionInfo, Error> {
         let origin = Origin {
             correlation: Some(call.correlation.clone()),
             traceparent: call.traceparent.clone(),
             ..Origin::new(call.org(), call.actor())
         };
         let task = self.backlog.create(&origin, draft).await?.id;
+        let follower = call.extensions.get::<Follower>().filter(|follower| follower.is_wanted(following.said));
+        let followed = match follower {
+            // Before there is a session, so that nothing it prints is missed.
+            Some(follower) => Some((follower, self.follow(call.org(), task, following.stream).await?)),
+            None => None,
+        };
         let waited = tokio::time::timeout(PATIENCE, self.session_of(call.org(), task)).await;
         let session = waited.map_err(|_| {
             Error::unavailable(format!("no agent has begun yet: {task} waits (task.explain says why)"))
                 .with_data(json!({ "taskId": task }))
         })??;
+        if let Some((follower, subscription)) = followed {
+            follower.follow(&session.to_string(), subscription)?;
+        }
         let session = self.sessions.get(call.org(), session).await?;
         Ok(self.sessions.info(&session))
     }
 
-    /// Reads on from where the task was created, be that a moment or, under a repeated key, long ago.
-    async fn session_of(&self, org: OrgId, task: TaskId) -> Result<SessionId, Error> {
+    /// What happens to the task and the session that works on it, from the creation of the task on.
+    async fn follow(&self, org: OrgId, task: TaskId, stream: bool) -> Result<Subscription, Error> {
+        let names: &[&str] = if stream { &["session.*", "task.*", "stream.*"] } else { &["session.*", "task.*"] };
+        let wanted = Map::from_iter([("taskId".to_owned(), json!(task))]);
+        let filter = Filter::parse(names).map_err(Error::internal)?.with_fields(wanted);
+        Ok(self.hub.subscribe_after(org, filter, self.created_at(org, task).await?))
+    }
+
+    /// The number of the event of the task's creation, be that a moment or, under a repeated key, long ago.
+    async fn created_at(&self, org: OrgId, task: TaskId) -> Result<u64, Error> {
         let query = Query { subject: Some(task.to_string()), limit: 1, ..Query::default() };
         let created = self.hub.log().query(org, query).await.map_err(Error::internal)?;
-        let after = created.first().map_or(0, |event| event.seq);
+        Ok(created.first().map_or(0, |event| event.seq))
+    }
+
+    /// Reads on from where the task was created.
+    async fn session_of(&self, org: OrgId, task: TaskId) -> Result<SessionId, Error> {
+        let after = self.created_at(org, task).await?;
         let wanted = Map::from_iter([("taskId".to_owned(), json!(task))]);
         let filter = Filter::parse(["session.created"]).map_err(Error::internal)?.with_fields(wanted);
         let mut events = self.hub.subscribe_after(org, filter, after);

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::Either;
-use orchestrator_auth::Limiter;
+use orchestrator_auth::{Limit, Limiter};
 use orchestrator_rpc::{Error, Request, Table};
 use orchestrator_telemetry::{Counter, Metrics};
 use orchestrator_vocab::OrgId;
+use serde_json::json;
 use tower::{Layer, Service};
 
 /// Two organisations may hold tokens of one id: they must not share a window.
@@ -18,6 +19,8 @@ pub(super) struct RateLimitLayer {
     limiter: Arc<Limiter<Key>>,
     table: Arc<Table>,
     refused: Counter,
+    /// Calls within one window.
+    max: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -27,9 +30,9 @@ pub(super) struct RateLimit<S> {
 }
 
 impl RateLimitLayer {
-    pub(super) fn new(limiter: Arc<Limiter<Key>>, table: Arc<Table>, metrics: &Metrics) -> Self {
+    pub(super) fn new(limit: Limit, table: Arc<Table>, metrics: &Metrics) -> Self {
         let refused = metrics.counter("rate_limited_total", &[("by", "credential".into())]);
-        Self { limiter, table, refused }
+        Self { limiter: Arc::new(Limiter::new(limit)), table, refused, max: limit.max }
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
@@ -42,7 +45,9 @@ impl RateLimitLayer {
             return Ok(());
         }
         self.refused.add(1);
-        Err(Error::rate_limited(decision.retry_after))
+        // Refused means that the window is full.
+        let rates = json!({ "currentRate": self.max, "maxRate": self.max });
+        Err(Error::rate_limited(decision.retry_after).with_data(rates))
     }
 }
 

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use orchestrator_rpc::{
     Caller, Code, Credential, Error, Frame, Incoming, Message, Reply, RequestId, Scopes, parse_params,
 };
+use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 
+use super::close::Close;
 use super::dialect::{Dialect, Replies};
-use super::operations::{ConnectParams, Connected, CredentialKind, PROTOCOL};
-use super::socket::{Close, Received, Socket};
+use super::hello::Connected;
+use super::operations::{ConnectParams, CredentialKind, PROTOCOL};
+use super::peers::{Introduction, Seat};
+use super::socket::{Received, Socket};
 use crate::shared::{ConnectionId, Shared};
 
 /// What the upgrade found out.
@@ -28,6 +32,26 @@ pub(crate) struct Ready {
     pub(crate) traceparent: Option<String>,
     /// Known already if the caller was found by the first frame.
     pub(crate) dialect: Option<Dialect>,
+    pub(crate) seat: Seat,
+}
+
+/// Why somebody did not get in, and how the close is to be written.
+struct Unwelcome {
+    /// `None` if there is nobody to talk to.
+    close: Option<Close>,
+    dialect: Option<Dialect>,
+}
+
+impl From<Option<Close>> for Unwelcome {
+    fn from(close: Option<Close>) -> Self {
+        Self { close, dialect: None }
+    }
+}
+
+impl From<Close> for Unwelcome {
+    fn from(close: Close) -> Self {
+        Some(close).into()
+    }
 }
 
 /// Waits for the first frame if the upgrade carried no credential. `None` if the connection was closed.
@@ -35,26 +59,30 @@ pub(crate) async fn connect(shared: &Shared, mut socket: Socket, login: Login) -
     let id = ConnectionId::new();
     let Login { caller, address, traceparent } = login;
     if let Some(caller) = caller {
+        let Some(seat) = shared.seat(id, &caller, None) else {
+            socket.close(Close::TooManyConnections, None).await;
+            return None;
+        };
         socket.trust();
-        return Some(Ready { id, socket, caller, traceparent, dialect: None });
+        return Some(Ready { id, socket, caller, traceparent, dialect: None, seat });
     }
     let found = tokio::select! {
         biased;
         found = timeout(shared.config.authentication_timeout, first_call(shared, &mut socket, address, id)) => {
-            found.unwrap_or(Err(Some(Close::AuthenticationTimeout)))
+            found.unwrap_or(Err(Close::AuthenticationTimeout.into()))
         }
-        () = shared.phase.stopping.cancelled() => Err(Some(Close::GoingAway)),
+        () = shared.phase.stopping.cancelled() => Err(Close::GoingAway.into()),
     };
     match found {
-        Ok((caller, dialect)) => {
+        Ok((caller, seat, dialect)) => {
             socket.trust();
-            Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect) })
+            Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect), seat })
         }
-        Err(Some(close)) => {
-            socket.close(close).await;
+        Err(Unwelcome { close: Some(close), dialect }) => {
+            socket.close(close, dialect).await;
             None
         }
-        Err(None) => {
+        Err(Unwelcome { close: None, .. }) => {
             socket.leave().await;
             None
         }
@@ -66,34 +94,36 @@ async fn first_call(
     socket: &mut Socket,
     address: IpAddr,
     id: ConnectionId,
-) -> Result<(Arc<Caller>, Dialect), Option<Close>> {
+) -> Result<(Arc<Caller>, Seat, Dialect), Unwelcome> {
     let text = loop {
         match poll_fn(|cx| poll_received_and_write(socket, cx)).await {
             Received::Text(text) => break text,
             Received::Sign => {}
-            Received::Gone => return Err(None),
-            Received::Fault(close) => return Err(Some(close)),
+            Received::Gone => return Err(None.into()),
+            Received::Fault(close) => return Err(close.into()),
         }
     };
     let Some(dialect) = Dialect::detect(&text) else {
         socket.push(Dialect::refusal())?;
-        return Err(Some(Close::NotADialect));
+        return Err(Close::NotADialect.into());
     };
+    let unwelcome = |close| Unwelcome { close: Some(close), dialect: Some(dialect) };
     let (reply_to, outcome) = match dialect.decode(&text) {
         Frame::Single(Incoming::Message(message)) => {
-            (message.id.clone(), authenticate(shared, &message, address, id).await)
+            (message.id.clone(), authenticate(shared, &message, address, id, dialect).await)
         }
         Frame::Single(Incoming::Refused(reply)) => (Some(reply.id), Err(reply.outcome.err().unwrap_or_else(missing))),
         Frame::Batch(_) => (Some(RequestId::null()), Err(missing())),
     };
     let (caller, outcome) = match outcome {
-        Ok((caller, hello)) => (Ok(caller), Ok(hello)),
-        Err(error) => (Err(close_for(error.code)), Err(error)),
+        Ok((caller, seat, hello)) => (Ok((caller, seat, dialect)), Ok(hello)),
+        Err(error) => (Err(close_for(&error)), Err(error)),
     };
-    if let Some(text) = reply_to.and_then(|id| dialect.encode(&Replies::One(Reply { id, outcome }))) {
-        socket.push(text)?;
+    let text = reply_to.and_then(|id| dialect.encode(&Replies::One(Reply { id, outcome }), &*shared.clock));
+    if let Some(text) = text {
+        socket.push(text).map_err(unwelcome)?;
     }
-    caller.map(|caller| (caller, dialect)).map_err(Some)
+    caller.map_err(unwelcome)
 }
 
 /// Pongs have to leave also while nothing else does.
@@ -109,7 +139,8 @@ async fn authenticate(
     message: &Message,
     address: IpAddr,
     id: ConnectionId,
-) -> Result<(Arc<Caller>, Box<RawValue>), Error> {
+    dialect: Dialect,
+) -> Result<(Arc<Caller>, Seat, Box<RawValue>), Error> {
     if message.method != super::operations::CONNECT {
         return Err(missing());
     }
@@ -118,14 +149,26 @@ async fn authenticate(
     if !theirs.contains(&PROTOCOL) {
         return Err(Error::new(Code::ProtocolMismatch, format!("the protocol spoken here is {PROTOCOL}")));
     }
+    let introduction = params.introduction()?;
     let secret = params.auth.token.into_secret();
     let credential = match params.auth.kind {
         CredentialKind::Jwt => Credential::Bearer(secret),
         CredentialKind::ApiKey => Credential::ApiKey(secret),
     };
     let caller = narrowed(shared.login(&credential, address).await?, params.scopes);
+    // Here a client cannot ask for scopes, so without any it could do nothing at all.
+    if dialect == Dialect::Envelope && caller.scopes.is_empty() {
+        return Err(Error::forbidden("the credential has no scope"));
+    }
+    let seat = shared.seat(id, &caller, introduction).ok_or_else(full)?;
     let hello = Connected::new(shared, &caller, id);
-    Ok((caller, to_raw_value(&hello).map_err(Error::internal)?))
+    Ok((caller, seat, to_raw_value(&hello).map_err(Error::internal)?))
+}
+
+impl Shared {
+    fn seat(&self, id: ConnectionId, caller: &Caller, introduction: Option<Introduction>) -> Option<Seat> {
+        self.peers.enter(id, caller, introduction, self.clock.now(), self.config.connections_per_credential_max)
+    }
 }
 
 /// The scopes of the credential, or those of them that were asked for.
@@ -137,13 +180,26 @@ fn narrowed(caller: Arc<Caller>, requested: Option<Scopes>) -> Arc<Caller> {
 }
 
 fn missing() -> Error {
-    Error::unauthorized("authenticate first: call auth.connect")
+    Error::unauthorized("authenticate first")
 }
 
-fn close_for(code: Code) -> Close {
-    match code {
-        Code::RateLimited => Close::RateLimited,
-        Code::ProtocolMismatch | Code::Parse | Code::InvalidRequest => Close::ProtocolError,
+fn full() -> Error {
+    Error::unavailable("too many connections of this credential").with_data(json!({ "reason": MAX_CONNECTIONS }))
+}
+
+const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
+const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
+
+fn close_for(error: &Error) -> Close {
+    let reason = error.data.as_ref().and_then(|data| data.get("reason")?.as_str());
+    match (reason, error.code) {
+        (Some(MAX_CONNECTIONS), _) => Close::TooManyConnections,
+        (Some(TOKEN_EXPIRED), _) => Close::Expired,
+        (_, Code::RateLimited) => Close::RateLimited,
+        (_, Code::ProtocolMismatch) => Close::ProtocolMismatch,
+        (_, Code::Parse | Code::InvalidRequest) => Close::ProtocolError,
+        (_, Code::Internal | Code::Unavailable | Code::Timeout) => Close::Internal,
+        (_, Code::Forbidden) => Close::InsufficientScope,
         _ => Close::AuthenticationFailed,
     }
 }

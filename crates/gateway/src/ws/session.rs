@@ -1,23 +1,34 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use orchestrator_rpc::{Call, Caller, Standing};
+use orchestrator_events::Follower;
+use orchestrator_rpc::{Call, Caller, Signal, Standing};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::calls::{Answer, Calls, Running};
+use super::close::Close;
 use super::connect::Ready;
 use super::dialect::Dialect;
-use super::socket::{Close, Received, Socket};
+use super::operations::Own;
+use super::peers::Seat;
+use super::socket::{Received, Socket};
 use super::subscriptions::{Connection, Subscriptions};
 use super::timers::{Tick, Timers};
-use crate::shared::{Shared, correlation};
+use crate::shared::{ConnectionId, Shared, correlation};
 
 /// Turns in a row before timers and writes get their chance, and other connections theirs.
 const TURNS_MAX: u32 = 64;
+
+/// A peer that is too fast is told so at most this often; each refusal has its own answer.
+const SLOW_DOWN_EVERY: Duration = Duration::from_secs(1);
+/// The bounds of the time after which a peer is told to come back, in milliseconds.
+const RECONNECT_MS: std::ops::Range<u64> = 500..5_000;
 
 /// An authenticated WebSocket. All of it, its calls included, is one task: an answer that is there at once costs no
 /// wake-up, and answers that are there together are one write.
@@ -30,11 +41,19 @@ pub(crate) struct Session {
     calls_running: usize,
     subscriptions: Subscriptions,
     revoked: BoxFuture<'static, ()>,
+    draining: BoxFuture<'static, ()>,
+    /// The peer was told to connect again elsewhere or later.
+    is_told: bool,
     stopping: BoxFuture<'static, ()>,
     is_stopping: bool,
     timers: Timers,
     pings_missed: u32,
+    heartbeats: u64,
+    /// When the peer may be told again that it is too fast.
+    slow_down_at: Option<Instant>,
     turns_left: u32,
+    seat: Seat,
+    id: ConnectionId,
     /// Tells running calls that nobody waits for them.
     _gone: DropGuard,
 }
@@ -64,6 +83,19 @@ impl Session {
         template.cancel = cancel.clone();
         template.traceparent = ready.traceparent;
         template.extensions.insert(connection.clone());
+        let (followed, peer) = (connection.clone(), ready.seat.peer.clone());
+        template.extensions.insert(Follower::new(
+            move |name, subscription| followed.follow(name, subscription),
+            move || peer.dialect.get().is_some_and(|dialect| dialect.follows_by_default()),
+        ));
+        template.extensions.insert(Own {
+            peer: ready.seat.peer.clone(),
+            clock: shared.clock.clone(),
+            heartbeat_interval: shared.config.ping_interval,
+        });
+        if let Some(dialect) = ready.dialect {
+            let _ = ready.seat.peer.dialect.set(dialect);
+        }
         Self {
             calls: Calls::new(shared.clone(), template),
             socket: ready.socket,
@@ -72,11 +104,17 @@ impl Session {
             calls_running: 0,
             subscriptions: Subscriptions::new(connection),
             revoked,
+            draining: shared.phase.draining.clone().cancelled_owned().boxed(),
+            is_told: false,
             stopping: shared.phase.stopping.clone().cancelled_owned().boxed(),
             is_stopping: false,
             timers,
             pings_missed: 0,
+            heartbeats: 0,
+            slow_down_at: None,
             turns_left: TURNS_MAX,
+            seat: ready.seat,
+            id: ready.id,
             _gone: cancel.drop_guard(),
             shared,
         }
@@ -84,10 +122,11 @@ impl Session {
 
     pub(crate) async fn run(mut self) {
         let end = poll_fn(|cx| self.poll(cx)).await;
+        let dialect = self.dialect;
         let socket = self.into_socket();
         match end {
             End::Gone => socket.leave().await,
-            End::Close(close) => socket.close(close).await,
+            End::Close(close) => socket.close(close, dialect).await,
         }
     }
 
@@ -162,7 +201,10 @@ impl Session {
                 self.shared.counters.events_dropped.add(usize::try_from(gap.count).unwrap_or(usize::MAX));
             }
             let dialect = self.dialect.unwrap_or(Dialect::JsonRpc);
-            Ok(self.socket.push(dialect.encode_event(&notice.told(&notice.payload())))?)
+            if let Some(text) = dialect.encode_event(&notice.told(&notice.payload()), &*self.shared.clock) {
+                self.socket.push(text)?;
+            }
+            Ok(())
         })
     }
 
@@ -173,6 +215,14 @@ impl Session {
             return Poll::Ready(End::Gone);
         }
         if was_crowded && !self.socket.is_crowded() {
+            cx.waker().wake_by_ref();
+        }
+        if !self.is_told && self.draining.poll_unpin(cx).is_ready() {
+            self.is_told = true;
+            let reason = "the daemon is stopping".to_owned();
+            if let Err(close) = self.tell(&Signal::Reconnect { reason, delay: reconnect_delay(self.id) }) {
+                return Poll::Ready(close.into());
+            }
             cx.waker().wake_by_ref();
         }
         if !self.is_stopping && self.stopping.poll_unpin(cx).is_ready() {
@@ -203,14 +253,25 @@ impl Session {
             }
             Tick::Ping => {
                 self.pings_missed += 1;
+                self.heartbeats += 1;
+                self.socket.forgive_pings();
                 self.socket.push_ping();
+                self.tell(&Signal::Heartbeat { time: self.shared.clock.now(), seq: self.heartbeats })?;
             }
         }
         Ok(())
     }
 
+    /// Says something about the connection itself, to a peer whose dialect is known and has a form for it.
+    fn tell(&mut self, signal: &Signal) -> Result<(), Close> {
+        let text = self.dialect.and_then(|dialect| dialect.encode_signal(signal, &*self.shared.clock));
+        text.map_or(Ok(()), |text| self.socket.push(text))
+    }
+
     fn received(&mut self, received: Received, cx: &mut Context<'_>) -> Result<(), End> {
-        self.pings_missed = 0;
+        if matches!(received, Received::Text(_)) || !self.dialect.is_some_and(Dialect::wants_heartbeats) {
+            self.pings_missed = 0;
+        }
         match received {
             Received::Text(text) => self.frame(&text, cx),
             Received::Sign => Ok(()),
@@ -224,7 +285,9 @@ impl Session {
             self.socket.push(Dialect::refusal())?;
             return Err(Close::NotADialect.into());
         };
-        self.dialect = Some(dialect);
+        if self.dialect.replace(dialect).is_none() {
+            let _ = self.seat.peer.dialect.set(dialect);
+        }
         let (mut answer, calls) = self.calls.start(dialect, text);
         self.calls_running += calls;
         match answer.poll_unpin(cx) {
@@ -241,12 +304,19 @@ impl Session {
         if let Some(text) = answer.text {
             self.socket.push(text)?;
         }
+        if let Some(signal) = answer.limited
+            && self.slow_down_at.is_none_or(|at| at <= Instant::now())
+        {
+            self.slow_down_at = Some(Instant::now() + SLOW_DOWN_EVERY);
+            self.tell(&signal)?;
+        }
         self.subscriptions.begin_fresh();
         Ok(())
     }
 
     fn is_busy(&self) -> bool {
-        self.calls_running >= self.shared.config.calls_in_flight_max
+        let in_order = self.dialect.is_some_and(Dialect::is_in_order);
+        self.calls_running >= if in_order { 1 } else { self.shared.config.calls_in_flight_max }
     }
 }
 
@@ -258,4 +328,11 @@ fn revoked(caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
             std::future::pending().await
         }
     }
+}
+
+/// Different for each connection, so that a restart is not followed by all of them at once.
+fn reconnect_delay(id: ConnectionId) -> Duration {
+    // The low bits of such an id are random.
+    let random = id.uuid().as_u128() as u64;
+    Duration::from_millis(RECONNECT_MS.start + random % (RECONNECT_MS.end - RECONNECT_MS.start))
 }

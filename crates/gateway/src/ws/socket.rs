@@ -10,10 +10,11 @@ use futures::{Sink, SinkExt, Stream as _};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
+use super::close::Close;
+use super::dialect::Dialect;
 use crate::Counters;
 use crate::shared::Shared;
 use crate::stream::{Metered, Stream};
@@ -29,49 +30,10 @@ const UNKNOWN_BYTES_MAX: usize = 64 << 10;
 /// For what is queued, the close frame and the peer's last words.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a WebSocket is closed; the codes are RFC 6455's and, from 4000, this protocol's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Close {
-    GoingAway,
-    HeartbeatMissed,
-    NotADialect,
-    BinaryFrame,
-    NotUtf8,
-    TooLarge,
-    ProtocolError,
-    SlowReader,
-    AuthenticationFailed,
-    Revoked,
-    AuthenticationTimeout,
-    Expired,
-    RateLimited,
-}
-
-impl Close {
-    fn frame(self) -> CloseFrame {
-        let (code, reason) = match self {
-            Self::GoingAway => (1001, "the daemon is stopping"),
-            Self::HeartbeatMissed => (1001, "no answer to pings"),
-            Self::NotADialect => (1002, "the first frame is not JSON-RPC 2.0"),
-            Self::ProtocolError => (1002, "not a WebSocket frame"),
-            Self::BinaryFrame => (1003, "text frames only"),
-            Self::NotUtf8 => (1007, "a text frame must be UTF-8"),
-            Self::TooLarge => (1009, "the message is too large"),
-            Self::SlowReader => (1013, "answers are not read fast enough; resume with afterSeq"),
-            Self::AuthenticationFailed => (4001, "authentication failed"),
-            Self::Revoked => (4001, "the credential was revoked"),
-            Self::AuthenticationTimeout => (4002, "authentication took too long"),
-            Self::Expired => (4003, "the credential expired"),
-            Self::RateLimited => (4004, "too many attempts"),
-        };
-        CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) }
-    }
-}
-
 /// What came in, after control frames were dealt with.
 pub(crate) enum Received {
     Text(Utf8Bytes),
-    /// A ping or pong: the peer is alive.
+    /// A ping or pong: the peer's library is alive.
     Sign,
     /// The peer is gone, or said goodbye.
     Gone,
@@ -85,6 +47,9 @@ pub(crate) struct Socket {
     queue: VecDeque<Message>,
     queued_bytes: usize,
     queue_bytes_max: usize,
+    /// Pings and pongs that may still come in this interval.
+    control_left: u32,
+    control_max: u32,
     is_flushed: bool,
     counters: Arc<Counters>,
 }
@@ -108,6 +73,8 @@ impl Socket {
             queue: VecDeque::new(),
             queued_bytes: 0,
             queue_bytes_max: shared.config.send_queue_bytes_max,
+            control_left: shared.config.control_frames_max,
+            control_max: shared.config.control_frames_max,
             is_flushed: true,
             counters: shared.counters.clone(),
         }
@@ -127,14 +94,30 @@ impl Socket {
             }
             Some(Ok(Message::Ping(_))) => {
                 self.is_flushed = false;
-                Received::Sign
+                self.control_frame()
             }
-            Some(Ok(Message::Pong(_) | Message::Frame(_))) => Received::Sign,
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => self.control_frame(),
             Some(Ok(Message::Binary(_))) => Received::Fault(Close::BinaryFrame),
             Some(Ok(Message::Close(_))) | None => Received::Gone,
             Some(Err(error)) => fault(&error),
         };
         Poll::Ready(received)
+    }
+
+    /// Each ping costs an answer, and none of the limits of calls counts it.
+    fn control_frame(&mut self) -> Received {
+        match self.control_left.checked_sub(1) {
+            Some(left) => {
+                self.control_left = left;
+                Received::Sign
+            }
+            None => Received::Fault(Close::PingFlood),
+        }
+    }
+
+    /// A new interval: the peer may ping again.
+    pub(crate) fn forgive_pings(&mut self) {
+        self.control_left = self.control_max;
     }
 
     /// Queues a text; an error means that the reader is too slow.
@@ -189,16 +172,16 @@ impl Socket {
     }
 
     /// Sends what is queued and the reason, and waits a little for the peer to close.
-    pub(crate) async fn close(mut self, close: Close) {
-        let _ = timeout(CLOSE_TIMEOUT, self.say_goodbye(close)).await;
+    pub(crate) async fn close(mut self, close: Close, dialect: Option<Dialect>) {
+        let _ = timeout(CLOSE_TIMEOUT, self.say_goodbye(close, dialect)).await;
     }
 
-    async fn say_goodbye(&mut self, close: Close) -> Result<(), tungstenite::Error> {
+    async fn say_goodbye(&mut self, close: Close, dialect: Option<Dialect>) -> Result<(), tungstenite::Error> {
         if close == Close::SlowReader {
             self.queue.clear();
         }
         std::future::poll_fn(|cx| self.poll_write(cx)).await?;
-        self.ws.close(Some(close.frame())).await?;
+        self.ws.close(Some(close.frame(dialect))).await?;
         self.linger().await
     }
 

@@ -11,6 +11,8 @@ use orchestrator_vocab::{Id, Kind};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::sync::CancellationToken;
 
+use super::topics::Topics;
+
 /// Between two attempts to read a log that fails.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -30,19 +32,33 @@ struct Inner {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
-    stops: HashMap<Arc<str>, CancellationToken>,
+    open: HashMap<Arc<str>, Entry>,
     /// Made by a call that is not answered yet.
     fresh: Vec<Fresh>,
 }
 
-#[derive(Debug)]
+struct Entry {
+    stop: CancellationToken,
+    /// Its patterns, if they can be changed.
+    topics: Option<Topics>,
+}
+
 struct Fresh {
     id: Arc<str>,
-    subscription: Subscription,
+    deliveries: BoxStream<'static, Delivery>,
     stop: CancellationToken,
 }
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("open", &self.open.len()).finish_non_exhaustive()
+    }
+}
+
+/// A subscription of this id is open.
+pub(crate) struct Taken;
 
 impl Connection {
     pub(crate) fn new(subscriptions_max: usize) -> Self {
@@ -50,25 +66,52 @@ impl Connection {
     }
 
     pub(crate) fn check_room(&self) -> Result<(), Error> {
-        if self.state().stops.len() < self.0.subscriptions_max {
+        if self.state().open.len() < self.0.subscriptions_max {
             return Ok(());
         }
         Err(Error::conflict(format!("a connection may have {} subscriptions", self.0.subscriptions_max)))
     }
 
-    pub(crate) fn subscribe(&self, subscription: Subscription) -> Result<String, Error> {
-        self.check_room()?;
-        let id: Arc<str> = Id::<SubscriptionKind>::new().to_string().into();
-        let stop = CancellationToken::new();
+    /// An id nothing has yet.
+    pub(crate) fn fresh_id() -> Arc<str> {
+        Id::<SubscriptionKind>::new().to_string().into()
+    }
+
+    /// Opens a subscription. Check for room first.
+    pub(crate) fn subscribe(
+        &self,
+        id: Arc<str>,
+        topics: Option<Topics>,
+        deliveries: BoxStream<'static, Delivery>,
+    ) -> Result<(), Taken> {
         let mut state = self.state();
-        state.stops.insert(id.clone(), stop.clone());
-        state.fresh.push(Fresh { id: id.clone(), subscription, stop });
-        Ok(id.to_string())
+        if state.open.contains_key(&id) {
+            return Err(Taken);
+        }
+        let stop = CancellationToken::new();
+        state.open.insert(id.clone(), Entry { stop: stop.clone(), topics });
+        state.fresh.push(Fresh { id, deliveries, stop });
+        Ok(())
+    }
+
+    /// Opens one for an operation that made something worth following; if it is open, it goes on as it is.
+    pub(crate) fn follow(&self, id: &str, subscription: Subscription) -> Result<(), Error> {
+        self.check_room()?;
+        let deliveries = stream::unfold(subscription, |mut subscription| async move {
+            Some((next(&mut subscription).await, subscription))
+        });
+        let _ = self.subscribe(id.into(), None, deliveries.boxed());
+        Ok(())
+    }
+
+    /// The patterns of a subscription; `None` if it is not open.
+    pub(crate) fn topics(&self, id: &str) -> Option<Option<Topics>> {
+        self.state().open.get(id).map(|entry| entry.topics.clone())
     }
 
     pub(crate) fn unsubscribe(&self, id: &str) -> Result<(), Error> {
-        let stop = self.state().stops.remove(id);
-        stop.map(|stop| stop.cancel()).ok_or_else(|| Error::not_found(format!("no subscription {id}")))
+        let entry = self.state().open.remove(id);
+        entry.map(|entry| entry.stop.cancel()).ok_or_else(|| Error::not_found(format!("no subscription {id}")))
     }
 
     fn take_fresh(&self) -> Vec<Fresh> {
@@ -100,11 +143,8 @@ impl Subscriptions {
     /// Lets what calls have subscribed to begin. Called once their answers are queued, so that no event overtakes the id
     /// it is sent under.
     pub(crate) fn begin_fresh(&mut self) {
-        for Fresh { id, subscription, stop } in self.connection.take_fresh() {
-            let notices = stream::unfold(subscription, move |mut subscription| {
-                let id = id.clone();
-                async move { Some((next(&mut subscription, id).await, subscription)) }
-            });
+        for Fresh { id, deliveries, stop } in self.connection.take_fresh() {
+            let notices = deliveries.map(move |delivery| Notice { subscription: id.clone(), delivery });
             self.all.push(notices.take_until(stop.cancelled_owned()).boxed());
         }
     }
@@ -120,10 +160,11 @@ impl Subscriptions {
     }
 }
 
-async fn next(subscription: &mut Subscription, id: Arc<str>) -> Notice {
+/// The next thing, however long the log cannot be read.
+pub(crate) async fn next(subscription: &mut Subscription) -> Delivery {
     loop {
         match subscription.next().await {
-            Ok(delivery) => return Notice { subscription: id, delivery },
+            Ok(delivery) => return delivery,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a subscription cannot read the log");
                 tokio::time::sleep(RETRY).await;

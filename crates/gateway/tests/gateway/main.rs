@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps a test fails like a test")]
 
+mod dialects;
 mod drain;
 mod events;
 mod http;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use orchestrator_events::{Hub, MemoryLog, NewEvent};
-use orchestrator_gateway::{Builder, Config, Gateway, Summary, operations};
-use orchestrator_rpc::{Authenticator, Call, Caller, Credential, Dispatcher, Error, Operation, Scope, Standing, Table};
+use orchestrator_gateway::{Builder, Config, Gateway, Peers, Summary, operations};
+use orchestrator_rpc::{
+    Authenticator, Call, Caller, Credential, Dispatcher, Error, Operation, Scope, Scopes, Standing, Table,
+};
 use orchestrator_vocab::{Actor, OrgId, SystemClock, Timestamp};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
@@ -56,11 +58,16 @@ impl Server {
         let hub = Hub::new(log.clone());
         let (gate, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let standing = watch::channel(Standing::Good).0;
-        let table = things(&gate, &waiting).merge(operations(hub.clone())).with_discovery(Arc::new(SystemClock));
+        let peers = Peers::default();
+        let own = operations(hub.clone(), peers.clone());
+        let table = things(&gate, &waiting).merge(own).with_discovery(Arc::new(SystemClock));
         let dispatcher = Dispatcher::new(table).unwrap();
         let table = dispatcher.table().clone();
         let door = Arc::new(Door { standing: standing.clone() });
-        let builder = Gateway::builder(table, BoxCloneSyncService::new(dispatcher), door).config(config);
+        let builder = Gateway::builder(table, BoxCloneSyncService::new(dispatcher), door)
+            .config(config)
+            .peers(peers)
+            .events(["thing.created"]);
         let gateway = more(builder).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -216,10 +223,11 @@ struct Door {
 impl Authenticator for Door {
     async fn authenticate(&self, credential: &Credential) -> Result<Caller, Error> {
         let (Credential::Bearer(secret) | Credential::ApiKey(secret)) = credential;
-        let scopes = match secret.expose_secret() {
-            "good" | "expired" | "stranger" => Scope::Admin,
-            "reader" => Scope::Read,
-            "teams" => Scope::Teams,
+        let scopes: Scopes = match secret.expose_secret() {
+            "good" | "expired" | "stranger" => Scope::Admin.into(),
+            "reader" => Scope::Read.into(),
+            "teams" => Scope::Teams.into(),
+            "nothing" => Scopes::NONE,
             "panic" => panic!("planted"),
             secret => return Err(Error::unauthorized(format!("{secret} is not known"))),
         };

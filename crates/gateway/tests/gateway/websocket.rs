@@ -58,7 +58,7 @@ async fn a_first_frame_that_does_not_authenticate_ends_the_connection() {
         (connect("good", &json!({ "minProtocol": 3, "maxProtocol": 4 })), "PROTOCOL_MISMATCH", 1002),
         (other.clone(), "UNAUTHORIZED", 4001),
         (json!([connect("good", &json!({}))]), "UNAUTHORIZED", 4001),
-        (json!({ "type": "req", "id": "1", "method": "auth.connect" }), "INVALID_REQUEST", 1002),
+        (json!("hello"), "INVALID_REQUEST", 1002),
         (json!({ "jsonrpc": "1.0", "id": 1 }), "INVALID_REQUEST", 1002),
     ] {
         let mut client = server.websocket(None).await.unwrap();
@@ -182,8 +182,8 @@ async fn bad_text_binary_and_unmasked_frames_are_refused() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_is_answered_and_hurts_nobody() {
-    let server = Server::start().await;
+async fn a_flood_of_pings_ends_a_connection_and_hurts_no_other() {
+    let server = Server::configured(Config { control_frames_max: 5_000, ..Config::default() }).await;
     let mut client = server.signed_in().await;
     let mut other = server.signed_in().await;
     for _ in 0..5_000 {
@@ -193,6 +193,19 @@ async fn a_flood_of_pings_is_answered_and_hurts_nobody() {
     assert_eq!(ask(&mut other, "thing.get", json!({ "thingId": "t" })).await["result"]["thingId"], "t");
     assert!(patiently(client.next()).await.unwrap().unwrap().is_pong());
     assert_eq!(ask(&mut client, "thing.get", json!({ "thingId": "t" })).await["result"]["thingId"], "t");
+    client.send(Message::Ping("one too many".into())).await.unwrap();
+    assert_eq!(closed(&mut client).await, 4004);
+    assert_eq!(ask(&mut other, "thing.get", json!({ "thingId": "t" })).await["result"]["thingId"], "t");
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_ping_much_either() {
+    let server = Server::configured(Config { control_frames_max: 3, ..Config::default() }).await;
+    let mut client = server.websocket(None).await.unwrap();
+    for _ in 0..4 {
+        client.send(Message::Ping("x".into())).await.unwrap();
+    }
+    assert_eq!(closed(&mut client).await, 4004);
 }
 
 #[tokio::test]
