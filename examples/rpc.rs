@@ -1,11 +1,12 @@
-//! A table of two operations, called without any socket: JSON-RPC text in, JSON-RPC text out.
+//! A table of two operations, called without any socket in each of the four dialects: text in, text out.
 
 use std::sync::{Arc, Mutex};
 
 use orchestrator_rpc::{
-    Call, Caller, Dispatcher, Error, Frame, Incoming, NoParams, Operation, Reply, Scope, Table, jsonrpc,
+    Call, Caller, Dispatcher, Error, Frame, Incoming, NoParams, Operation, Reply, Scope, Table, envelope, jsonrpc,
+    simple, v2,
 };
-use orchestrator_vocab::{OrgId, SystemClock};
+use orchestrator_vocab::{Clock as _, OrgId, SystemClock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,15 +54,27 @@ fn operations(notes: &Notes) -> Table {
         .with(Operation::new("note.list", Scope::Read, "Shows the notes", list).read_only())
 }
 
-async fn answer(dispatcher: &Dispatcher, scope: Scope, text: &str) -> Option<String> {
-    let message = match jsonrpc::decode(text.as_bytes()) {
+/// How a dialect is read and written.
+struct Codec {
+    decode: fn(&[u8]) -> Frame,
+    encode: fn(&Reply) -> String,
+}
+
+const JSON_RPC: Codec = Codec { decode: jsonrpc::decode, encode: jsonrpc::encode_reply };
+const V2: Codec = Codec { decode: v2::decode, encode: v2::encode_reply };
+const SIMPLE: Codec = Codec { decode: simple::decode, encode: simple::encode_reply };
+const ENVELOPE: Codec =
+    Codec { decode: envelope::decode, encode: |reply| envelope::encode_reply(reply, SystemClock.now()) };
+
+async fn answer(dispatcher: &Dispatcher, scope: Scope, codec: &Codec, text: &str) -> Option<String> {
+    let message = match (codec.decode)(text.as_bytes()) {
         Frame::Single(Incoming::Message(message)) => message,
-        Frame::Single(Incoming::Refused(reply)) => return Some(jsonrpc::encode_reply(&reply)),
+        Frame::Single(Incoming::Refused(reply)) => return Some((codec.encode)(&reply)),
         Frame::Batch(_) => return None, // a server answers each; see the gateway
     };
     let call = Call::new(Caller::new(OrgId::LOCAL, "alice", scope), "example");
     let outcome = dispatcher.dispatch(call, &message.method, message.params.as_deref()).await;
-    Some(jsonrpc::encode_reply(&Reply { id: message.id?, outcome }))
+    Some((codec.encode)(&Reply { id: message.id?, outcome }))
 }
 
 #[tokio::main]
@@ -82,17 +95,21 @@ async fn main() -> anyhow::Result<()> {
     let typo = r#"{"jsonrpc":"2.0","id":2,"method":"note.add","params":{"text":"feed the cat","priority":"hgh"}}"#;
     let twice = r#"{"jsonrpc":"2.0","id":3,"method":"note.add","params":{"text":"a","text":"b"}}"#;
     let list = r#"{"jsonrpc":"2.0","id":"last","method":"note.list"}"#;
+    let enveloped = r#"{"type":"call","id":"01890a5d-ac96-774b-bcce-b302099a8057","timestamp":"2026-01-31T12:00:00Z","payload":{"method":"note.list"}}"#;
     let calls = [
-        (Scope::Write, add),
-        (Scope::Write, typo),
-        (Scope::Write, twice),
-        (Scope::Read, add),
-        (Scope::Read, list),
-        (Scope::Read, "{"),
+        (Scope::Write, &JSON_RPC, add),
+        (Scope::Write, &JSON_RPC, typo),
+        (Scope::Write, &JSON_RPC, twice),
+        (Scope::Read, &JSON_RPC, add),
+        (Scope::Read, &JSON_RPC, list),
+        (Scope::Read, &JSON_RPC, "{"),
+        (Scope::Read, &ENVELOPE, enveloped),
+        (Scope::Read, &V2, r#"{"type":"req","id":"1","method":"note.list"}"#),
+        (Scope::Read, &SIMPLE, r#"{"type":"ping"}"#),
     ];
-    for (scope, text) in calls {
+    for (scope, codec, text) in calls {
         println!("\n{scope} > {text}");
-        println!("< {}", answer(&dispatcher, scope, text).await.unwrap_or_default());
+        println!("< {}", answer(&dispatcher, scope, codec, text).await.unwrap_or_default());
     }
     Ok(())
 }

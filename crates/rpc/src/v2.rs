@@ -147,3 +147,63 @@ fn code(code: Code) -> &'static str {
         | Code::ProtocolMismatch => code.name(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::parse_json;
+
+    #[test]
+    fn what_is_no_request_is_refused_to_the_id_that_can_be_told() {
+        for (frame, id, message) in [
+            ("[]", "null", "a message is an object"),
+            (r#"{"type":"res","id":"1","method":"m"}"#, "\"1\"", "`type` is \"req\""),
+            (r#"{"type":"req","id":7,"method":"m"}"#, "null", "`id` is a string"),
+            (r#"{"type":"req","id":"1"}"#, "\"1\"", "`method` is a string"),
+            (r#"{"type":"req","id":"1","method":"m","params":[]}"#, "\"1\"", "`params` is an object"),
+            (r#"{"type":"req","id":"1","method":"m","more":1}"#, "\"1\"", "unknown member `more`"),
+            (r#"{"type":"req","id":"1","method":"m","method":"n"}"#, "\"1\"", "`method` is given twice"),
+        ] {
+            let Frame::Single(Incoming::Refused(reply)) = decode(frame.as_bytes()) else { panic!("{frame}") };
+            assert_eq!((reply.id.as_str(), reply.outcome.unwrap_err().message.as_str()), (id, message), "{frame}");
+        }
+    }
+
+    #[test]
+    fn errors_keep_what_the_ten_codes_leave_out() {
+        let refused = |error: Error| {
+            let text = encode_reply(&Reply { id: RequestId::null(), outcome: Err(error) });
+            serde_json::from_str::<Value>(&text).unwrap()["error"].clone()
+        };
+        let error = refused(Error::invalid_field("limit", "too large"));
+        let details = json!({ "code": "INVALID_PARAMS", "field": "limit" });
+        let message = "`limit`: too large";
+        let expected = json!({ "code": "INVALID_REQUEST", "message": message, "details": details, "retryable": false });
+        assert_eq!(error, expected);
+        let error = refused(Error::rate_limited(Duration::from_millis(5)));
+        assert_eq!((&error["retryable"], &error["retryAfterMs"]), (&json!(true), &json!(5)));
+        let error = refused(Error::internal(std::io::Error::other("secret")).with_data(json!("secret")));
+        assert!(error["code"] == "INTERNAL" && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn events_have_a_number_and_a_subscription_if_there_are_any() {
+        let payload = parse_json(b"{}").unwrap();
+        let own = Tell::of_server("health.heartbeat", &payload);
+        assert_eq!(encode_event(&own), r#"{"type":"event","event":"health.heartbeat","payload":{}}"#);
+        let told = Tell { seq: Some(2), subscription: Some("s"), ..own };
+        assert!(encode_event(&told).ends_with(r#""payload":{},"seq":2,"subscriptionId":"s"}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            decode(&bytes);
+        }
+    }
+}

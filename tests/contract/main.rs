@@ -1,19 +1,22 @@
-//! What every operation promises, asked through both faces of the running binary: made from what it says about itself.
+//! What every operation promises, asked through all faces of the running binary: made from what it says about itself.
+
+mod faces;
 
 use std::collections::HashMap;
 
 use anyhow::Context as _;
 use orchestrator_rpc::contract::{Case, Kind, described};
-use orchestrator_rpc::{Code, Error, Scopes};
-use orchestrator_testkit::{Daemon, Http, Organisation, Socket, shell};
+use orchestrator_rpc::{Code, Scopes};
+use orchestrator_testkit::{Daemon, Http, Organisation, shell};
 use serde_json::{Value, json};
 
-/// One daemon, asked over the WebSocket and over `POST /rpc`.
+use faces::{Face, Refused};
+
+/// One daemon, asked over `POST /rpc` and in the dialects of the WebSocket that can call any operation.
 struct Subject {
     daemon: Daemon,
     operations: Vec<Value>,
-    tokens: HashMap<String, String>,
-    sockets: HashMap<String, Socket>,
+    faces: HashMap<String, Vec<Face>>,
 }
 
 impl Subject {
@@ -29,7 +32,7 @@ impl Subject {
         for operation in listed {
             operations.push(admin.call("rpc.describe", json!({"method": operation["name"]})).await?);
         }
-        Ok(Self { daemon, operations, tokens: HashMap::new(), sockets: HashMap::new() })
+        Ok(Self { daemon, operations, faces: HashMap::new() })
     }
 
     fn cases(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<Case> {
@@ -37,36 +40,24 @@ impl Subject {
         cases.filter(|case| wanted(&case.kind)).collect()
     }
 
-    async fn token(&mut self, scopes: Scopes) -> String {
+    async fn faces(&mut self, scopes: Scopes) -> &mut Vec<Face> {
         let scopes = scopes.to_string();
-        if !self.tokens.contains_key(&scopes) {
+        if !self.faces.contains_key(&scopes) {
             let token = self.daemon.token(&scopes).await;
-            self.tokens.insert(scopes.clone(), token);
+            self.faces.insert(scopes.clone(), Face::all(&self.daemon, &token).await);
         }
-        self.tokens[&scopes].clone()
-    }
-
-    /// The answers of the WebSocket and of HTTP.
-    async fn ask(&mut self, case: &Case) -> [Result<Value, Error>; 2] {
-        let token = self.token(case.scopes).await;
-        let key = case.scopes.to_string();
-        if !self.sockets.contains_key(&key) {
-            self.sockets.insert(key.clone(), self.daemon.socket(&token).await);
-        }
-        let socket = self.sockets.get_mut(&key).expect("it was put there");
-        let over_socket = socket.call(&case.operation, case.params.clone()).await;
-        let http = self.daemon.http().with_token(&token);
-        [over_socket, http.call(&case.operation, case.params.clone()).await]
+        self.faces.get_mut(&scopes).expect("they were put there")
     }
 
     /// Every case of these kinds must be refused as it says.
     async fn check(&mut self, wanted: impl Fn(&Kind) -> bool) {
         let mut wrong = Vec::new();
         for case in self.cases(wanted) {
-            for (face, answer) in ["WebSocket", "HTTP"].into_iter().zip(self.ask(&case).await) {
-                let given = answer.as_ref().err().map(|error| (error.code, error.field.clone()));
-                if given != Some((case.expected, case.field.clone())) {
-                    wrong.push(format!("{} over {face}: {} answered {answer:?}", case.name(), case.params));
+            for face in self.faces(case.scopes).await {
+                let answer = face.call(&case.operation, &case.params).await;
+                let given = answer.as_ref().err().map(|error| (error.code.as_str(), error.field.clone()));
+                if given != Some((case.expected.name(), case.field.clone())) {
+                    wrong.push(format!("{} over {}: {} answered {answer:?}", case.name(), face.name(), case.params));
                 }
             }
         }
@@ -95,15 +86,14 @@ async fn all_scopes_but_the_one_that_is_needed_are_not_enough() -> anyhow::Resul
 #[tokio::test]
 async fn every_operation_that_is_listed_is_there() -> anyhow::Result<()> {
     let mut subject = Subject::start().await?;
-    let mut admin = subject.daemon.admin().await;
-    let (http, open) = (subject.daemon.admin_http(), subject.daemon.http());
+    let mut faces = Face::all(&subject.daemon, subject.daemon.admin_token()).await;
+    let open = subject.daemon.http();
+    let missing = [Code::UnknownMethod, Code::Internal, Code::Forbidden, Code::Unauthorized].map(Code::name);
     for case in subject.cases(|kind| *kind == Kind::MissingScope) {
-        let over_socket = admin.call(&case.operation, case.params.clone()).await;
-        let over_http = http.call(&case.operation, case.params.clone()).await;
-        for answer in [over_socket, over_http] {
-            let code = answer.err().map(|error| error.code);
-            let missing = [Code::UnknownMethod, Code::Internal, Code::Forbidden, Code::Unauthorized];
-            assert!(code.is_none_or(|code| !missing.contains(&code)), "{} answered {code:?}", case.operation);
+        for face in &mut faces {
+            let code = face.call(&case.operation, &case.params).await.err().map(|error| error.code);
+            let is_there = code.as_deref().is_none_or(|code| !missing.contains(&code));
+            assert!(is_there, "{} over {} answered {code:?}", case.operation, face.name());
         }
     }
     for operation in std::mem::take(&mut subject.operations) {
@@ -125,7 +115,7 @@ async fn what_another_organisation_has_answers_byte_for_byte_like_what_does_not_
     let again = subject.daemon.kill().await.config(json!({"agents": {"their-program": program}}));
     subject.daemon = again.start().await?;
     let theirs = Theirs::make(&other, &subject.daemon).await;
-    let (http, mut socket) = (subject.daemon.admin_http(), subject.daemon.admin().await);
+    let mut faces = Face::all(&subject.daemon, subject.daemon.admin_token()).await;
     let mut checked = 0;
     for case in subject.cases(|kind| matches!(kind, Kind::ForeignOrganisation(_))) {
         let Kind::ForeignOrganisation(parameter) = &case.kind else { continue };
@@ -137,18 +127,18 @@ async fn what_another_organisation_has_answers_byte_for_byte_like_what_does_not_
         let unknown = if sample.len() < 20 { "no-such-thing-at-all" } else { sample }.to_owned();
         let with_unknown = case.with_id(&unknown).context("a case with an id")?;
         let with_foreign = case.with_id(foreign).context("a case with an id")?;
-        let id_of = |text: &str, id: &str| text.replace(id, "ID");
-        let body = |params: &Value| json!({"jsonrpc": "2.0", "id": 1, "method": case.operation, "params": params});
-        let (first, second) =
-            (http.post("/rpc", &body(&with_unknown)).await, http.post("/rpc", &body(&with_foreign)).await);
-        assert_eq!(first.json()["error"]["code"], case.expected.json_rpc(), "{}: {}", case.name(), first.body);
-        assert_eq!(id_of(&first.body, &unknown), id_of(&second.body, foreign), "{} over HTTP", case.name());
-        let over_socket = async |socket: &mut Socket, params: Value, id: &str| {
-            let error = socket.call(&case.operation, params).await.expect_err("it is refused");
-            id_of(&serde_json::to_string(&error).expect("errors are JSON"), id)
-        };
-        let first = over_socket(&mut socket, with_unknown, &unknown).await;
-        assert_eq!(first, over_socket(&mut socket, with_foreign, foreign).await, "{} over the WebSocket", case.name());
+        for face in &mut faces {
+            let Err(first) = face.call(&case.operation, &with_unknown).await else {
+                panic!("{} is answered", case.name())
+            };
+            let Err(second) = face.call(&case.operation, &with_foreign).await else {
+                panic!("{} is answered", case.name())
+            };
+            let without = |refused: &Refused, id: &str| refused.whole.replace(id, "ID");
+            assert_eq!(first.code, case.expected.name(), "{} over {}: {first:?}", case.name(), face.name());
+            let (first, second) = (without(&first, &unknown), without(&second, foreign));
+            assert_eq!(first, second, "{} over {}", case.name(), face.name());
+        }
         checked += 1;
     }
     assert!(checked > 15, "only {checked} operations are about one thing");
