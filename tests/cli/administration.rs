@@ -110,3 +110,36 @@ async fn everything_else_is_reachable() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_refresh_token_lives_in_a_file_and_keys_are_rotated() -> anyhow::Result<()> {
+    let daemon = daemon().await?;
+    let cli = Cli::of(&daemon);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("refresh").display().to_string();
+    let first = cli.run(&["token", "issue", "eve", "--scope", "read", "--refresh", &file]).await.ok();
+    let secret = std::fs::read_to_string(&file)?;
+    assert!(secret.starts_with("orr_") && !first.contains(secret.trim()));
+    // No other credential is at hand.
+    let nobody = Cli::at(folder.path()).env("ORCHESTRATOR_URL", daemon.url());
+    let second = nobody.run(&["token", "refresh", &file]).await.ok();
+    assert!(second != first && second.starts_with("eyJ"), "{second}");
+    assert_ne!(std::fs::read_to_string(&file)?, secret);
+    assert_eq!(nobody.clone().env("ORCHESTRATOR_TOKEN", &second).run(&["task", "list"]).await.ok(), "no tasks");
+    let family = cli.run(&["token", "list"]).await.ok();
+    let family = family.split_whitespace().find(|word| word.starts_with("fam_")).expect("a family").to_owned();
+
+    let key = cli.run(&["token", "keys", "-q"]).await.ok();
+    cli.run(&["token", "retire", &key]).await.failed(1, "rotate before");
+    let next = cli.run(&["token", "rotate", "-q"]).await.ok();
+    cli.run(&["token", "retire", &key]).await.ok();
+    let keys = cli.run(&["token", "keys"]).await.ok();
+    assert!(keys.contains(&next) && keys.contains("retired"), "{keys}");
+    nobody.clone().env("ORCHESTRATOR_TOKEN", &second).run(&["task", "list"]).await.failed(4, "credential");
+    let third = nobody.run(&["token", "refresh", &file]).await.ok();
+    cli.run(&["token", "update", &family, "--scope", "write"]).await.ok();
+    cli.run(&["token", "revoke", &family]).await.ok();
+    nobody.clone().env("ORCHESTRATOR_TOKEN", &third).run(&["task", "list"]).await.failed(4, "credential");
+    nobody.run(&["token", "refresh", &file]).await.failed(4, "");
+    Ok(())
+}

@@ -5,13 +5,15 @@ use orchestrator_testkit::{Builder, Daemon, Http, Reply, Socket};
 use serde_json::{Value, json};
 
 use crate::still_ready;
-use crate::tokens::{SECRET, claims, claims_with, now_seconds, signed, token, with_trailing_bits};
+use crate::tokens::{
+    Forger, SECRET, claims, claims_with, now_seconds, pem, public_key, signed, signed_with_seed, with_trailing_bits,
+};
 
 fn with_secret(secret: &str) -> Builder {
     Daemon::builder().env("DAEMON_JWT_SECRET", secret).without_rate_limits()
 }
 
-async fn ping(http: &Http, credential: &str) -> Reply {
+pub(crate) async fn ping(http: &Http, credential: &str) -> Reply {
     let bearer = format!("Bearer {credential}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     http.send(Method::POST, "/rpc", &headers, r#"{"jsonrpc":"2.0","id":1,"method":"health.ping"}"#).await
@@ -34,7 +36,18 @@ async fn a_secret_that_is_empty_short_or_known_stops_the_start() -> anyhow::Resu
 
 #[tokio::test]
 async fn an_invalid_section_about_identity_stops_the_start() -> anyhow::Result<()> {
-    for auth in [json!({"jwtExpirationMs": 0}), json!({"enabled": false}), json!({"jwtSecret": "short"})] {
+    for auth in [
+        json!({"jwtExpirationMs": 0}),
+        json!({"enabled": false}),
+        json!({"jwtSecret": "short"}),
+        json!({"jwtSecretPrevious": "short"}),
+        json!({"algorithm": "none"}),
+        json!({"algorithm": "EdDSA", "jwtSecret": SECRET}),
+        json!({"algorithm": "HS256", "ed25519Key": pem()}),
+        json!({"ed25519Key": "no key"}),
+        json!({"refreshIdleMs": 2_000, "refreshTotalMs": 1_000}),
+        json!({"refreshedExpirationMs": 0}),
+    ] {
         let refused = Daemon::builder().config(json!({"auth": auth})).refused().await?;
         assert!(!refused.status.success() && refused.output.contains("auth"), "{auth}: {}", refused.output);
     }
@@ -62,16 +75,41 @@ async fn without_a_secret_one_is_made_once_and_kept_private() -> anyhow::Result<
 }
 
 #[tokio::test]
+async fn with_eddsa_a_key_is_made_once_and_everybody_may_know_its_public_half() -> anyhow::Result<()> {
+    let daemon = Daemon::builder().config(json!({"auth": {"algorithm": "EdDSA"}})).start().await?;
+    let params = json!({"kind": "jwt", "subject": "somebody", "scopes": ["daemon.read"]});
+    let issued = daemon.admin_http().call("auth.token.issue", params).await?;
+    let token = issued["token"].as_str().unwrap_or_default().to_owned();
+    let key = daemon.data_directory().join("jwt.ed25519.pem");
+    assert_eq!(std::fs::metadata(&key)?.permissions().mode() & 0o777, 0o600);
+    assert!(!daemon.data_directory().join("jwt.key").exists());
+    let set = daemon.http().get("/.well-known/jwks.json").await;
+    let (set, header) = (set.json(), crate::tokens::header_of(&token));
+    assert_eq!((&header["alg"], &header["kid"]), (&json!("EdDSA"), &set["keys"][0]["kid"]));
+    assert_eq!(set["keys"].as_array().map(Vec::len), Some(1));
+    assert!(set["keys"][0].get("d").is_none(), "the private half: {set}");
+    let daemon = daemon.kill().await.start().await?;
+    assert_eq!(ping(&daemon.http(), &token).await.status, 200);
+
+    let symmetric = Daemon::builder().start().await?;
+    assert_eq!(symmetric.http().get("/.well-known/jwks.json").await.json(), json!({"keys": []}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn tokens_that_do_not_count_are_refused_with_one_and_the_same_body() -> anyhow::Result<()> {
-    let daemon = with_secret(SECRET).start().await?;
-    let http = daemon.http();
-    assert_eq!(ping(&http, &token(&claims())).await.status, 200, "the token they are made from counts");
-    let bodies = bodies_of(&http, forged()).await;
+    let mut bodies = Vec::new();
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        let http = daemon.http();
+        assert_eq!(ping(&http, &forger.token(&claims())).await.status, 200, "the token they are made from counts");
+        bodies.extend(bodies_of(&http, forged(forger)).await);
+        still_ready(&daemon).await;
+    }
     let (name, first) = &bodies[0];
     for (other, body) in &bodies {
         assert_eq!(body, first, "{other} and {name} are told apart");
     }
-    still_ready(&daemon).await;
     Ok(())
 }
 
@@ -86,37 +124,84 @@ async fn bodies_of(http: &Http, tokens: Vec<(String, String)>) -> Vec<(String, S
     bodies
 }
 
-fn forged() -> Vec<(String, String)> {
-    let good = token(&claims());
+fn forged(forger: Forger) -> Vec<(String, String)> {
+    let mut tokens = wrong_forms(forger);
+    tokens.extend(wrong_headers(forger));
+    tokens.extend(wrong_keys(forger));
+    tokens.extend(wrong_claims(forger));
+    tokens.into_iter().map(|(name, token)| (format!("{} {name}", forger.alg()), token)).collect()
+}
+
+fn wrong_forms(forger: Forger) -> Vec<(String, String)> {
+    let good = forger.token(&claims());
     let (message, _) = good.rsplit_once('.').expect("three parts");
-    let payload = claims().to_string();
-    let twice = payload.replacen('{', r#"{"sub":"root","#, 1);
-    let header = |header: &str| signed(header, &payload, SECRET);
-    let mut tokens = vec![
+    let forms = vec![
         ("no token at all", "x".to_owned()),
         ("two parts", message.to_owned()),
         ("no signature", format!("{message}.")),
-        ("alg none", format!("{}.", signed(r#"{"alg":"none"}"#, &payload, SECRET).rsplit_once('.').expect("parts").0)),
-        ("alg none, signed", header(r#"{"alg":"none","typ":"JWT"}"#)),
-        ("alg HS512", header(r#"{"alg":"HS512","typ":"JWT"}"#)),
-        ("alg RS256", header(r#"{"alg":"RS256","typ":"JWT"}"#)),
-        ("alg twice", header(r#"{"alg":"none","alg":"HS256"}"#)),
-        ("a key id", header(r#"{"alg":"HS256","typ":"JWT","kid":"../../dev/null"}"#)),
-        ("a key set", header(r#"{"alg":"HS256","typ":"JWT","jku":"https://evil.example/keys"}"#)),
-        ("another key", signed(r#"{"alg":"HS256","typ":"JWT"}"#, &payload, "another secret of 32 bytes or so")),
-        ("an empty key", signed(r#"{"alg":"HS256","typ":"JWT"}"#, &payload, "")),
         ("padding", format!("{good}=")),
         ("trailing bits", with_trailing_bits(&good)),
-        ("a claim twice", signed(r#"{"alg":"HS256","typ":"JWT"}"#, &twice, SECRET)),
         ("an unknown API key", format!("orc_{}_{}", "0".repeat(32), "0".repeat(64))),
+        ("a refresh token", format!("orr_{}_0_{}_{}", "0".repeat(32), "0".repeat(64), "0".repeat(32))),
         ("too long", "a".repeat(9_000)),
-    ]
-    .into_iter()
-    .map(|(name, token)| (name.to_owned(), token))
-    .collect::<Vec<_>>();
+    ];
+    named(forms)
+}
+
+fn wrong_headers(forger: Forger) -> Vec<(String, String)> {
+    let (alg, payload) = (forger.alg(), claims().to_string());
+    let unsigned = forger.signed(r#"{"alg":"none"}"#, &payload);
+    let mut tokens = vec![("alg none".to_owned(), format!("{}.", unsigned.rsplit_once('.').expect("parts").0))];
+    for other in ["none", "HS512", "RS256", "ES256", "HS256", "EdDSA", "Ed25519", "hs256", "eddsa"] {
+        if other != alg {
+            let header = json!({"alg": other, "typ": "JWT"}).to_string();
+            tokens.push((format!("alg {other}, signed"), forger.signed(&header, &payload)));
+        }
+    }
+    for header in [
+        format!(r#"{{"alg":"none","alg":"{alg}"}}"#),
+        format!(r#"{{"alg":"{alg}","kid":"../../dev/null"}}"#),
+        format!(r#"{{"alg":"{alg}","kid":"x' or '1'='1"}}"#),
+        format!(r#"{{"alg":"{alg}","kid":null}}"#),
+        format!(r#"{{"alg":"{alg}","jku":"https://evil.example/keys"}}"#),
+        format!(r#"{{"alg":"{alg}","jwk":{{"kty":"OKP"}}}}"#),
+        format!(r#"{{"alg":"{alg}","x5u":"https://evil.example/cert"}}"#),
+        format!(r#"{{"alg":"{alg}","crit":["exp"]}}"#),
+        format!(r#"{{"alg":"{alg}","typ":"at+jwt"}}"#),
+    ] {
+        tokens.push((header.clone(), forger.signed(&header, &payload)));
+    }
+    tokens
+}
+
+/// The right form, signed with something else: above all with what everybody knows of the right key.
+fn wrong_keys(forger: Forger) -> Vec<(String, String)> {
+    let (header, payload) = (forger.header(), claims().to_string());
+    let hmac = |secret: &[u8]| signed(&header, &payload, secret);
+    let x = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, public_key());
+    let hs256 = r#"{"alg":"HS256","typ":"JWT"}"#;
+    let mut tokens = vec![
+        ("another secret", hmac(b"another secret of 32 bytes or so")),
+        ("an empty secret", hmac(b"")),
+        ("the public key as secret", hmac(&public_key())),
+        ("the public key as text as secret", hmac(x.as_bytes())),
+        ("the private key's file as secret", hmac(pem().as_bytes())),
+        ("another Ed25519 key", signed_with_seed(&header, &payload, &[7; 32])),
+        ("no Ed25519 key", signed_with_seed(&header, &payload, &[0; 32])),
+    ];
+    if forger == Forger::EdDsa {
+        tokens.push(("HS256 with the public key", signed(hs256, &payload, &public_key())));
+        tokens.push(("HS256 with a secret", signed(hs256, &payload, SECRET.as_bytes())));
+    }
+    named(tokens)
+}
+
+fn wrong_claims(forger: Forger) -> Vec<(String, String)> {
+    let twice = claims().to_string().replacen('{', r#"{"sub":"root","#, 1);
+    let mut tokens = vec![("a claim twice".to_owned(), forger.signed(&forger.header(), &twice))];
     for name in ["iss", "aud", "sub", "org", "scope", "jti", "iat", "nbf", "exp"] {
-        tokens.push((format!("no {name}"), token(&claims_with(name, Value::Null))));
-        tokens.push((format!("{name} of another type"), token(&claims_with(name, json!(["x"])))));
+        tokens.push((format!("no {name}"), forger.token(&claims_with(name, Value::Null))));
+        tokens.push((format!("{name} of another type"), forger.token(&claims_with(name, json!(["x"])))));
     }
     let now = now_seconds();
     for (name, value) in [
@@ -126,21 +211,58 @@ fn forged() -> Vec<(String, String)> {
         ("nbf", json!(now + 60)),
         ("exp", json!(f64::from(4_000_000) + 0.5)),
         ("org", json!("org_1")),
+        ("family", json!("fam_00000000000070008000000000000009")),
     ] {
-        tokens.push((format!("{name} is {value}"), token(&claims_with(name, value))));
+        tokens.push((format!("{name} is {value}"), forger.token(&claims_with(name, value))));
     }
     tokens
 }
 
+fn named(tokens: Vec<(&str, String)>) -> Vec<(String, String)> {
+    tokens.into_iter().map(|(name, token)| (name.to_owned(), token)).collect()
+}
+
+#[tokio::test]
+async fn a_key_id_may_name_the_key_that_signed_and_no_other() -> anyhow::Result<()> {
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        let keys = daemon.admin_http().call("auth.key.list", json!({})).await?;
+        let id = keys["items"][0]["id"].as_str().unwrap_or_default().to_owned();
+        let with =
+            |kid: &str| forger.signed(&json!({"alg": forger.alg(), "kid": kid}).to_string(), &claims().to_string());
+        assert_eq!(ping(&daemon.http(), &with(&id)).await.status, 200);
+        for other in [format!("{id}x"), id[1..].to_owned(), id.to_uppercase(), String::new()] {
+            assert_eq!(ping(&daemon.http(), &with(&other)).await.status, 401, "{other}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_scope_means_nothing_at_all() -> anyhow::Result<()> {
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        for (scope, allowed) in [("", false), ("openid profile *", false), ("daemon.read", true)] {
+            let token = forger.token(&claims_with("scope", json!(scope)));
+            let outcome = daemon.http().with_token(&token).call("task.list", json!({})).await;
+            assert_eq!(outcome.is_ok(), allowed, "{scope:?}: {outcome:?}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn clocks_may_differ_by_half_a_minute() -> anyhow::Result<()> {
-    let daemon = with_secret(SECRET).start().await?;
-    let now = now_seconds();
-    for (name, at, expected) in [("exp", -15, 200), ("exp", -45, 401), ("nbf", 15, 200), ("nbf", 45, 401)] {
-        let mut claims = claims_with("iat", json!(now - 100));
-        claims["nbf"] = json!(now - 100);
-        claims[name] = json!(now + at);
-        assert_eq!(ping(&daemon.http(), &token(&claims)).await.status, expected, "{name} {at} s from now");
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        let now = now_seconds();
+        for (name, at, expected) in [("exp", -15, 200), ("exp", -45, 401), ("nbf", 15, 200), ("nbf", 45, 401)] {
+            let mut claims = claims_with("iat", json!(now - 100));
+            claims["nbf"] = json!(now - 100);
+            claims[name] = json!(now + at);
+            let status = ping(&daemon.http(), &forger.token(&claims)).await.status;
+            assert_eq!(status, expected, "{} {name} {at} s from now", forger.alg());
+        }
     }
     Ok(())
 }

@@ -2,6 +2,9 @@
 //! twice: refusing, and letting the same request pass without it.
 
 mod identity;
+mod identity_keys;
+mod identity_refresh;
+mod identity_roles;
 mod limits;
 mod organisations;
 mod requests;

@@ -134,6 +134,9 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Loaded<Config>> {
         .environment(environment)
         .secret("database.url")
         .secret("auth.jwtSecret")
+        .secret("auth.jwtSecretPrevious")
+        .secret("auth.ed25519Key")
+        .secret("auth.ed25519KeyPrevious")
         .flag("--port", "daemon.port", args.port)
         .flag("--host", "daemon.host", args.host.as_ref())
         .flag("--verbose", "daemon.verbose", args.verbose.then_some(true))
@@ -156,7 +159,9 @@ impl Config {
             (1_000..=600_000).contains(&self.daemon.heartbeat_interval_ms),
             "daemon.heartbeatIntervalMs: expected 1000 to 600000"
         );
-        self.auth.validate().context("auth (auth.jwtSecret is DAEMON_JWT_SECRET)")?;
+        self.auth
+            .validate()
+            .context("auth (auth.jwtSecret is DAEMON_JWT_SECRET, auth.ed25519Key is DAEMON_JWT_ED25519_KEY)")?;
         self.rate_limit.validate().context("rateLimit")?;
         ensure!(
             self.tls.cert.is_some() == self.tls.key.is_some(),

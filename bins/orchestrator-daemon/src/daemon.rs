@@ -48,7 +48,14 @@ pub(crate) struct Daemon {
 
 /// What hides secrets at every sink; knows those of the configuration.
 pub(crate) fn redactor(config: &Config) -> Redactor {
-    let secrets = [("jwt-secret", &config.auth.jwt_secret), ("database-url", &config.database.url)];
+    let auth = &config.auth;
+    let secrets = [
+        ("jwt-secret", &auth.jwt_secret),
+        ("jwt-secret", &auth.jwt_secret_previous),
+        ("jwt-key", &auth.ed25519_key),
+        ("jwt-key", &auth.ed25519_key_previous),
+        ("database-url", &config.database.url),
+    ];
     let known = secrets.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
     known.fold(Redactor::builder(), |builder, (name, secret)| builder.secret(name, secret)).build()
 }
@@ -203,8 +210,8 @@ async fn open_auth(
     database: &Database,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Auth> {
-    let secret = config.auth.secret(&data.jwt_key())?;
-    let auth = Auth::open(database.clone(), &secret, config.auth.lifetime(), clock).await?;
+    let keys = config.auth.keys(data.path())?;
+    let auth = Auth::open(database.clone(), keys, config.auth.lifetime(), clock).await?;
     auth.ensure_administrator(&data.admin_token()).await?;
     Ok(auth)
 }
@@ -231,6 +238,7 @@ fn open_gateway(
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"))
         .events(operations::EVENTS)
         .peers(peers);
+    builder = builder.open_page("/.well-known/jwks.json", "application/json", operations::key_set(auth.clone()));
     builder = builder.page("/status", "application/json", operations::status_page(status));
     if config.metrics.enabled {
         builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges));

@@ -29,10 +29,6 @@ impl DataDir {
         self.0.join("orchestrator.db")
     }
 
-    pub(crate) fn jwt_key(&self) -> PathBuf {
-        self.0.join("jwt.key")
-    }
-
     pub(crate) fn admin_token(&self) -> PathBuf {
         self.0.join("admin.token")
     }

@@ -17,7 +17,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 25] = [
+const DESCRIPTIONS: [Description; 28] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -36,6 +36,12 @@ const DESCRIPTIONS: [Description; 25] = [
     Description::histogram("rpc_call_duration_seconds", "Calls, by method and outcome."),
     Description::counter("rpc_errors_total", "Calls that were refused or failed, by code."),
     Description::counter("rate_limited_total", "Refusals by rate limits, by what was counted."),
+    Description::counter("token_refreshes_total", "Access tokens given for refresh tokens."),
+    Description::counter(
+        "token_reuse_detected_total",
+        "Families of refresh tokens ended because an old one was shown.",
+    ),
+    Description::counter("signing_keys_rotated_total", "Signing keys that took the place of another."),
     Description::gauge("connections_open", "Open connections, by kind."),
     Description::counter("connections_total", "Connections accepted."),
     Description::counter("connections_refused_total", "Connections and logins refused, by reason."),
@@ -87,6 +93,9 @@ fn count(metrics: &Metrics, event: &Arc<Event>) {
         "scheduler.skipped" => metrics.counter("scheduler_decisions_total", &[("decision", "skipped".into())]).add(1),
         "schedule.fired" => metrics.counter("schedule_firings_total", &[("outcome", "fired".into())]).add(1),
         "schedule.skipped" => metrics.counter("schedule_firings_total", &[("outcome", "skipped".into())]).add(1),
+        "auth.token.refreshed" => metrics.counter("token_refreshes_total", &[]).add(1),
+        "auth.token.reused" => metrics.counter("token_reuse_detected_total", &[]).add(1),
+        "auth.key.rotated" => metrics.counter("signing_keys_rotated_total", &[]).add(1),
         "session.created" => metrics.counter("sessions_spawned_total", &[]).add(1),
         "session.stopped" => counted("sessions_ended_total", &[("status", "status")]),
         _ => {}

@@ -8,7 +8,8 @@ mod status;
 
 use std::sync::Arc;
 
-use orchestrator_gateway::Page;
+use orchestrator_auth::Auth;
+use orchestrator_gateway::{OpenPage, Page};
 use orchestrator_rpc::{Call, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sql::Database;
 use orchestrator_vocab::OrgId;
@@ -54,6 +55,14 @@ pub(crate) fn metrics_page(gauges: Gauges) -> Page {
             }
             gauges.page().await.map_err(internal)
         })
+    })
+}
+
+/// What everybody needs to verify a token (RFC 7517, section 5): nothing, if tokens are signed with HS256.
+pub(crate) fn key_set(auth: Auth) -> OpenPage {
+    Box::new(move || {
+        let set = serde_json::json!({ "keys": auth.public_keys() });
+        Box::pin(async move { Ok(set.to_string()) })
     })
 }
 

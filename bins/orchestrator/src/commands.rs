@@ -31,7 +31,12 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
         }
         command => command,
     };
-    let daemon = Daemon { client: connection::connect(&args.connection).await?, out };
+    let client = match command {
+        // Its credential is what it shows.
+        Command::Token(token::TokenCommand::Refresh { .. }) => connection::connect_as_nobody(&args.connection).await?,
+        _ => connection::connect(&args.connection).await?,
+    };
+    let daemon = Daemon { client, out };
     let outcome = Box::pin(dispatch(&daemon, command)).await;
     daemon.client.close().await;
     outcome

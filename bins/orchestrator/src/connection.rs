@@ -13,7 +13,25 @@ pub(crate) async fn connect(args: &ConnectionArgs) -> Result<Client, Failure> {
     Ok(Client::connect(config(args)?).await?)
 }
 
+/// The same without a token, for calls that bring a secret of their own.
+pub(crate) async fn connect_as_nobody(args: &ConnectionArgs) -> Result<Client, Failure> {
+    let config = address(args)?;
+    let is_encrypted = ["https:", "wss:"].into_iter().any(|scheme| config.url.starts_with(scheme));
+    if !is_encrypted && !config.is_local()? && !args.allow_insecure {
+        return Err(Failure::usage(format!("{} is not encrypted: use https://, or --allow-insecure", config.url)));
+    }
+    Ok(Client::connect(config).await?)
+}
+
 fn config(args: &ConnectionArgs) -> Result<Config, Failure> {
+    let mut config = address(args)?;
+    if let Some(token) = token(args, &config)? {
+        config = config.token(token);
+    }
+    Ok(config)
+}
+
+fn address(args: &ConnectionArgs) -> Result<Config, Failure> {
     let url = match &args.url {
         Some(url) => url.clone(),
         None => read(&args.data_dir.join("daemon.addr"))?.map_or(URL_DEFAULT.into(), |url| reachable(&url)),
@@ -24,9 +42,6 @@ fn config(args: &ConnectionArgs) -> Result<Config, Failure> {
     config.call_timeout = args.timeout;
     config.connect_timeout = config.connect_timeout.min(args.timeout);
     config.reconnect = Reconnect { delay_max: Duration::from_secs(5), ..Reconnect::default() };
-    if let Some(token) = token(args, &config)? {
-        config = config.token(token);
-    }
     Ok(config)
 }
 

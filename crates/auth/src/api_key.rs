@@ -54,7 +54,7 @@ impl ApiKey {
 }
 
 impl Hash {
-    fn of(secret: &str) -> Self {
+    pub(crate) fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
@@ -69,7 +69,7 @@ impl Hash {
 }
 
 /// Whether a text is `length` lowercase hexadecimal digits.
-fn is_hex(text: &str, length: usize) -> bool {
+pub(crate) fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

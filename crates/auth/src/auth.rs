@@ -3,33 +3,29 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use orchestrator_rpc::{Authenticator, Caller, Credential};
+use orchestrator_rpc::{Authenticator, Caller, Credential, Scope, Scopes, Standing};
 use orchestrator_sql::Database;
 use orchestrator_vocab::{Clock, Timestamp};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use crate::api_key::{self, ApiKey};
 use crate::jwt::LENGTH_MAX;
+use crate::key_ring::KeyRing;
 use crate::standings::{Digest, Holder, Standings};
-use crate::{By, Error, Grant, Issuer, Lifetime, Refusal, Secret, TokenKind, private_file, sql};
+use crate::{By, Error, Grant, Issuer, Keys, Lifetime, Refusal, TokenKind, private_file, sql};
 
-/// How often revocations by other daemons are looked for. Together with the query: within a second.
-const POLL: Duration = Duration::from_millis(500);
-/// How often uses are noted and what has ended is forgotten.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How long what is known of a token outlives it. Long, because a clock that jumped ahead for a while must not make us
-/// forget the revocation of a token that has not ended after all.
-const RECORD_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The most revocations read at once.
-const REVOCATIONS_PER_QUERY: u32 = 1_000;
+/// A token of a key that is not known may be of one that another daemon has just made: worth a look, but not for
+/// everybody who sends nonsense.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often a credential is looked up that changes while it is.
+const LOOKUPS_MAX: usize = 3;
 
-/// Finds out who calls, issues and revokes tokens, and keeps the organisations. Cheap to clone.
+/// Finds out who calls, issues, refreshes and revokes tokens, and keeps the keys and the organisations. Cheap to clone.
 ///
-/// What this process revokes ends its connections at once; [`Auth::run`] adds what other daemons on the same database
-/// revoke. Without it, those are noticed when a credential is shown again, at the latest after 30 s.
+/// What this process revokes or changes ends its connections at once; [`Auth::run`] adds what other daemons on the same
+/// database do. Without it, that is noticed when a credential is shown again, at the latest after 30 s.
 #[derive(Debug, Clone)]
 pub struct Auth {
     pub(crate) inner: Arc<Inner>,
@@ -41,17 +37,22 @@ pub(crate) struct Inner {
     pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standings: Standings,
-    leeway: Duration,
-    /// Up to which revocation the connections of this process know.
-    seen: Mutex<i64>,
+    pub(crate) keys: KeyRing,
+    pub(crate) lifetime: Lifetime,
+    /// Up to which change the connections of this process know.
+    pub(crate) seen: Mutex<i64>,
+    /// Held while keys are read and taken in: an older reading must not come after a newer one.
+    pub(crate) loading: tokio::sync::Mutex<()>,
+    /// When a key that is not known was last looked for.
+    looked: Mutex<Option<Instant>>,
     /// Keys used since the last housekeeping. Only keys that exist get here.
-    used: Mutex<HashMap<String, Timestamp>>,
+    pub(crate) used: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Inner {
     /// How long a signed token is accepted after its end.
     pub(crate) fn leeway(&self) -> Duration {
-        self.leeway
+        self.lifetime.leeway
     }
 }
 
@@ -60,22 +61,28 @@ impl Auth {
     /// tables exist.
     pub async fn open(
         database: Database,
-        secret: &Secret,
+        keys: impl Into<Keys>,
         lifetime: Lifetime,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
+        let keys = keys.into();
         orchestrator_sql::migrate(&database, "auth", sql::migrations::ALL).await?;
-        let seen = sql::revocations_head(database.reader()).await?;
+        let seen = sql::head(database.reader()).await?;
         let inner = Inner {
             database,
-            issuer: Issuer::new(secret, lifetime, clock.clone()),
+            issuer: Issuer::new(keys.clone(), lifetime, clock.clone()),
             clock,
             standings: Standings::default(),
-            leeway: lifetime.leeway,
+            keys: KeyRing::new(keys),
+            lifetime,
             seen: Mutex::new(seen),
+            loading: tokio::sync::Mutex::default(),
+            looked: Mutex::default(),
             used: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let auth = Self { inner: Arc::new(inner) };
+        auth.load_keys().await?;
+        Ok(auth)
     }
 
     /// Who shows this credential.
@@ -96,18 +103,14 @@ impl Auth {
             self.note_use(&caller);
             return Ok(caller);
         }
-        let holder =
-            if is_key { self.holder_of_key(text).await? } else { self.holder_of_jwt(text).map_err(refused)? };
-        let caller = self.enter(digest, holder).await?;
-        self.note_use(&caller);
-        Ok(caller)
-    }
-
-    /// From now on signs with `current` and accepts what it or one of `previous` signed. The connections of tokens that
-    /// another secret signed end at once.
-    pub fn rotate(&self, current: &Secret, previous: &[Secret]) {
-        self.inner.issuer.rotate(current, previous);
-        self.inner.standings.keep_signed_by(|print| self.inner.issuer.accepts(print));
+        for _ in 0..LOOKUPS_MAX {
+            let holder = if is_key { self.holder_of_key(text).await? } else { self.holder_of_jwt(text).await? };
+            if let Some(caller) = self.enter(digest, holder).await? {
+                self.note_use(&caller);
+                return Ok(caller);
+            }
+        }
+        Err(Error::Store("the credential keeps changing".into()))
     }
 
     /// Makes sure that `path` holds an API key of the operator's organisation that may do everything and does not end,
@@ -130,51 +133,38 @@ impl Auth {
         Ok(true)
     }
 
-    /// Learns of revocations by other daemons within a second, notes when keys are used and forgets what has ended,
-    /// until `stop`.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(POLL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut housekept, mut is_blind) = (Instant::now(), false);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let refreshed = self.refresh().await;
-            // Once per outage, not twice a second.
-            if let (Err(error), false) = (&refreshed, is_blind) {
-                tracing::warn!(error = error as &dyn std::error::Error, "cannot look for tokens revoked elsewhere");
+    async fn holder_of_jwt(&self, text: &str) -> Result<Holder, Error> {
+        let verified = match self.inner.issuer.verify(text) {
+            Err(Refusal::Signature) if self.may_look_again() && self.load_keys().await.is_ok() => {
+                self.inner.issuer.verify(text)
             }
-            is_blind = refreshed.is_err();
-            if housekept.elapsed() >= HOUSEKEEPING {
-                housekept = Instant::now();
-                self.keep_house().await;
-            }
+            outcome => outcome,
+        };
+        let verified = verified.map_err(refused)?;
+        let mut scopes = verified.scopes;
+        if let Some(family) = &verified.family {
+            // The family may have been given less since.
+            let known = sql::token(self.inner.database.reader(), verified.org, family).await?;
+            scopes = both(known.ok_or_else(|| refused(Refusal::Unknown))?.scopes, scopes);
         }
-        self.keep_house().await;
-    }
-
-    /// Looks once for revocations by other daemons and ends the connections concerned.
-    pub async fn refresh(&self) -> Result<(), Error> {
-        loop {
-            let seen = *self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let reader = self.inner.database.reader();
-            let found = sql::revocations_after(reader, seen, REVOCATIONS_PER_QUERY).await?;
-            let Some((last, ..)) = found.last() else { return Ok(()) };
-            let last = *last;
-            self.inner.standings.revoke(&found.into_iter().map(|(_, org, token)| (org, token)).collect());
-            let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            *seen = last.max(*seen);
-        }
-    }
-
-    fn holder_of_jwt(&self, text: &str) -> Result<Holder, Refusal> {
-        let verified = self.inner.issuer.verify(text)?;
         Ok(Holder {
             org: verified.org,
             subject: verified.subject,
-            scopes: verified.scopes,
+            scopes,
             credential: verified.id,
+            family: verified.family,
             expires_at: Some(verified.ends_at),
             signed_by: Some(verified.signed_by),
         })
+    }
+
+    fn may_look_again(&self) -> bool {
+        let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if may {
+            *looked = Some(Instant::now());
+        }
+        may
     }
 
     async fn holder_of_key(&self, text: &str) -> Result<Holder, Error> {
@@ -189,55 +179,51 @@ impl Auth {
             subject: stored.subject,
             scopes: stored.scopes,
             credential: key.id,
+            family: None,
             expires_at: stored.expires_at,
             signed_by: None,
         })
     }
 
-    /// Watches the credential first, then asks the store whether it was revoked, and looks at its standing last: a
-    /// revocation or rotation in between shows there.
-    async fn enter(&self, digest: Digest, holder: Holder) -> Result<Caller, Error> {
-        let signed_by = holder.signed_by;
-        let caller = self.inner.standings.enter(digest, holder);
-        if sql::is_revoked(self.inner.database.reader(), caller.org, &caller.credential).await? {
-            self.inner.standings.revoke(&HashSet::from([(caller.org, caller.credential.clone())]));
+    /// Watches the credential first, then asks the store whether it was revoked or changed, and looks at its standing
+    /// last: what happens in between shows there. `None` if it changed: look it up again.
+    async fn enter(&self, digest: Digest, holder: Holder) -> Result<Option<Caller>, Error> {
+        let reader = self.inner.database.reader();
+        let caller = self.inner.standings.enter(digest, holder.clone());
+        if sql::is_revoked(reader, holder.org, &holder.credential, holder.family.as_deref()).await? {
+            self.inner.standings.revoke(&HashSet::from([(holder.org, holder.credential.clone())]));
         }
-        if signed_by.is_some_and(|print| !self.inner.issuer.accepts(&print)) {
+        if holder.signed_by.is_some_and(|print| !self.inner.issuer.accepts(&print)) {
             self.inner.standings.keep_signed_by(|print| self.inner.issuer.accepts(print));
         }
-        if !caller.is_good() {
-            return Err(refused(Refusal::Revoked));
+        if self.has_changed(&holder).await? {
+            self.inner.standings.change(&HashSet::from([(holder.org, holder.name().to_owned())]));
         }
-        self.inner.standings.confirm(&digest);
-        Ok(caller)
+        let standing = *caller.standing.borrow();
+        match standing {
+            Standing::Good => self.inner.standings.confirm(&digest),
+            Standing::Changed => return Ok(None),
+            Standing::Revoked => return Err(refused(Refusal::Revoked)),
+        }
+        Ok(Some(caller))
+    }
+
+    /// Whether the store grants something else than it did when the holder was looked up.
+    async fn has_changed(&self, holder: &Holder) -> Result<bool, Error> {
+        if holder.signed_by.is_some() && holder.family.is_none() {
+            return Ok(false);
+        }
+        let known = sql::token(self.inner.database.reader(), holder.org, holder.name()).await?;
+        Ok(known.is_none_or(|known| match holder.family {
+            Some(_) => known.scopes.intersection(holder.scopes) != holder.scopes,
+            None => known.scopes != holder.scopes,
+        }))
     }
 
     fn note_use(&self, caller: &Caller) {
         if ApiKey::is_id(&caller.credential) {
             let mut used = self.inner.used.lock().unwrap_or_else(PoisonError::into_inner);
             used.insert(caller.credential.clone(), self.inner.clock.now());
-        }
-    }
-
-    async fn keep_house(&self) {
-        self.inner.standings.sweep();
-        let used = std::mem::take(&mut *self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
-        let used = Arc::new(used);
-        let before = self.inner.clock.now() - RECORD_KEPT;
-        let work = self.inner.database.write(move |tx| {
-            let used = used.clone();
-            Box::pin(async move {
-                for (id, at) in used.iter() {
-                    sql::mark_used(tx, id, *at).await?;
-                }
-                sql::forget_revocations(tx, before).await?;
-                sql::forget_tokens(tx, before).await?;
-                Ok::<_, Error>(())
-            })
-        });
-        if let Err(error) = work.await {
-            // Nothing depends on it: uses are coarse, and what has ended is refused whether it is forgotten or not.
-            tracing::debug!(error = &error as &dyn std::error::Error, "cannot keep the table of tokens tidy");
         }
     }
 }
@@ -249,8 +235,16 @@ impl Authenticator for Auth {
     }
 }
 
+/// What a family and one of its tokens both allow; as the token says it, if that is all of it.
+fn both(family: Scopes, token: Scopes) -> Scopes {
+    if family.intersection(token) == token {
+        return token;
+    }
+    Scope::ALL.into_iter().filter(|&scope| family.allows(scope) && token.allows(scope)).collect()
+}
+
 /// The one place where the reason is told, and only to the debug log.
-fn refused(refusal: Refusal) -> Error {
+pub(crate) fn refused(refusal: Refusal) -> Error {
     tracing::debug!(%refusal, "a credential was refused");
     Error::Unauthorized
 }

@@ -24,6 +24,21 @@ pub enum Error {
     /// Fix the token's id. A token of another organisation is not found either.
     #[error("no token {0}")]
     NoToken(String),
+    /// Revoke the token and issue another.
+    #[error("what {0} may do is written in it and signed; revoke it and issue another")]
+    SignedScopes(String),
+    /// Fix the key's id.
+    #[error("no key {0}")]
+    NoKey(String),
+    /// Rotate first.
+    #[error("{0} signs new tokens; rotate before it is retired")]
+    KeyInUse(String),
+    /// Retire one first.
+    #[error("as many keys count as may; retire one first")]
+    TooManyKeys,
+    /// Configure another key; the program must not start with this one.
+    #[error("the configured signing key was retired, and no other took its place; configure another")]
+    RetiredKey,
     /// Fix the organisation's id, or create it.
     #[error("no organisation {0}")]
     NoOrganisation(orchestrator_vocab::OrgId),
@@ -61,9 +76,11 @@ impl From<Error> for orchestrator_rpc::Error {
             Error::Unauthorized => Self::unauthorized(message),
             Error::Forbidden(_) => Self::forbidden(message),
             Error::Invalid { field, expected } => Self::invalid_field(field, expected),
-            Error::NoToken(_) | Error::NoOrganisation(_) => Self::not_found(message),
-            Error::NameTaken(_) => Self::conflict(message),
-            Error::WeakSecret(_) | Error::File { .. } => Self::internal(error),
+            Error::NoToken(_) | Error::NoKey(_) | Error::NoOrganisation(_) => Self::not_found(message),
+            Error::NameTaken(_) | Error::SignedScopes(_) | Error::KeyInUse(_) | Error::TooManyKeys => {
+                Self::conflict(message)
+            }
+            Error::WeakSecret(_) | Error::File { .. } | Error::RetiredKey => Self::internal(error),
             Error::Store(_) => Self::unavailable(message).with_source(error),
         }
     }

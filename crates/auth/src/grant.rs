@@ -43,8 +43,8 @@ pub enum Refusal {
     /// Signed by nobody we trust.
     #[error("the signature is wrong")]
     Signature,
-    /// Another algorithm, or a header with anything else in it.
-    #[error("the header is not exactly HS256")]
+    /// Another algorithm or name than those of the key that signed, or a header with anything else in it.
+    #[error("the header is not exactly that of the key")]
     Header,
     /// A claim is missing, doubled or of the wrong type.
     #[error("the claims are wrong: {0}")]
@@ -61,6 +61,9 @@ pub enum Refusal {
     /// It was taken back.
     #[error("the token was revoked")]
     Revoked,
+    /// An old refresh token: its family has ended.
+    #[error("the refresh token was used before; its family has ended")]
+    Reused,
     /// No such key, or another secret.
     #[error("no such key")]
     Unknown,

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use orchestrator_rpc::{Scope, Scopes};
 use orchestrator_vocab::{Clock, OrgId, Timestamp};
 use secrecy::SecretString;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sha2::Sha256;
 
-use crate::{Grant, Issued, Refusal, Secret, random};
+use crate::{Grant, Issued, Keys, Refusal, SigningKey, random};
 
 /// Issuer and audience of every token.
 pub(crate) const DAEMON: &str = "orchestrator-daemon";
@@ -29,32 +27,42 @@ pub struct Lifetime {
     pub expiration: Duration,
     /// How far clocks may differ: tokens count this much before `nbf` and after `exp`. Default 30 s.
     pub leeway: Duration,
+    /// How long an access token lasts that comes with a refresh token. Default 15 min.
+    pub refreshed: Duration,
+    /// How long a refresh token waits to be used. Default 7 days.
+    pub refresh_idle: Duration,
+    /// From the login to the end of its last refresh token. Default 30 days.
+    pub refresh_total: Duration,
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Lifetime {
     fn default() -> Self {
-        Self { expiration: Duration::from_secs(24 * 60 * 60), leeway: Duration::from_secs(30) }
+        Self {
+            expiration: DAY,
+            leeway: Duration::from_secs(30),
+            refreshed: 15 * MINUTE,
+            refresh_idle: 7 * DAY,
+            refresh_total: 30 * DAY,
+        }
     }
 }
 
-/// Signs and verifies tokens: JWT (RFC 7519) with HS256 and nothing else.
+/// Signs and verifies tokens: JWT (RFC 7519) with HS256 or EdDSA, and nothing else.
 ///
 /// A token counts if all of this holds: at most 8 kB; three parts of canonical base64url without padding; signed by one
-/// of the accepted secrets (compared in constant time, and before anything inside is looked at); the header is exactly
-/// `{"alg":"HS256"}` with or without `"typ":"JWT"`; each of `iss aud sub org scope jti iat nbf exp` is there once and
-/// has the right type, `iss` and `aud` being the text `orchestrator-daemon` and times whole seconds; and the time is
-/// right, give or take the leeway. Further claims are ignored, as RFC 7519 wants, but no name may come twice. Scopes
-/// that are not ours are ignored too: less is always safe.
+/// of the accepted keys (before anything inside is looked at, in constant time); the header is exactly the `alg` of
+/// *that key*, with or without `"typ":"JWT"` and that key's `kid`, so that no header chooses key or algorithm; each of
+/// `iss aud sub org scope jti iat nbf exp` is there once and has the right type, `iss` and `aud` being the text
+/// `orchestrator-daemon` and times whole seconds; and the time is right, give or take the leeway. Further claims are
+/// ignored, as RFC 7519 wants, but no name may come twice. Scopes that are not ours are ignored too: less is always safe.
 pub struct Issuer {
-    keys: RwLock<Vec<Key>>,
+    /// The first one signs.
+    keys: RwLock<Vec<SigningKey>>,
     lifetime: Lifetime,
     clock: Arc<dyn Clock>,
-}
-
-#[derive(Clone)]
-struct Key {
-    print: [u8; 32],
-    mac: Hmac<Sha256>,
 }
 
 /// What a token that counts says.
@@ -68,9 +76,11 @@ pub struct Verified {
     pub scopes: Scopes,
     /// The token's own id (`jti`), by which it is revoked.
     pub id: String,
+    /// The family of refresh tokens it came from, if it did, by which it is revoked too.
+    pub family: Option<String>,
     /// From when on it is refused: `exp` and the leeway.
     pub ends_at: Timestamp,
-    /// Which of the accepted secrets signed it.
+    /// Which of the accepted keys signed it.
     pub(crate) signed_by: [u8; 32],
 }
 
@@ -81,19 +91,27 @@ impl fmt::Debug for Issuer {
 }
 
 impl Issuer {
-    /// Signs with `secret` and accepts what it signed.
-    pub fn new(secret: &Secret, lifetime: Lifetime, clock: Arc<dyn Clock>) -> Self {
-        Self { keys: RwLock::new(vec![Key::new(secret)]), lifetime, clock }
+    /// Signs with the current key and accepts what it or a previous one signed.
+    pub fn new(keys: impl Into<Keys>, lifetime: Lifetime, clock: Arc<dyn Clock>) -> Self {
+        let issuer = Self { keys: RwLock::default(), lifetime, clock };
+        issuer.rotate(keys);
+        issuer
     }
 
-    /// From now on signs with `current`, and accepts what it or one of `previous` signed.
-    pub fn rotate(&self, current: &Secret, previous: &[Secret]) {
-        let keys = std::iter::once(current).chain(previous).map(Key::new).collect();
+    /// From now on signs with the current key, and accepts what it or a previous one signed.
+    pub fn rotate(&self, keys: impl Into<Keys>) {
+        let Keys { current, previous } = keys.into();
+        let keys = std::iter::once(current).chain(previous).collect();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// A new token. It cannot be read back: whoever asked must keep it.
     pub fn issue(&self, grant: &Grant) -> Issued {
+        self.issue_in(None, grant)
+    }
+
+    /// The same for an access token of a family of refresh tokens.
+    pub(crate) fn issue_in(&self, family: Option<&str>, grant: &Grant) -> Issued {
         let now = self.clock.now();
         let iat = u64::try_from(now.millis()).unwrap_or(0) / 1_000;
         let exp = iat.saturating_add(grant.lifetime.unwrap_or(self.lifetime.expiration).as_secs()).min(SECONDS_MAX);
@@ -107,6 +125,7 @@ impl Issuer {
             iat,
             nbf: iat,
             exp,
+            family: family.map(str::to_owned),
         };
         let token = self.sign(&claims);
         Issued { token, id: claims.jti, created_at: now, expires_at: Some(moment(exp)) }
@@ -123,34 +142,39 @@ impl Issuer {
         let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Form)?;
         let (header, payload) = message.split_once('.').ok_or(Refusal::Form)?;
         let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
-        let signed_by = self.signer(message, &signature).ok_or(Refusal::Signature)?;
+        let key = self.signer(message, &signature).ok_or(Refusal::Signature)?;
         let header: Header = object(&header).map_err(|_| Refusal::Header)?;
-        if header.alg != "HS256" || header.typ != "JWT" {
+        let is_of_key = header.alg == key.algorithm().as_str() && header.kid.is_none_or(|kid| kid == key.id());
+        if !is_of_key || header.typ != "JWT" {
             return Err(Refusal::Header);
         }
-        self.judge(object(&payload).map_err(Refusal::Claims)?, signed_by)
+        self.judge(object(&payload).map_err(Refusal::Claims)?, key.print())
     }
 
-    /// Whether what this secret signed still counts.
+    /// Whether what this key signed still counts.
     #[cfg(feature = "sql")]
     pub(crate) fn accepts(&self, signed_by: &[u8; 32]) -> bool {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).iter().any(|key| key.print == *signed_by)
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).iter().any(|key| key.print() == *signed_by)
+    }
+
+    /// The public halves of the accepted keys: none of HS256 keys.
+    pub fn public_keys(&self) -> Vec<crate::PublicKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().filter_map(SigningKey::public).collect()
     }
 
     fn sign(&self, claims: &Claims) -> SecretString {
         let payload = serde_json::to_vec(claims).expect("claims are texts and numbers");
-        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-        let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let signature = keys[0].mac.clone().chain_update(&message).finalize().into_bytes();
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)).into()
+        let key = self.keys.read().unwrap_or_else(PoisonError::into_inner)[0].clone();
+        let header = format!(r#"{{"alg":"{}","typ":"JWT","kid":"{}"}}"#, key.algorithm().as_str(), key.id());
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(&message));
+        format!("{message}.{signature}").into()
     }
 
-    fn signer(&self, message: &str, signature: &[u8]) -> Option<[u8; 32]> {
+    fn signer(&self, message: &str, signature: &[u8]) -> Option<SigningKey> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        // `verify_slice` compares in constant time and wants all 32 bytes.
-        let signer = keys.iter().find(|key| key.mac.clone().chain_update(message).verify_slice(signature).is_ok());
-        signer.map(|key| key.print)
+        keys.iter().find(|key| key.signed(message, signature)).cloned()
     }
 
     fn judge(&self, claims: Claims, signed_by: [u8; 32]) -> Result<Verified, Refusal> {
@@ -171,15 +195,19 @@ impl Issuer {
         if now + leeway < moment(claims.nbf.max(claims.iat)) {
             return Err(Refusal::Early);
         }
+        if claims.family.as_deref().is_some_and(|family| !is_subject(family)) {
+            return Err(Refusal::Claims("`family` is 1 to 200 characters".to_owned()));
+        }
         let scopes = claims.scope.split(' ').filter_map(|word| word.parse::<Scope>().ok()).collect();
-        Ok(Verified { org: claims.org, subject: claims.sub, scopes, id: claims.jti, ends_at, signed_by })
-    }
-}
-
-impl Key {
-    fn new(secret: &Secret) -> Self {
-        let mac = Hmac::new_from_slice(secret.expose()).expect("HMAC takes keys of any length");
-        Self { print: secret.fingerprint(), mac }
+        Ok(Verified {
+            org: claims.org,
+            subject: claims.sub,
+            scopes,
+            id: claims.jti,
+            family: claims.family,
+            ends_at,
+            signed_by,
+        })
     }
 }
 
@@ -192,6 +220,8 @@ struct Header {
     alg: String,
     #[serde(default = "jwt")]
     typ: String,
+    #[serde(default, deserialize_with = "text")]
+    kid: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,6 +235,13 @@ struct Claims {
     iat: u64,
     nbf: u64,
     exp: u64,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    family: Option<String>,
+}
+
+/// Text, if it is there at all; `null` is no text.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn jwt() -> String {

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_events::{NewEvent, SqlLog};
-use orchestrator_rpc::Scope;
+use orchestrator_rpc::{Scope, Scopes};
 use orchestrator_vocab::{Actor, OrgId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::api_key::ApiKey;
 use crate::jwt::is_subject;
+use crate::refresh::RefreshToken;
+use crate::sql::Change;
 use crate::{Auth, By, Error, Grant, Issued, Organisation, TokenKind, TokenRecord, sql};
 
 /// The longest time a token may be given: ten years. What should last longer is an API key without an end.
@@ -26,6 +28,10 @@ impl Auth {
         let (issued, hash) = match kind {
             TokenKind::Jwt => (self.inner.issuer.issue(&grant), None),
             TokenKind::ApiKey => self.new_key(&grant),
+            TokenKind::Refresh => {
+                let expected = "jwt or apiKey; a refresh token comes with a JWT";
+                return Err(Error::Invalid { field: "kind", expected });
+            }
         };
         let record = TokenRecord {
             id: issued.id.clone(),
@@ -43,13 +49,14 @@ impl Auth {
         Ok(issued)
     }
 
-    /// Ends a token of the own organisation, now and for its open connections. Ending one twice is fine.
+    /// Ends a token of the own organisation, now and for its open connections; the id of a family of refresh tokens ends
+    /// all of it. Ending one twice is fine.
     ///
     /// Signed tokens that somebody else made with the secret are ended by their `jti`; since nothing is known of them,
     /// any id that is not one of an API key is taken.
     ///
     /// # Errors
-    /// [`Error::NoToken`] for an API key that the organisation does not have.
+    /// [`Error::NoToken`] for an API key or a family that the organisation does not have.
     pub async fn revoke(&self, by: &By, id: &str) -> Result<(), Error> {
         if !is_subject(id) {
             return Err(Error::Invalid { field: "tokenId", expected: "1 to 200 characters" });
@@ -61,14 +68,14 @@ impl Auth {
         let work = self.inner.database.write(move |tx| {
             let (id, event) = (id.clone(), event.clone());
             Box::pin(async move {
-                let known = sql::token_expiry(tx, org, &id).await?;
-                if known.is_none() && ApiKey::is_id(&id) {
+                let known = sql::token(tx, org, &id).await?;
+                if known.is_none() && (ApiKey::is_id(&id) || RefreshToken::is_family(&id)) {
                     return Err(Error::NoToken(id.to_string()));
                 }
-                if sql::is_revoked(tx, org, &id).await? {
+                if sql::is_revoked(tx, org, &id, None).await? {
                     return Ok(());
                 }
-                let ends_at = known.flatten().map(|end| end + leeway);
+                let ends_at = known.and_then(|token| token.expires_at).map(|end| end + leeway);
                 sql::insert_revocation(tx, org, &id, ends_at).await?;
                 sql::mark_revoked(tx, org, &id, now).await?;
                 SqlLog::append(tx, [event]);
@@ -78,6 +85,42 @@ impl Auth {
         work.await?;
         self.inner.standings.revoke(&HashSet::from([(org, token.to_string())]));
         Ok(())
+    }
+
+    /// Changes what an API key, or a family of refresh tokens, of the own organisation may do. Its open connections end
+    /// and have to authenticate again; a wider scope reaches the access tokens of a family with the next refresh.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`] for what the organisation does not have or has revoked; [`Error::SignedScopes`] for a JWT;
+    /// [`Error::Forbidden`] for scopes that `by` does not have; [`Error::Invalid`].
+    pub async fn update(&self, by: &By, id: &str, scopes: Scopes) -> Result<TokenRecord, Error> {
+        grantable(by, scopes)?;
+        if scopes.is_empty() {
+            return Err(Error::Invalid { field: "scopes", expected: "at least one scope" });
+        }
+        let (org, now, token) = (by.org, self.inner.clock.now(), id.to_owned());
+        let shared = Arc::new((by.clone(), id.to_owned()));
+        let work = self.inner.database.write(move |tx| {
+            let shared = shared.clone();
+            Box::pin(async move {
+                let (by, id) = &*shared;
+                let known = sql::token(tx, org, id).await?.filter(|token| token.revoked_at.is_none());
+                let known = known.ok_or_else(|| Error::NoToken(id.clone()))?;
+                if known.kind == TokenKind::Jwt {
+                    return Err(Error::SignedScopes(id.clone()));
+                }
+                if known.scopes != scopes {
+                    sql::set_scopes(tx, org, id, scopes).await?;
+                    sql::insert_change(tx, &Change::Role(org, id.clone()), now).await?;
+                    let payload = json!({ "tokenId": id, "scopes": scopes, "previousScopes": known.scopes });
+                    SqlLog::append(tx, [event(by, org, "auth.token.updated", now, id, payload)]);
+                }
+                Ok(TokenRecord { scopes, ..known })
+            })
+        });
+        let record = work.await?;
+        self.inner.standings.change(&HashSet::from([(org, token)]));
+        Ok(record)
     }
 
     /// The organisation's tokens whose id comes after `after`, at most `limit`, in the order of their ids. Those
@@ -165,18 +208,22 @@ fn is_name(name: &str) -> bool {
     (1..=100).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(char::is_control)
 }
 
-fn permitted(by: &By, grant: &Grant) -> Result<(), Error> {
+pub(crate) fn permitted(by: &By, grant: &Grant) -> Result<(), Error> {
     if grant.org != by.org && by.org != OrgId::LOCAL {
         // Existing or not: nobody learns which organisations there are.
         return Err(Error::NoOrganisation(grant.org));
     }
-    if by.scopes.intersection(grant.scopes) != grant.scopes {
+    grantable(by, grant.scopes)
+}
+
+fn grantable(by: &By, scopes: Scopes) -> Result<(), Error> {
+    if by.scopes.intersection(scopes) != scopes {
         return Err(Error::Forbidden("nobody grants scopes that they do not have"));
     }
     Ok(())
 }
 
-fn sensible(name: Option<&str>, grant: &Grant) -> Result<(), Error> {
+pub(crate) fn sensible(name: Option<&str>, grant: &Grant) -> Result<(), Error> {
     if !is_subject(&grant.subject) {
         return Err(Error::Invalid { field: "subject", expected: "1 to 200 characters, none a control character" });
     }
@@ -192,7 +239,14 @@ fn sensible(name: Option<&str>, grant: &Grant) -> Result<(), Error> {
     Ok(())
 }
 
-fn event(by: &By, org: OrgId, name: &'static str, time: Timestamp, subject: &str, payload: Value) -> NewEvent {
+pub(crate) fn event(
+    by: &By,
+    org: OrgId,
+    name: &'static str,
+    time: Timestamp,
+    subject: &str,
+    payload: Value,
+) -> NewEvent {
     let mut event = NewEvent::new(org, name, time, by.actor.clone(), payload);
     event.subject = Some(subject.to_owned());
     event.correlation.clone_from(&by.correlation);
@@ -201,7 +255,7 @@ fn event(by: &By, org: OrgId, name: &'static str, time: Timestamp, subject: &str
 
 /// One event, or two if the operator issues for another organisation: that one learns that it was the operator, and
 /// the operator's own log keeps who it was.
-fn issued_events(by: &By, record: &TokenRecord) -> Vec<NewEvent> {
+pub(crate) fn issued_events(by: &By, record: &TokenRecord) -> Vec<NewEvent> {
     let payload = json!({
         "tokenId": record.id, "orgId": record.org, "kind": record.kind, "name": record.name,
         "subject": record.subject, "scopes": record.scopes, "expiresAt": record.expires_at,

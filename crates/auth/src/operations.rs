@@ -8,20 +8,15 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Auth, By, Grant, Organisation, TokenKind, TokenRecord};
+use crate::{Auth, By, Grant, Organisation, Refreshed, TokenKind, TokenRecord};
 
-/// The operations `auth.token.issue`, `auth.token.revoke`, `auth.token.list`, `org.create` and `org.list`.
+mod keys;
+mod refresh;
+
+/// The operations `auth.token.*`, `auth.key.*`, `org.create` and `org.list`.
 pub fn operations(auth: &Auth) -> Table {
-    Table::new()
-        .with(
-            operation(auth, "auth.token.issue", "Makes a token, which is shown this once", issue)
-                .fails_with([Code::NotFound]),
-        )
-        .with(
-            operation(auth, "auth.token.revoke", "Ends a token and its open connections", revoke)
-                .fails_with([Code::NotFound]),
-        )
-        .with(operation(auth, "auth.token.list", "Lists the organisation's tokens, without secrets", list).read_only())
+    tokens(auth)
+        .merge(keys::operations(auth))
         .with(
             operation(auth, "org.create", "Creates an organisation (from the operator's own)", create_org)
                 .creates()
@@ -30,7 +25,34 @@ pub fn operations(auth: &Auth) -> Table {
         .with(operation(auth, "org.list", "Lists the organisations the caller sees", list_orgs).read_only())
 }
 
-/// All of them are for administrators.
+fn tokens(auth: &Auth) -> Table {
+    Table::new()
+        .with(
+            operation(auth, "auth.token.issue", "Makes a token, which is shown this once", issue)
+                .fails_with([Code::NotFound]),
+        )
+        .with(
+            operation(
+                auth,
+                "auth.token.refresh",
+                "Takes a refresh token for an access token and the next",
+                refresh::run,
+            )
+            .open()
+            .fails_with([Code::Unauthorized]),
+        )
+        .with(
+            operation(auth, "auth.token.revoke", "Ends a token, or a family of them, and its connections", revoke)
+                .fails_with([Code::NotFound]),
+        )
+        .with(
+            operation(auth, "auth.token.update", "Changes what an API key or a family of tokens may do", update)
+                .fails_with([Code::NotFound, Code::Conflict]),
+        )
+        .with(operation(auth, "auth.token.list", "Lists the organisation's tokens, without secrets", list).read_only())
+}
+
+/// All but the open one are for administrators.
 fn operation<P, R, F>(
     auth: &Auth,
     name: &'static str,
@@ -50,7 +72,7 @@ where
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct IssueParams {
     /// Which kind.
-    kind: TokenKind,
+    kind: IssueKind,
     /// Who will use it.
     subject: String,
     /// What it may do; nothing that the caller may not.
@@ -58,13 +80,25 @@ struct IssueParams {
     /// For which organisation; the caller's own unless the caller is of the operator's.
     #[serde(default)]
     org_id: Option<OrgId>,
-    /// How long it lasts, up to ten years. By default 24 h for a JWT (as configured), for ever for an API key.
+    /// How long it lasts, up to ten years. By default 24 h for a JWT (as configured), 15 min (as configured) for one with
+    /// a refresh token, for ever for an API key.
     #[serde(default)]
     #[schemars(range(min = 1, max = 315_360_000))]
     expires_in_seconds: Option<u64>,
     /// What people call it.
     #[serde(default)]
     name: Option<String>,
+    /// With a refresh token, to get the next JWT with. By default without.
+    #[serde(default)]
+    refresh: bool,
+}
+
+/// The kinds that can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum IssueKind {
+    Jwt,
+    ApiKey,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -81,6 +115,33 @@ struct IssueResult {
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// The refresh token, if one was asked for. It cannot be shown again, and is good once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// Names the family of all tokens that come from this one, for revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family_id: Option<String>,
+    /// When the family ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<Timestamp>,
+}
+
+impl From<Refreshed> for IssueResult {
+    fn from(tokens: Refreshed) -> Self {
+        Self {
+            token: tokens.access.token.expose_secret().to_owned(),
+            token_id: tokens.access.id,
+            kind: TokenKind::Jwt,
+            org_id: tokens.org,
+            subject: tokens.subject,
+            scopes: tokens.scopes,
+            created_at: tokens.access.created_at,
+            expires_at: tokens.access.expires_at,
+            refresh_token: Some(tokens.refresh.expose_secret().to_owned()),
+            family_id: Some(tokens.family),
+            refresh_expires_at: Some(tokens.ends_at),
+        }
+    }
 }
 
 async fn issue(auth: Auth, call: Call, params: IssueParams) -> Result<IssueResult, Error> {
@@ -90,23 +151,34 @@ async fn issue(auth: Auth, call: Call, params: IssueParams) -> Result<IssueResul
         scopes: params.scopes,
         lifetime: params.expires_in_seconds.map(Duration::from_secs),
     };
-    let issued = auth.issue(&By::from(&call), params.kind, params.name, grant.clone()).await?;
+    let (by, is_jwt) = (By::from(&call), params.kind == IssueKind::Jwt);
+    if params.refresh {
+        if !is_jwt {
+            return Err(Error::invalid_field("refresh", "only a JWT comes with a refresh token"));
+        }
+        return Ok(auth.issue_refreshable(&by, params.name, grant).await?.into());
+    }
+    let kind = if is_jwt { TokenKind::Jwt } else { TokenKind::ApiKey };
+    let issued = auth.issue(&by, kind, params.name, grant.clone()).await?;
     Ok(IssueResult {
         token: issued.token.expose_secret().to_owned(),
         token_id: issued.id,
-        kind: params.kind,
+        kind,
         org_id: grant.org,
         subject: grant.subject,
         scopes: grant.scopes,
         created_at: issued.created_at,
         expires_at: issued.expires_at,
+        refresh_token: None,
+        family_id: None,
+        refresh_expires_at: None,
     })
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RevokeParams {
-    /// The token's id: of an API key, or the `jti` of a JWT.
+    /// The token's id: of an API key, of a family of refresh tokens, or the `jti` of a JWT.
     token_id: String,
 }
 
@@ -121,6 +193,19 @@ struct RevokeResult {
 async fn revoke(auth: Auth, call: Call, params: RevokeParams) -> Result<RevokeResult, Error> {
     auth.revoke(&By::from(&call), &params.token_id).await?;
     Ok(RevokeResult { token_id: params.token_id, revoked: true })
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UpdateParams {
+    /// The id of an API key or of a family of refresh tokens.
+    token_id: String,
+    /// What it may do from now on; nothing that the caller may not.
+    scopes: Scopes,
+}
+
+async fn update(auth: Auth, call: Call, params: UpdateParams) -> Result<TokenRecord, Error> {
+    Ok(auth.update(&By::from(&call), &params.token_id, params.scopes).await?)
 }
 
 async fn list(auth: Auth, call: Call, params: ListParams) -> Result<Page<TokenRecord>, Error> {

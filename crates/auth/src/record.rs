@@ -11,14 +11,20 @@ pub enum TokenKind {
     Jwt,
     /// Random: who and what is looked up, and it may last for ever.
     ApiKey,
+    /// A family of refresh tokens: each is good for one access token and its own successor.
+    Refresh,
 }
 
 impl TokenKind {
-    /// As in messages: `jwt` or `apiKey`.
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Jwt, Self::ApiKey, Self::Refresh];
+
+    /// As in messages: `jwt`, `apiKey` or `refresh`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
             Self::ApiKey => "apiKey",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -50,7 +56,7 @@ pub struct TokenRecord {
     /// When it was revoked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, to about a minute. API keys only.
+    /// When it was last used: an API key to about a minute, a family of refresh tokens exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
 }

@@ -1,5 +1,8 @@
 //! Statements, and nothing that decides.
 
+mod changes;
+mod families;
+mod keys;
 pub(crate) mod migrations;
 mod orgs;
 mod revocations;
@@ -7,9 +10,16 @@ mod tokens;
 
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
+pub(crate) use changes::{Change, changes_after, forget_changes, insert_change};
+pub(crate) use families::{family, forget_families, insert_family, rotate_family};
+pub(crate) use keys::{
+    StoredSigningKey, count_signing_keys, insert_signing_key, newest_signing_key, retire_signing_key, signing_keys,
+};
 pub(crate) use orgs::{OrgRow, insert_org, org_by_key, org_exists, org_name_is_taken, orgs_after};
-pub(crate) use revocations::{forget_revocations, insert_revocation, is_revoked, revocations_after, revocations_head};
-pub(crate) use tokens::{forget_tokens, insert_token, key_by_id, mark_revoked, mark_used, token_expiry, tokens_after};
+pub(crate) use revocations::{forget_revocations, head, insert_revocation, is_revoked, raise_head};
+pub(crate) use tokens::{
+    forget_tokens, insert_token, key_by_id, mark_revoked, mark_used, set_scopes, token, tokens_after,
+};
 
 use crate::Error;
 

@@ -22,9 +22,12 @@ pub(crate) struct Holder {
     pub(crate) org: OrgId,
     pub(crate) subject: String,
     pub(crate) scopes: Scopes,
+    /// The token's own id.
     pub(crate) credential: String,
+    /// The family of refresh tokens it came from. Then that is what limits count: a new access token is no new caller.
+    pub(crate) family: Option<String>,
     pub(crate) expires_at: Option<Timestamp>,
-    /// For signed tokens, which secret signed it.
+    /// For signed tokens, which key signed it.
     pub(crate) signed_by: Option<[u8; 32]>,
 }
 
@@ -73,12 +76,20 @@ impl Standings {
 
     /// Tells the connections of these credentials that they are over.
     pub(crate) fn revoke(&self, revoked: &HashSet<(OrgId, String)>) {
-        self.end(|holder| revoked.contains(&(holder.org, holder.credential.clone())));
+        self.end(Standing::Revoked, |holder| {
+            let names = std::iter::once(&holder.credential).chain(&holder.family);
+            names.into_iter().any(|name| revoked.contains(&(holder.org, name.clone())))
+        });
     }
 
-    /// The same for tokens whose secret is no longer accepted.
+    /// The same for tokens whose key is no longer accepted.
     pub(crate) fn keep_signed_by(&self, accepted: impl Fn(&[u8; 32]) -> bool) {
-        self.end(|holder| holder.signed_by.is_some_and(|print| !accepted(&print)));
+        self.end(Standing::Revoked, |holder| holder.signed_by.is_some_and(|print| !accepted(&print)));
+    }
+
+    /// Tells the connections of these credentials to authenticate again, for what they may do has changed.
+    pub(crate) fn change(&self, changed: &HashSet<(OrgId, String)>) {
+        self.end(Standing::Changed, |holder| changed.contains(&(holder.org, holder.name().to_owned())));
     }
 
     /// Forgets what nobody uses any more.
@@ -86,14 +97,27 @@ impl Standings {
         self.lock().retain(|_, entry| entry.is_used() || (entry.is_fresh() && entry.is_good()));
     }
 
-    fn end(&self, over: impl Fn(&Holder) -> bool) {
-        for entry in self.lock().values().filter(|entry| over(&entry.holder)) {
-            entry.standing.send_replace(Standing::Revoked);
-        }
+    /// What was revoked stays, and is refused by that; what has changed is forgotten, so that the same credential, shown
+    /// again, gets an entry of its own.
+    fn end(&self, how: Standing, over: impl Fn(&Holder) -> bool) {
+        self.lock().retain(|_, entry| {
+            let is_over = entry.is_good() && over(&entry.holder);
+            if is_over {
+                entry.standing.send_replace(how);
+            }
+            !(is_over && how == Standing::Changed)
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Holder {
+    /// What the credential is called outside.
+    pub(crate) fn name(&self) -> &str {
+        self.family.as_deref().unwrap_or(&self.credential)
     }
 }
 
@@ -111,12 +135,12 @@ impl Entry {
     }
 
     fn caller(&self) -> Caller {
-        let holder = self.holder.clone();
+        let holder = &self.holder;
         Caller {
             org: holder.org,
-            subject: holder.subject,
+            subject: holder.subject.clone(),
             scopes: holder.scopes,
-            credential: holder.credential,
+            credential: holder.name().to_owned(),
             expires_at: holder.expires_at,
             standing: self.standing.subscribe(),
         }
@@ -133,6 +157,7 @@ mod tests {
             subject: "alice".to_owned(),
             scopes: Scopes::ADMIN,
             credential: credential.to_owned(),
+            family: None,
             expires_at: Some(Timestamp(100)),
             signed_by: Some([7; 32]),
         }
@@ -176,6 +201,29 @@ mod tests {
         assert!(first.is_good());
         standings.keep_signed_by(|_| false);
         assert!(!first.is_good());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_family_is_revoked_whole_and_its_tokens_one_by_one() {
+        let standings = Standings::default();
+        let of_family = |credential| Holder { family: Some("f".to_owned()), ..holder(credential) };
+        let (first, second) = (standings.enter(digest(1), of_family("a")), standings.enter(digest(2), of_family("b")));
+        assert_eq!(first.credential, "f");
+        standings.revoke(&HashSet::from([(OrgId::LOCAL, "a".to_owned())]));
+        assert!(!first.is_good() && second.is_good());
+        standings.revoke(&HashSet::from([(OrgId::LOCAL, "f".to_owned())]));
+        assert!(!second.is_good());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_credential_is_looked_up_again() {
+        let standings = Standings::default();
+        let before = standings.enter(digest(1), holder("a"));
+        standings.confirm(&digest(1));
+        standings.change(&HashSet::from([(OrgId::LOCAL, "a".to_owned())]));
+        assert_eq!(*before.standing.borrow(), Standing::Changed);
+        assert!(standings.known(&digest(1), Timestamp(0)).is_none());
+        assert!(standings.enter(digest(1), holder("a")).is_good());
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fixture::{Fixture, NOW, SECRET, admin_of, bearer, grant, operator, read};
-use orchestrator_auth::{Auth, By, Error, Grant, Issuer, Lifetime, Secret, TokenKind};
+use fixture::{Fixture, NOW, SECRET, admin_of, bearer, grant, on_every_backend, operator, read};
+use orchestrator_auth::{Auth, By, Error, Grant, Issuer, Keys, Lifetime, Secret, TokenKind};
 use orchestrator_rpc::{Authenticator, Caller, Credential, Scope, Scopes, Standing};
 use orchestrator_sql::Backend;
 use orchestrator_vocab::{OrgId, PausedClock};
@@ -180,9 +180,9 @@ async fn rotating_the_secret_ends_what_the_old_one_signed(fixture: Fixture) {
     let key = fixture.issue(TokenKind::ApiKey, OrgId::LOCAL, read()).await;
     let (jwt_caller, key_caller) =
         (caller(&fixture.auth, &bearer(&issued)).await, caller(&fixture.auth, &bearer(&key)).await);
-    fixture.auth.rotate(&new, std::slice::from_ref(&old));
+    fixture.auth.rotate(Keys { current: (&new).into(), previous: vec![(&old).into()] }).await.unwrap();
     assert!(jwt_caller.is_good());
-    fixture.auth.rotate(&new, &[]);
+    fixture.auth.rotate(&new).await.unwrap();
     assert!(!jwt_caller.is_good() && key_caller.is_good());
     unauthorized(&fixture.auth, &bearer(&issued)).await;
     let fresh = fixture.issue(TokenKind::Jwt, OrgId::LOCAL, read()).await;
@@ -279,23 +279,6 @@ async fn the_administrators_token_is_made_once(fixture: Fixture) {
     // Another database does not know the key: made again.
     assert!(Fixture::on(Backend::Sqlite).await.auth.ensure_administrator(&path).await.unwrap());
     assert_ne!(std::fs::read_to_string(&path).unwrap(), token);
-}
-
-macro_rules! on_every_backend {
-    ($($promise:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $promise() {
-                super::$promise(super::Fixture::on(super::Backend::Sqlite).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $promise() {
-                super::$promise(super::Fixture::on(super::Backend::Postgres).await).await;
-            })*
-        }
-    };
 }
 
 on_every_backend!(

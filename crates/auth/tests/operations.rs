@@ -24,7 +24,7 @@ async fn call(fixture: &Fixture, org: OrgId, method: &str, params: Value) -> Res
 async fn the_table_is_sound() {
     let table = operations(&Fixture::on(Backend::Sqlite).await.auth);
     table.check().unwrap();
-    assert_eq!(table.len(), 5);
+    assert_eq!(table.len(), 10);
 }
 
 #[tokio::test]
@@ -80,6 +80,14 @@ async fn refusals_have_their_codes() {
         (OrgId::LOCAL, "auth.token.issue", with("orgId", json!(OrgId::new())), Code::NotFound),
         (other, "auth.token.issue", with("orgId", json!(OrgId::LOCAL)), Code::NotFound),
         (other, "auth.token.revoke", json!({ "tokenId": unknown }), Code::NotFound),
+        (OrgId::LOCAL, "auth.token.issue", with("kind", json!("refresh")), Code::InvalidParams),
+        (OrgId::LOCAL, "auth.token.refresh", json!({ "refreshToken": "orr_1" }), Code::Unauthorized),
+        (other, "auth.token.update", json!({ "tokenId": unknown, "scopes": ["daemon.read"] }), Code::NotFound),
+        (other, "auth.token.update", json!({ "tokenId": unknown, "scopes": [] }), Code::InvalidParams),
+        (other, "auth.key.list", json!({}), Code::Forbidden),
+        (other, "auth.key.rotate", json!({}), Code::Forbidden),
+        (other, "auth.key.retire", json!({ "keyId": "k" }), Code::Forbidden),
+        (OrgId::LOCAL, "auth.key.retire", json!({ "keyId": "k" }), Code::NotFound),
         (other, "org.create", json!({ "name": "x" }), Code::Forbidden),
         (OrgId::LOCAL, "org.create", json!({ "name": "other" }), Code::Conflict),
     ] {

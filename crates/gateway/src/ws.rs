@@ -5,6 +5,7 @@ mod close;
 mod connect;
 mod dialect;
 mod hello;
+mod open;
 mod operations;
 mod peers;
 mod session;

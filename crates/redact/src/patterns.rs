@@ -99,7 +99,7 @@ pub(crate) const ALL: &[Pattern] = &[
     run("slack-token", &["xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-"], Member::Word, 10),
     run("aws-key", &["AKIA", "ASIA"], Member::Capital, 16),
     run("google-key", &["AIza"], Member::Word, 30),
-    run("api-key", &["orc_"], Member::Word, 20),
+    run("api-key", &["orc_", "orr_"], Member::Word, 20),
     Pattern {
         name: "jwt",
         prefixes: &["eyJ"],

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use async_trait::async_trait;
 use orchestrator_vocab::{OrgId, Timestamp};
 use secrecy::SecretString;
@@ -18,7 +20,7 @@ pub struct Caller {
     pub credential: String,
     /// When the credential ends; `None` if it does not. Connections must not outlive it.
     pub expires_at: Option<Timestamp>,
-    /// Turns to [`Standing::Revoked`] while connections are open. A closed channel keeps its last value.
+    /// Turns from [`Standing::Good`] while connections are open. A closed channel keeps its last value.
     pub standing: watch::Receiver<Standing>,
 }
 
@@ -28,6 +30,13 @@ impl Caller {
         let subject = subject.into();
         let standing = watch::channel(Standing::Good).1;
         Self { org, credential: subject.clone(), subject, scopes: scopes.into(), expires_at: None, standing }
+    }
+
+    /// Somebody without a credential, who may call [open](crate::Operation::open) operations only. `name` tells such
+    /// callers apart for limits: an address.
+    pub fn anonymous(name: impl fmt::Display) -> Self {
+        let credential = format!("anonymous {name}");
+        Self { credential, ..Self::new(OrgId::LOCAL, "anonymous", Scopes::NONE) }
     }
 
     /// Whether the credential still counts, as far as `standing` knows; expiry is the transport's to watch.
@@ -41,8 +50,10 @@ impl Caller {
 pub enum Standing {
     /// It does.
     Good,
-    /// It was revoked, or the role behind it changed: close its connections, refuse its calls.
+    /// It was revoked: close its connections, refuse its calls.
     Revoked,
+    /// It counts, but the role behind it changed: the same, and whoever authenticates again gets the new one.
+    Changed,
 }
 
 /// What a client shows. Debug output hides the secret.

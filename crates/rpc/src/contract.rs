@@ -78,6 +78,7 @@ pub fn described(description: &Value) -> Option<Vec<Case>> {
         name: description.get("name")?.as_str()?,
         scope: description.get("scope")?.as_str()?.parse().ok()?,
         is_creating: description.get("creates")?.as_bool()?,
+        is_open: description.get("open").and_then(Value::as_bool).unwrap_or_default(),
         parameters: description.get("parameters")?,
     };
     Some(cases_of(&subject))
@@ -94,6 +95,8 @@ struct Subject<'a> {
     name: &'a str,
     scope: Scope,
     is_creating: bool,
+    /// Whoever calls, it is not refused for its scopes.
+    is_open: bool,
     parameters: &'a Value,
 }
 
@@ -103,6 +106,7 @@ impl<'a> Subject<'a> {
             name: operation.name(),
             scope: operation.scope(),
             is_creating: operation.is_creating(),
+            is_open: operation.is_open(),
             parameters: operation.parameters().as_value(),
         }
     }
@@ -128,13 +132,11 @@ fn cases_of(subject: &Subject<'_>) -> Vec<Case> {
     };
 
     let unknown = with(valid.clone(), UNKNOWN, true.into());
-    let mut cases = vec![
-        Case {
-            scopes: Scope::ALL.into_iter().filter(|&scope| !Scopes::from(scope).allows(subject.scope)).collect(),
-            ..case(Kind::MissingScope, valid.clone(), Code::Forbidden, None)
-        },
-        case(Kind::UnknownParameter, unknown, Code::InvalidParams, Some(UNKNOWN)),
-    ];
+    let mut cases = vec![case(Kind::UnknownParameter, unknown, Code::InvalidParams, Some(UNKNOWN))];
+    if !subject.is_open {
+        let scopes = Scope::ALL.into_iter().filter(|&scope| !Scopes::from(scope).allows(subject.scope)).collect();
+        cases.push(Case { scopes, ..case(Kind::MissingScope, valid.clone(), Code::Forbidden, None) });
+    }
     let properties = subject.parameters.get("properties").and_then(Value::as_object);
     for (name, schema) in properties.into_iter().flatten() {
         let Some(wrong) = sample::wrong(schema, subject.parameters) else { continue };

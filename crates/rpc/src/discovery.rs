@@ -17,6 +17,9 @@ struct Listed {
     creates: bool,
     /// It changes nothing and may be repeated.
     read_only: bool,
+    /// It needs no credential.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
     rest: Route,
 }
 
@@ -126,6 +129,7 @@ impl Listed {
             summary: operation.summary().to_owned(),
             creates: operation.is_creating(),
             read_only: operation.is_read_only(),
+            open: operation.is_open(),
             rest: Route { method: operation.rest().method, path: operation.rest().path.clone() },
         }
     }

@@ -67,7 +67,7 @@ impl Dispatcher {
             let message = format!("unknown method `{}`: `rpc.discover` lists them", shortened(method));
             return Err(Error::new(Code::UnknownMethod, message));
         };
-        if !call.caller.scopes.allows(operation.scope()) {
+        if !operation.is_open() && !call.caller.scopes.allows(operation.scope()) {
             return Err(Error::forbidden(format!("`{method}` needs the scope `{}`", operation.scope())));
         }
         if call.cancel.is_cancelled() {

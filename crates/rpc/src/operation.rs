@@ -35,6 +35,7 @@ struct Declared {
     tool: bool,
     read_only: bool,
     free: bool,
+    open: bool,
     handler: Arc<Handler>,
 }
 
@@ -76,6 +77,7 @@ impl Operation {
             tool: false,
             read_only: false,
             free: false,
+            open: false,
             handler: Arc::new(handler),
         }))
     }
@@ -103,6 +105,13 @@ impl Operation {
     #[must_use]
     pub fn free(self) -> Self {
         self.with(|declared| declared.free = true)
+    }
+
+    /// Lets everybody call it who can reach the daemon, without a credential and whatever their scopes: its parameters
+    /// are what it trusts. Transports count such calls against the address.
+    #[must_use]
+    pub fn open(self) -> Self {
+        self.with(|declared| declared.open = true)
     }
 
     /// Documents the codes that are this operation's own; those any call may answer go without saying.
@@ -169,6 +178,11 @@ impl Operation {
     /// Whether rate limits do not count it.
     pub fn is_free(&self) -> bool {
         self.0.free
+    }
+
+    /// Whether it needs no credential; its scope means nothing then.
+    pub fn is_open(&self) -> bool {
+        self.0.open
     }
 
     /// The top-level properties of the parameters.

@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 22] = [
+pub(super) const VARIABLES: [Variable; 26] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -11,6 +11,10 @@ pub(super) const VARIABLES: [Variable; 22] = [
     Variable::new("DAEMON_SHUTDOWN_TIMEOUT", "daemon.shutdownTimeoutMs", Kind::DurationMs),
     Variable::new("ORCHESTRATOR_DATA_DIR", "daemon.dataDir", Kind::Text),
     Variable::new("DAEMON_JWT_SECRET", "auth.jwtSecret", Kind::Secret),
+    Variable::new("DAEMON_JWT_SECRET_PREVIOUS", "auth.jwtSecretPrevious", Kind::Secret),
+    Variable::new("DAEMON_JWT_ALGORITHM", "auth.algorithm", Kind::Text),
+    Variable::new("DAEMON_JWT_ED25519_KEY", "auth.ed25519Key", Kind::Secret),
+    Variable::new("DAEMON_JWT_ED25519_KEY_PREVIOUS", "auth.ed25519KeyPrevious", Kind::Secret),
     Variable::new("DAEMON_JWT_EXPIRATION", "auth.jwtExpirationMs", Kind::DurationMs),
     Variable::new("DAEMON_RATE_LIMIT_ENABLED", "rateLimit.enabled", Kind::Bool),
     Variable::new("DAEMON_RATE_LIMIT_MAX", "rateLimit.max", Kind::Integer),

@@ -1,5 +1,9 @@
 //! `orchestrator token …`
 
+mod keys;
+mod secret_file;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -14,6 +18,8 @@ use crate::params::Params;
 use crate::show::{ago, away, text, words};
 use crate::values;
 
+use secret_file::SecretFile;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Makes a token and prints it, this once
@@ -23,9 +29,12 @@ pub(crate) enum TokenCommand {
         /// What it may do: read, write, approve, teams or admin (repeatable)
         #[arg(long = "scope", value_name = "SCOPE", default_value = "read", value_delimiter = ',')]
         scopes: Vec<String>,
-        /// An API key can be revoked by id and may last for ever; a JWT carries who and what
-        #[arg(long, value_enum, default_value_t = Kind::ApiKey)]
-        kind: Kind,
+        /// An API key may last for ever; a JWT carries who and what [default: api-key, or jwt with --refresh]
+        #[arg(long, value_enum)]
+        kind: Option<Kind>,
+        /// Also gets a refresh token and writes it into this file, for `token refresh`
+        #[arg(long, value_name = "FILE")]
+        refresh: Option<PathBuf>,
         /// How long it lasts
         #[arg(long, value_name = "TIME", value_parser = values::span)]
         expires_in: Option<Duration>,
@@ -43,9 +52,33 @@ pub(crate) enum TokenCommand {
         #[arg(long, default_value_t = 1_000)]
         limit: usize,
     },
-    /// Ends a token and its open connections
+    /// Takes the refresh token in a file for an access token, which is printed, and the next, which takes its place
+    ///
+    /// No other credential is needed. A refresh token is good once: whoever shows a copy of an old one ends them all.
+    Refresh {
+        /// The file that `token issue --refresh` wrote
+        file: PathBuf,
+    },
+    /// Changes what an API key, or a family of refresh tokens, may do; its connections authenticate again
+    Update {
+        #[arg(value_name = "TOKEN-ID")]
+        id: String,
+        /// What it may do from now on: read, write, approve, teams or admin (repeatable)
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]
+        scopes: Vec<String>,
+    },
+    /// Ends a token, or a family of refresh tokens, and its open connections
     Revoke {
         #[arg(value_name = "TOKEN-ID")]
+        id: String,
+    },
+    /// Lists the keys that tokens are signed with (the operator's own may)
+    Keys,
+    /// Signs with a new key from now on; tokens of the earlier ones still count (the operator's own may)
+    Rotate,
+    /// Ends what a key signed, and its open connections (the operator's own may)
+    Retire {
+        #[arg(value_name = "KEY-ID")]
         id: String,
     },
 }
@@ -58,17 +91,36 @@ pub(crate) enum Kind {
 
 pub(crate) async fn run(daemon: &Daemon, command: TokenCommand) -> Result<(), Failure> {
     match command {
-        TokenCommand::Issue { subject, scopes, kind, expires_in, name, org } => {
-            let scopes: Vec<String> = scopes.iter().map(|scope| whole(scope)).collect();
+        TokenCommand::Issue { subject, scopes, kind, refresh, expires_in, name, org } => {
+            let kind = kind.unwrap_or(if refresh.is_some() { Kind::Jwt } else { Kind::ApiKey });
             let params = Params::new()
                 .with("kind", if matches!(kind, Kind::Jwt) { "jwt" } else { "apiKey" })
                 .with("subject", subject)
-                .with("scopes", scopes)
+                .with("scopes", whole(&scopes))
+                .flag("refresh", refresh.is_some())
                 .maybe("expiresInSeconds", expires_in.map(|span| span.as_secs()))
                 .maybe("name", name)
                 .maybe("orgId", org);
-            issue(daemon, params).await
+            let file = refresh.map(SecretFile::beside).transpose()?;
+            let issued = daemon.call("auth.token.issue", params).await?;
+            show(daemon, issued, file)
         }
+        TokenCommand::Refresh { file } => {
+            let token = secret_file::read(&file)?;
+            // Made before the call: afterwards there is no way back.
+            let file = SecretFile::beside(file)?;
+            let issued = daemon.call("auth.token.refresh", Params::new().with("refreshToken", token)).await?;
+            show(daemon, issued, Some(file))
+        }
+        TokenCommand::Update { id, scopes } => {
+            let params = Params::new().with("tokenId", &id).with("scopes", whole(&scopes));
+            let answer = daemon.call("auth.token.update", params).await?;
+            let told = format!("{id} may {} from now on", words(&answer["scopes"]));
+            daemon.out.show(&Answer::told(answer, told))
+        }
+        TokenCommand::Keys => keys::list(daemon).await,
+        TokenCommand::Rotate => keys::rotate(daemon).await,
+        TokenCommand::Retire { id } => keys::retire(daemon, &id).await,
         TokenCommand::List { limit } => {
             let tokens = daemon.items("auth.token.list", Params::new(), limit).await?;
             let header = ["TOKEN ID", "STATE", "KIND", "SUBJECT", "SCOPES", "AGE", "ENDS", "USED", "NAME"];
@@ -82,13 +134,18 @@ pub(crate) async fn run(daemon: &Daemon, command: TokenCommand) -> Result<(), Fa
 }
 
 /// `read` is short for `daemon.read`.
-fn whole(scope: &str) -> String {
-    if scope.contains('.') { scope.to_owned() } else { format!("daemon.{scope}") }
+fn whole(scopes: &[String]) -> Vec<String> {
+    let whole = |scope: &String| if scope.contains('.') { scope.clone() } else { format!("daemon.{scope}") };
+    scopes.iter().map(whole).collect()
 }
 
-/// The token alone goes to standard output, so that it can go into a file or a variable.
-async fn issue(daemon: &Daemon, params: Params) -> Result<(), Failure> {
-    let issued = daemon.call("auth.token.issue", params).await?;
+/// The token alone goes to standard output, so that it can go into a file or a variable; a refresh token goes into its
+/// file and, like everything, into `--json`.
+fn show(daemon: &Daemon, issued: Value, file: Option<SecretFile>) -> Result<(), Failure> {
+    if let Some(file) = file {
+        let path = file.keep(text(&issued, "refreshToken"))?;
+        daemon.out.note(&format!("its successor is in {}: `orchestrator token refresh` takes it", path.display()));
+    }
     let until = match away(&issued["expiresAt"]) {
         until if until.is_empty() => "for ever".to_owned(),
         until => format!("ends {until}"),

@@ -1,9 +1,12 @@
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use orchestrator_vocab::PausedClock;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use sha2::Sha256;
 use tokio::time::advance;
 
 use super::*;
+use crate::{Algorithm, Secret};
 
 const SECRET: &str = "a secret of the tests, 32 bytes or more";
 /// In seconds.
@@ -258,13 +261,72 @@ async fn secrets_rotate_without_a_restart() {
     let issuer = issuer();
     let (old, new) = (Secret::new(SECRET).unwrap(), Secret::new("the next secret, of 32 bytes or more").unwrap());
     let before = issuer.issue(&grant(Scopes::ADMIN));
-    issuer.rotate(&new, std::slice::from_ref(&old));
+    issuer.rotate(Keys { current: (&new).into(), previous: vec![(&old).into()] });
     let after = issuer.issue(&grant(Scopes::ADMIN));
     assert!(issuer.verify(before.token.expose_secret()).is_ok());
     assert!(issuer.verify(after.token.expose_secret()).is_ok());
-    issuer.rotate(&new, &[]);
+    issuer.rotate(&new);
     assert_eq!(issuer.verify(before.token.expose_secret()), Err(Refusal::Signature));
     assert!(issuer.verify(after.token.expose_secret()).is_ok());
+}
+
+fn ed25519() -> (SigningKey, Issuer) {
+    let key = SigningKey::ed25519(&[7; 32]);
+    let clock = Arc::new(PausedClock::at(moment(NOW)));
+    (key.clone(), Issuer::new(key, Lifetime::default(), clock))
+}
+
+fn signed_by(key: &SigningKey, header: &str) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(key.sign(&message)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_an_ed25519_key_tokens_are_eddsa_and_nothing_else() {
+    let (key, issuer) = ed25519();
+    let issued = issuer.issue(&grant(Scope::Write.into()));
+    assert_eq!(issuer.verify(issued.token.expose_secret()).unwrap().id, issued.id);
+    for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"EdDSA","typ":"JWT"}"#] {
+        assert!(issuer.verify(&signed_by(&key, header)).is_ok(), "{header}");
+    }
+    for alg in ["none", "HS256", "Ed25519", "eddsa", "ES256", ""] {
+        let token = signed_by(&key, &format!(r#"{{"alg":"{alg}"}}"#));
+        assert_eq!(issuer.verify(&token), Err(Refusal::Header), "{alg}");
+    }
+    // The classic confusion: what everybody knows of the key, used as the secret of an HMAC.
+    let x = key.public().unwrap().x;
+    for secret in [URL_SAFE_NO_PAD.decode(&x).unwrap(), x.into_bytes()] {
+        for alg in ["HS256", "EdDSA"] {
+            let forged = SigningKey::from_material(Algorithm::Hs256, &secret).unwrap();
+            assert_eq!(issuer.verify(&signed_by(&forged, &format!(r#"{{"alg":"{alg}"}}"#))), Err(Refusal::Signature));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_id_is_that_of_the_key_that_signed_or_absent() {
+    let (eddsa, hs256) = (SigningKey::ed25519(&[7; 32]), SigningKey::from(&Secret::new(SECRET).unwrap()));
+    let clock = Arc::new(PausedClock::at(moment(NOW)));
+    let keys = Keys { current: eddsa.clone(), previous: vec![hs256.clone()] };
+    let issuer = Issuer::new(keys, Lifetime::default(), clock);
+    for (key, other) in [(&eddsa, &hs256), (&hs256, &eddsa)] {
+        let alg = key.algorithm().as_str();
+        let with = |kid: &str| signed_by(key, &format!(r#"{{"alg":"{alg}","kid":{kid}}}"#));
+        assert!(issuer.verify(&with(&format!("{:?}", key.id()))).is_ok());
+        for kid in [&format!("{:?}", other.id()), "\"\"", "\"../../dev/null\"", "null", "7", "[\"a\"]"] {
+            assert_eq!(issuer.verify(&with(kid)), Err(Refusal::Header), "{kid}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_is_text_and_comes_back() {
+    let issuer = issuer();
+    let token = issuer.issue_in(Some("fam_1"), &grant(Scopes::ADMIN)).token;
+    assert_eq!(issuer.verify(token.expose_secret()).unwrap().family.as_deref(), Some("fam_1"));
+    for value in [json!(null), json!(1), json!(""), json!(["fam_1"])] {
+        refused(&with("family", value), &wrong_claims());
+    }
 }
 
 proptest::proptest! {

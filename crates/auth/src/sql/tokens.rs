@@ -5,6 +5,8 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use super::statement;
 use crate::{TokenKind, TokenRecord};
 
+const COLUMNS: &str = "id, org, kind, name, subject, scopes, created_at, expires_at, revoked_at, last_used_at";
+
 /// What a shown API key is compared with.
 pub(crate) struct StoredKey {
     pub(crate) org: OrgId,
@@ -50,15 +52,26 @@ pub(crate) async fn key_by_id<C: ConnectionTrait>(connection: &C, id: &str) -> R
     .transpose()
 }
 
-/// When a token of the organisation ends, if it does; the outer `None` is no such token.
-pub(crate) async fn token_expiry<C: ConnectionTrait>(
+/// What is known of a token of the organisation.
+pub(crate) async fn token<C: ConnectionTrait>(
     connection: &C,
     org: OrgId,
     id: &str,
-) -> Result<Option<Option<Timestamp>>, DbErr> {
-    let sql = "select expires_at from auth_tokens where org = $1 and id = $2";
-    let row = connection.query_one_raw(statement(connection, sql, [org.uuid().into(), id.into()])).await?;
-    row.map(|row| moment(&row, "expires_at")).transpose()
+) -> Result<Option<TokenRecord>, DbErr> {
+    let sql = format!("select {COLUMNS} from auth_tokens where org = $1 and id = $2");
+    let row = connection.query_one_raw(statement(connection, &sql, [org.uuid().into(), id.into()])).await?;
+    row.as_ref().map(record).transpose()
+}
+
+pub(crate) async fn set_scopes<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    id: &str,
+    scopes: Scopes,
+) -> Result<(), DbErr> {
+    let sql = "update auth_tokens set scopes = $1 where org = $2 and id = $3";
+    let values = [scopes.to_string().into(), org.uuid().into(), id.into()];
+    connection.execute_raw(statement(connection, sql, values)).await.map(drop)
 }
 
 pub(crate) async fn mark_revoked<C: ConnectionTrait>(
@@ -90,18 +103,17 @@ pub(crate) async fn tokens_after<C: ConnectionTrait>(
     after: &str,
     limit: u32,
 ) -> Result<Vec<TokenRecord>, DbErr> {
-    let sql = "select id, org, kind, name, subject, scopes, created_at, expires_at, revoked_at, last_used_at \
-               from auth_tokens where org = $1 and id > $2 order by id limit $3";
+    let sql = format!("select {COLUMNS} from auth_tokens where org = $1 and id > $2 order by id limit $3");
     let values = [org.uuid().into(), after.into(), i64::from(limit).into()];
-    connection.query_all_raw(statement(connection, sql, values)).await?.iter().map(token).collect()
+    connection.query_all_raw(statement(connection, &sql, values)).await?.iter().map(record).collect()
 }
 
-fn token(row: &QueryResult) -> Result<TokenRecord, DbErr> {
+fn record(row: &QueryResult) -> Result<TokenRecord, DbErr> {
     let kind: String = row.try_get("", "kind")?;
     Ok(TokenRecord {
         id: row.try_get("", "id")?,
         org: OrgId::from_uuid(row.try_get("", "org")?),
-        kind: if kind == TokenKind::Jwt.as_str() { TokenKind::Jwt } else { TokenKind::ApiKey },
+        kind: TokenKind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap_or(TokenKind::ApiKey),
         name: row.try_get("", "name")?,
         subject: row.try_get("", "subject")?,
         scopes: scopes(row)?,
@@ -113,11 +125,11 @@ fn token(row: &QueryResult) -> Result<TokenRecord, DbErr> {
 }
 
 /// A scope that this version does not know allows nothing.
-fn scopes(row: &QueryResult) -> Result<Scopes, DbErr> {
+pub(super) fn scopes(row: &QueryResult) -> Result<Scopes, DbErr> {
     let text: String = row.try_get("", "scopes")?;
     Ok(text.split(' ').filter_map(|word| word.parse::<Scope>().ok()).collect())
 }
 
-fn moment(row: &QueryResult, column: &str) -> Result<Option<Timestamp>, DbErr> {
+pub(super) fn moment(row: &QueryResult, column: &str) -> Result<Option<Timestamp>, DbErr> {
     Ok(row.try_get::<Option<i64>>("", column)?.map(Timestamp))
 }

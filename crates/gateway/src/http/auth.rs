@@ -54,6 +54,17 @@ impl Shared {
         }
     }
 
+    /// Somebody who shows no credential, for one call of an open operation.
+    pub(crate) fn stranger(&self, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
+        self.count(address, Attempt::Request)?;
+        Ok(Arc::new(Caller::anonymous(crate::admission::unit(address))))
+    }
+
+    /// Whether an operation needs no credential.
+    pub(crate) fn is_open(&self, method: &str) -> bool {
+        self.table.get(method).is_some_and(orchestrator_rpc::Operation::is_open)
+    }
+
     /// Asks who this is, and counts it against the address if it is nobody.
     pub(crate) async fn login(&self, credential: &Credential, address: IpAddr) -> Result<Arc<Caller>, Error> {
         let asked = AssertUnwindSafe(self.authenticator.authenticate(credential)).catch_unwind().await;

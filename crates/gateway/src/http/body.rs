@@ -10,6 +10,9 @@ use tokio::time::timeout;
 use super::reply::Refusal;
 use crate::Config;
 
+/// Enough for a call that shows a long token.
+const STRANGER_BYTES_MAX: usize = 16 << 10;
+
 /// The whole body, which must be JSON by its headers unless it is empty.
 pub(crate) async fn json_bytes(headers: &HeaderMap, body: Body, config: &Config) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
@@ -23,6 +26,12 @@ pub(crate) async fn json_bytes(headers: &HeaderMap, body: Body, config: &Config)
         Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, "the body broke off")),
         Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, "the body took too long")),
     }
+}
+
+/// The same for somebody unknown, of whom much less is read.
+pub(crate) async fn json_bytes_of_stranger(headers: &HeaderMap, body: Body, config: &Config) -> Result<Bytes, Refusal> {
+    let message_bytes_max = config.message_bytes_max.min(STRANGER_BYTES_MAX);
+    json_bytes(headers, body, &Config { message_bytes_max, ..config.clone() }).await
 }
 
 fn check_headers(headers: &HeaderMap, config: &Config) -> Result<(), Refusal> {

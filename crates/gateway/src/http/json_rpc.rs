@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use orchestrator_rpc::{Call, Caller, Code, Frame, Incoming, Message, Reply, jsonrpc};
 use tokio::time::Instant;
@@ -65,9 +66,40 @@ async fn received(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Frame, Template), Refusal> {
-    let caller = shared.caller(headers, address).await?;
+    let caller = match shared.caller(headers, address).await {
+        Ok(caller) => caller,
+        Err(refusal) => return open_calls(shared, address, headers, body, refusal).await,
+    };
     let bytes = body::json_bytes(headers, body, &shared.config).await?;
     Ok((jsonrpc::decode(&bytes), Template::new(shared, caller, headers)))
+}
+
+/// Calls without a credential that counts, if all of them are of open operations; otherwise the refusal.
+async fn open_calls(
+    shared: &Shared,
+    address: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    refusal: Refusal,
+) -> Result<(Frame, Template), Refusal> {
+    // Nobody unknown keeps us waiting for a body without an end.
+    if !refusal.is_unauthorized() || !headers.contains_key(CONTENT_LENGTH) {
+        return Err(refusal);
+    }
+    let Ok(bytes) = body::json_bytes_of_stranger(headers, body, &shared.config).await else { return Err(refusal) };
+    let frame = jsonrpc::decode(&bytes);
+    let is_open = |item: &Incoming| matches!(item, Incoming::Message(message) if shared.is_open(&message.method));
+    let calls = match &frame {
+        Frame::Single(item) if is_open(item) => 1,
+        Frame::Batch(items) if items.iter().all(is_open) => items.len(),
+        _ => return Err(refusal),
+    };
+    let caller = Caller::anonymous(crate::admission::unit(address));
+    // The first was counted when there was no credential.
+    for _ in 1..calls {
+        shared.stranger(address)?;
+    }
+    Ok((frame, Template::new(shared, Arc::new(caller), headers)))
 }
 
 async fn answered(shared: &Shared, frame: Frame, template: &Call) -> Response {

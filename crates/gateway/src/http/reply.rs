@@ -52,6 +52,10 @@ impl Refusal {
         Self::from(Error::new(Code::RateLimited, "too many requests").with_retry_after(after.0))
     }
 
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.error.code == Code::Unauthorized
+    }
+
     pub(crate) fn into_error(self) -> Error {
         *self.error
     }

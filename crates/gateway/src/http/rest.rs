@@ -50,8 +50,13 @@ async fn answered(
     request: Request,
 ) -> Result<Box<RawValue>, Refusal> {
     let (head, body) = request.into_parts();
-    let caller = shared.caller(&head.headers, address).await?;
-    let bytes = body::json_bytes(&head.headers, body, &shared.config).await?;
+    let (caller, bytes) = if operation.is_open() {
+        let caller = shared.stranger(address)?;
+        (caller, body::json_bytes_of_stranger(&head.headers, body, &shared.config).await?)
+    } else {
+        let caller = shared.caller(&head.headers, address).await?;
+        (caller, body::json_bytes(&head.headers, body, &shared.config).await?)
+    };
     let params = params(operation, &head, &bytes)?;
     let template = Template::new(shared, caller, &head.headers);
     let params = Some(to_raw_value(&params).map_err(Error::internal)?);

@@ -8,10 +8,12 @@ use orchestrator_rpc::{
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::close::Close;
 use super::dialect::{Dialect, Replies};
 use super::hello::Connected;
+use super::open;
 use super::operations::{ConnectParams, CredentialKind, PROTOCOL};
 use super::peers::{Introduction, Seat};
 use super::socket::{Received, Socket};
@@ -95,20 +97,23 @@ async fn first_call(
     address: IpAddr,
     id: ConnectionId,
 ) -> Result<(Arc<Caller>, Seat, Dialect), Unwelcome> {
-    let text = loop {
-        match poll_fn(|cx| poll_received_and_write(socket, cx)).await {
-            Received::Text(text) => break text,
-            Received::Sign => {}
-            Received::Gone => return Err(None.into()),
-            Received::Fault(close) => return Err(close.into()),
+    let (dialect, frame) = loop {
+        let text = next_text(socket).await?;
+        let Some(dialect) = Dialect::detect(&text) else {
+            socket.push(Dialect::refusal())?;
+            return Err(Close::NotADialect.into());
+        };
+        match dialect.decode(&text) {
+            Frame::Single(Incoming::Message(message)) if shared.is_open(&message.method) => {
+                let reply = open::answered(shared, message, address, id).await;
+                let text = reply.and_then(|reply| dialect.encode(&Replies::One(reply), &*shared.clock));
+                text.map_or(Ok(()), |text| socket.push(text))?;
+            }
+            frame => break (dialect, frame),
         }
     };
-    let Some(dialect) = Dialect::detect(&text) else {
-        socket.push(Dialect::refusal())?;
-        return Err(Close::NotADialect.into());
-    };
     let unwelcome = |close| Unwelcome { close: Some(close), dialect: Some(dialect) };
-    let (reply_to, outcome) = match dialect.decode(&text) {
+    let (reply_to, outcome) = match frame {
         Frame::Single(Incoming::Message(message)) => {
             (message.id.clone(), authenticate(shared, &message, address, id, dialect).await)
         }
@@ -124,6 +129,17 @@ async fn first_call(
         socket.push(text).map_err(unwelcome)?;
     }
     caller.map_err(unwelcome)
+}
+
+async fn next_text(socket: &mut Socket) -> Result<Utf8Bytes, Option<Close>> {
+    loop {
+        match poll_fn(|cx| poll_received_and_write(socket, cx)).await {
+            Received::Text(text) => return Ok(text),
+            Received::Sign => {}
+            Received::Gone => return Err(None),
+            Received::Fault(close) => return Err(Some(close)),
+        }
+    }
 }
 
 /// Pongs have to leave also while nothing else does.

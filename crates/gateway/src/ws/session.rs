@@ -40,7 +40,7 @@ pub(crate) struct Session {
     running: FuturesUnordered<Running>,
     calls_running: usize,
     subscriptions: Subscriptions,
-    revoked: BoxFuture<'static, ()>,
+    revoked: BoxFuture<'static, Close>,
     draining: BoxFuture<'static, ()>,
     /// The peer was told to connect again elsewhere or later.
     is_told: bool,
@@ -231,8 +231,8 @@ impl Session {
         if self.is_stopping && self.running.is_empty() {
             return Poll::Ready(Close::GoingAway.into());
         }
-        if self.revoked.poll_unpin(cx).is_ready() {
-            return Poll::Ready(Close::Revoked.into());
+        if let Poll::Ready(close) = self.revoked.poll_unpin(cx) {
+            return Poll::Ready(close.into());
         }
         while let Poll::Ready(tick) = self.timers.poll_tick(cx) {
             if let Err(close) = self.tick(tick) {
@@ -320,12 +320,15 @@ impl Session {
     }
 }
 
-/// Ends when the credential no longer counts. A channel that was closed will not say more.
-fn revoked(caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
+/// Ends when the credential no longer counts, or counts for something else. A channel that was closed will not say more.
+fn revoked(caller: &Caller) -> impl Future<Output = Close> + Send + use<> {
     let mut standing = caller.standing.clone();
     async move {
-        if standing.wait_for(|standing| *standing == Standing::Revoked).await.is_err() {
-            std::future::pending().await
+        let seen = standing.wait_for(|standing| *standing != Standing::Good).await.map(|standing| *standing);
+        match seen {
+            Ok(Standing::Changed) => Close::RoleChanged,
+            Ok(_) => Close::Revoked,
+            Err(_) => std::future::pending().await,
         }
     }
 }
