@@ -239,19 +239,6 @@ async fn a_key_id_may_name_the_key_that_signed_and_no_other() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn an_empty_scope_means_nothing_at_all() -> anyhow::Result<()> {
-    for forger in Forger::BOTH {
-        let daemon = forger.daemon().start().await?;
-        for (scope, allowed) in [("", false), ("openid profile *", false), ("daemon.read", true)] {
-            let token = forger.token(&claims_with("scope", json!(scope)));
-            let outcome = daemon.http().with_token(&token).call("task.list", json!({})).await;
-            assert_eq!(outcome.is_ok(), allowed, "{scope:?}: {outcome:?}");
-        }
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn clocks_may_differ_by_half_a_minute() -> anyhow::Result<()> {
     for forger in Forger::BOTH {
         let daemon = forger.daemon().start().await?;

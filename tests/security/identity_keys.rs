@@ -102,7 +102,7 @@ async fn keys_are_the_operators_and_no_other_organisations() -> anyhow::Result<(
     rotated(&daemon.admin_http()).await?;
     let events = |http: Http| async move {
         let events = http.call("event.list", json!({})).await?;
-        let names: Vec<Value> = events["items"].as_array().into_iter().flatten().map(|e| e["name"].clone()).collect();
+        let names: Vec<Value> = events["items"].as_array().into_iter().flatten().map(|e| e["event"].clone()).collect();
         anyhow::Ok(names)
     };
     assert!(events(daemon.admin_http()).await?.contains(&json!("auth.key.rotated")));

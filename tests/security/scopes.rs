@@ -3,7 +3,7 @@ use orchestrator_rpc::{Code, Error};
 use orchestrator_testkit::{Daemon, Socket};
 use serde_json::{Value, json};
 
-use crate::tokens::{SECRET, claims_with, token};
+use crate::tokens::{Forger, claims_with};
 
 fn code(outcome: &Result<Value, Error>) -> Option<Code> {
     outcome.as_ref().err().map(|error| error.code)
@@ -38,16 +38,18 @@ async fn requested_scopes_narrow_and_never_widen() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn an_empty_scope_allows_nothing() -> anyhow::Result<()> {
-    let daemon = Daemon::builder().env("DAEMON_JWT_SECRET", SECRET).without_rate_limits().start().await?;
-    for scope in ["", "everything", "admin", "daemon.*", "DAEMON.ADMIN"] {
-        let http = daemon.http().with_token(&token(&claims_with("scope", json!(scope))));
-        assert_eq!(code(&http.call("task.list", json!({})).await), Some(Code::Forbidden), "{scope:?}");
-        for path in ["/status", "/metrics", "/api/v1/tasks"] {
-            assert_eq!(http.get(path).await.status, 403, "{scope:?} {path}");
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        for scope in ["", "everything", "admin", "daemon.*", "DAEMON.ADMIN"] {
+            let http = daemon.http().with_token(&forger.token(&claims_with("scope", json!(scope))));
+            assert_eq!(code(&http.call("task.list", json!({})).await), Some(Code::Forbidden), "{scope:?}");
+            for path in ["/status", "/metrics", "/api/v1/tasks"] {
+                assert_eq!(http.get(path).await.status, 403, "{scope:?} {path}");
+            }
         }
+        let reader = daemon.http().with_token(&forger.token(&claims_with("scope", json!("daemon.read"))));
+        reader.call("task.list", json!({})).await?;
     }
-    let reader = daemon.http().with_token(&token(&claims_with("scope", json!("daemon.read"))));
-    reader.call("task.list", json!({})).await?;
     Ok(())
 }
 
