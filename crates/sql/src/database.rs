@@ -217,11 +217,19 @@ fn tuned(sqlite: SqliteConnectOptions, patience: Duration) -> SqliteConnectOptio
 
 /// Statements here are short; compiling one takes longer than running it.
 ///
+/// They find rows by index and nothing else. Plans are kept, and one that was made while a table was small would read all
+/// of it, by a scan or a hash join, when it has grown.
+///
 /// Within this machine nothing is encrypted, unless the address asks for it by `sslmode`: there is nobody to hide from,
 /// and a message of more than one TLS record (16 kB) waits 40 ms for a delayed acknowledgement, because the driver leaves
 /// Nagle's algorithm on.
 fn tuned_postgres(postgres: PgConnectOptions) -> PgConnectOptions {
-    let postgres = postgres.options([("jit", "off")]);
+    let postgres = postgres.options([
+        ("jit", "off"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ]);
     let host = postgres.get_host();
     let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if is_here && matches!(postgres.get_ssl_mode(), PgSslMode::Prefer) {

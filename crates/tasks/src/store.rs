@@ -112,6 +112,14 @@ pub trait Rows: Send + Sync {
     /// grows with the classes and the limit, not with the number of rows.
     async fn ready_heads(&self, org: OrgId, classes: &[String], limit: usize) -> Result<Vec<Ready>, Error>;
 
+    /// Forgets what this process remembers of the ready index, so that the next look at it sees everything; whether it
+    /// remembered anything. Until then, what another daemon added lately may be missing from
+    /// [`ready_classes`](Self::ready_classes) and [`ready_heads`](Self::ready_heads).
+    fn ready_afresh(&self, org: OrgId) -> bool {
+        let _ = org;
+        false
+    }
+
     // --- concurrency keys
 
     /// How many slots of each of these concurrency keys are taken, in the order of the keys; locks them.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_sql::{Backend, Database, Options};
-use orchestrator_tasks::{Accepts, Backlog, Candidate, Config, Draft, Origin, SqlStore, Task};
+use orchestrator_tasks::{Accepts, Backlog, Candidate, Config, Draft, Origin, SqlStore, Store as _, Task, Work};
 use orchestrator_testkit::Scratch;
 use orchestrator_vocab::{Actor, OrgId, SystemClock};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// The most tasks one call creates.
 const BATCH: usize = 1_000;
@@ -17,6 +18,7 @@ pub(crate) struct Bed {
     pub(crate) backlog: Backlog,
     pub(crate) origin: Origin,
     _hub: Hub,
+    store: Arc<SqlStore>,
     _database: Database,
     _place: Place,
 }
@@ -28,16 +30,21 @@ enum Place {
 }
 
 impl Bed {
+    /// One whose claims last as long as it is measured.
     pub(crate) async fn make(backend: Backend) -> anyhow::Result<Self> {
+        Self::configured(backend, Config { lease_ms: 3_600_000, ..Config::default() }).await
+    }
+
+    pub(crate) async fn configured(backend: Backend, config: Config) -> anyhow::Result<Self> {
         let (place, url) = place(backend).await?;
         let numbering = Numbering::default();
         let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
         let database = Database::connect(&url, options).await?;
         let log = SqlLog::open(database.clone(), &numbering).await?;
-        let store = SqlStore::open(database.clone(), Arc::new(SystemClock)).await?;
-        let backlog = Backlog::new(Arc::new(store), Config { lease_ms: 3_600_000, ..Config::default() })?;
+        let store = Arc::new(SqlStore::open(database.clone(), Arc::new(SystemClock)).await?);
+        let backlog = Backlog::new(store.clone(), config)?;
         let origin = Origin::new(OrgId::LOCAL, Actor::system("bench"));
-        Ok(Self { backlog, origin, _hub: Hub::new(Arc::new(log)), _database: database, _place: place })
+        Ok(Self { backlog, origin, store, _hub: Hub::new(Arc::new(log)), _database: database, _place: place })
     }
 
     /// Creates this many tasks without dependencies.
@@ -49,6 +56,19 @@ impl Bed {
             left -= batch;
         }
         Ok(())
+    }
+
+    /// Holds one consistent view of the backlog open until `released`, like a report that somebody forgot.
+    pub(crate) async fn hold_snapshot(&self, released: CancellationToken) -> anyhow::Result<()> {
+        let work: Work = Arc::new(move |rows| {
+            let released = released.clone();
+            Box::pin(async move {
+                rows.counts(OrgId::LOCAL).await?;
+                released.cancelled().await;
+                Ok(())
+            })
+        });
+        Ok(self.store.read(work).await?)
     }
 
     pub(crate) async fn create(&self, title: &str) -> anyhow::Result<Task> {

@@ -14,11 +14,18 @@ const IN_FLIGHT: usize = 64;
 const BATCH: usize = 1_000;
 
 pub(crate) async fn measure(backend: Backend, scale: Scale) -> anyhow::Result<Vec<Figure>> {
-    let (length, name) = (scale.of(10_000, 1_000), name_of(backend));
+    let mut figures = of_length(backend, scale, scale.of(10_000, 1_000)).await?;
+    figures.extend(of_length(backend, scale, scale.of(100_000, 5_000)).await?);
+    Ok(figures)
+}
+
+async fn of_length(backend: Backend, scale: Scale, length: usize) -> anyhow::Result<Vec<Figure>> {
+    let name = name_of(backend);
     let bed = Arc::new(Bed::make(backend).await?);
     let (forward, took) = forwards(&bed, length).await?;
     let built = |how: &str, took: Duration, conditions: &str| {
-        Figure::new(format!("chain.{how}.{name}"), millis(took), "ms", format!("library, {length} tasks, {conditions}"))
+        let conditions = format!("library, {length} tasks, {conditions}");
+        Figure::new(format!("chain.{length}.{how}.{name}"), millis(took), "ms", conditions)
     };
     let mut figures = vec![built("forwards", took, "1,000 per call, each waits for the one before it")];
     let (backward, took) = backwards(&bed, length).await?;
@@ -26,7 +33,7 @@ pub(crate) async fn measure(backend: Backend, scale: Scale) -> anyhow::Result<Ve
     for (how, chain) in [("forwards", forward), ("backwards", backward)] {
         let median = close(&bed, &chain, scale.of(200, 20)).await?;
         let conditions = format!("library, the edge that closes {length} tasks built {how} is refused, median");
-        let figure = Figure::new(format!("chain.close.{how}.{name}"), millis(median), "ms", conditions);
+        let figure = Figure::new(format!("chain.{length}.close.{how}.{name}"), millis(median), "ms", conditions);
         figures.push(figure.aiming(Aim::AtMost(1.0)));
     }
     Ok(figures)

@@ -8,6 +8,7 @@ mod decide;
 mod figure;
 mod latency;
 mod process;
+mod snapshot;
 mod socket;
 
 use std::path::PathBuf;
@@ -67,12 +68,13 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
     Group { name: "claim.complete", per_backend: true, measure: |on, scale| Box::pin(claim::complete(on, scale)) },
     Group { name: "claim.waiting", per_backend: true, measure: |on, scale| Box::pin(claim::waiting(on, scale)) },
+    Group { name: "snapshot", per_backend: true, measure: |on, scale| Box::pin(snapshot::measure(on, scale)) },
     Group { name: "latency", per_backend: true, measure: |on, scale| Box::pin(latency::measure(on, scale)) },
     Group { name: "chain", per_backend: true, measure: |on, scale| Box::pin(chain::measure(on, scale)) },
     Group { name: "socket.roundtrip", per_backend: false, measure: |_, scale| Box::pin(socket::round_trips(scale)) },

@@ -37,9 +37,9 @@ impl Command for Pull {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let mut classes = plan.rows.ready_classes(plan.org()).await?;
-        classes.retain(|class| required_by(class).all(|name| agent.capabilities.contains(name)));
+        let able = |class: &String| required_by(class).all(|name| agent.capabilities.contains(name));
         let mut claims = Vec::new();
+        let mut classes: Vec<String> = plan.rows.ready_classes(plan.org()).await?.into_iter().filter(able).collect();
         for spare in SPARE_ROWS {
             let rows = limit - claims.len() + spare;
             let ready = plan.rows.ready_heads(plan.org(), &classes, rows).await?;
@@ -51,7 +51,12 @@ impl Command for Pull {
                 limit: limit - claims.len(),
             });
             claims.extend(claim(plan, &decision.assignments, &mut room).await?);
-            if claims.len() == limit || ready.len() < rows {
+            if claims.len() == limit {
+                break;
+            }
+            if plan.rows.ready_afresh(plan.org()) {
+                classes = plan.rows.ready_classes(plan.org()).await?.into_iter().filter(able).collect();
+            } else if ready.len() < rows {
                 break;
             }
         }

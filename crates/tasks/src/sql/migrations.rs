@@ -1,11 +1,21 @@
 use orchestrator_sql::{Backend, Migration};
 
-pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_backlog", statements: backlog }];
+pub(super) const ALL: &[Migration] = &[
+    Migration { name: "m0001_backlog", statements: backlog },
+    Migration { name: "m0002_running", statements: running },
+];
 
 /// Ids are bytes, times are milliseconds. `fixed` and `live` are JSON as it was written: a task's description and
 /// origin, which rarely change, and its progress. What is asked for by value has a column of its own.
 fn backlog(backend: Backend) -> Vec<String> {
     [tasks(backend), edges(backend), queues(backend), schedules(backend)].concat()
+}
+
+/// What is in progress, by the end of its lease; see `count_running`. SQLite leaves no removed rows behind in an index.
+fn running(backend: Backend) -> Vec<String> {
+    let index = "create index tasks_task_running on tasks_task (org, wake_at, owner) \
+                 where status = 'in_progress' and deleted = 0 and owner is not null";
+    if backend == Backend::Postgres { vec![index.into()] } else { Vec::new() }
 }
 
 /// Names are compared byte by byte everywhere, whatever language the server speaks.

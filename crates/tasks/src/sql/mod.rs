@@ -2,6 +2,7 @@
 
 mod clock;
 mod edges;
+mod floors;
 mod graphs;
 mod list;
 mod migrations;
@@ -15,7 +16,7 @@ mod task_row;
 mod tasks;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -23,6 +24,7 @@ use orchestrator_sql::{Class, Database};
 use orchestrator_vocab::{Clock, TaskId};
 
 use self::clock::SharedClock;
+use self::floors::{Floors, Trust};
 use self::graphs::Graphs;
 use self::rows::SqlRows;
 use crate::{Error, Store, Work};
@@ -41,6 +43,9 @@ pub struct SqlStore {
 struct Shared {
     clock: SharedClock,
     graphs: Graphs,
+    floors: Floors,
+    /// In there being no task that should have been woken long ago.
+    none_overdue: Mutex<Trust>,
 }
 
 impl fmt::Debug for SqlStore {
@@ -60,7 +65,15 @@ impl SqlStore {
     pub async fn open(database: Database, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         orchestrator_sql::migrate(&database, "tasks", migrations::ALL).await?;
         let clock = SharedClock::new(clock);
-        Ok(Self { database, shared: Arc::new(Shared { clock, graphs: Graphs::default() }) })
+        Ok(Self {
+            database,
+            shared: Arc::new(Shared {
+                clock,
+                graphs: Graphs::default(),
+                floors: Floors::default(),
+                none_overdue: Mutex::default(),
+            }),
+        })
     }
 }
 

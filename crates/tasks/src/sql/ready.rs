@@ -1,5 +1,6 @@
 use orchestrator_vocab::{AgentId, Id, OrgId, TaskId};
 use sea_orm::{DbErr, QueryResult, Value};
+use tokio::time::Instant;
 
 use super::rows::SqlRows;
 use super::statement::{lists, pieces};
@@ -21,6 +22,7 @@ impl SqlRows<'_> {
             let [rank, id, priority, avoid] = place(row);
             [row.org.uuid().into(), row.class.as_str().into(), rank, id, priority, avoid]
         };
+        rows.iter().for_each(|row| self.shared.floors.lower(row.org, &row.class, row.key));
         let rows: Vec<[Value; 6]> = rows.iter().map(values).collect();
         for rows in pieces(self.tx, rows) {
             let insert = self.sql("insert into tasks_ready (org, class, rank, id, priority, avoid) values ");
@@ -39,8 +41,9 @@ impl SqlRows<'_> {
             let delete = self.sql("delete from tasks_ready where ");
             let delete = if self.tx.is_postgres() {
                 // Rows that another claim has in hand are not waited for.
-                let free = delete.add("(org, id) in (select r.org, r.id from tasks_ready r where ");
-                free.among("r.", "id", org, ids).add(" for update of r skip locked)")
+                let free =
+                    delete.add("(org, id) in (select f.org, f.id from (select r.org, r.id from tasks_ready r where ");
+                free.among("r.", "id", org, ids).add(" for update of r skip locked) as f)")
             } else {
                 delete.among("", "id", org, ids)
             };
@@ -52,6 +55,10 @@ impl SqlRows<'_> {
     }
 
     pub(super) async fn find_classes(&self, org: OrgId) -> Result<Vec<String>, Error> {
+        if let Some(classes) = self.shared.floors.classes(org) {
+            return Ok(classes);
+        }
+        let started = Instant::now();
         let mut parts = CLASSES.split("{org}");
         let mut select = self.sql(parts.next().unwrap_or_default());
         for part in parts {
@@ -60,23 +67,50 @@ impl SqlRows<'_> {
         let rows = select.rows(self.tx).await?;
         let mut classes = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<String>, DbErr>>()?;
         classes.sort_unstable();
+        if self.learns() {
+            let floors = self.shared.floors.clone();
+            floors.looked(org, &classes, started.elapsed());
+            // Rows that were taken, or are not there after all: what was learnt of them is wrong.
+            self.tx.on_rollback(move || {
+                floors.forget(org);
+            });
+        }
         Ok(classes)
     }
 
     pub(super) async fn find_heads(&self, org: OrgId, classes: &[String], limit: usize) -> Result<Vec<Ready>, Error> {
-        let mut heads = Vec::new();
+        let (started, mut heads) = (Instant::now(), Vec::new());
         for classes in classes.chunks(CLASSES_PER_STATEMENT) {
             let mut union = self.sql("");
             for (index, class) in classes.iter().enumerate() {
                 union.push(if index == 0 { "select * from (" } else { " union all select * from (" });
                 union = union.add("select class, rank, id, priority, avoid from tasks_ready where org = ");
                 union = union.bind(org.uuid()).add(" and class = ").bind(class.as_str());
+                if self.tx.is_postgres() {
+                    union = union.add(" and rank >= ").bind(self.shared.floors.of(org, class));
+                }
                 union = union.add(" order by rank, id limit ").bind(limit as i64).add(&format!(") as c{index}"));
             }
             let rows = union.rows(self.tx).await?;
             heads.extend(rows.iter().map(|row| read(org, row)).collect::<Result<Vec<_>, Error>>()?);
         }
+        if self.learns() {
+            let took = started.elapsed();
+            for class in classes {
+                let first = heads.iter().filter(|row| row.class == *class).map(|row| row.key).min();
+                first.inspect(|rank| self.shared.floors.raise(org, class, *rank, took));
+            }
+        }
         Ok(heads)
+    }
+
+    /// Only the writer's transactions come one after the other; one that reads may see what is over by now.
+    fn learns(&self) -> bool {
+        self.writable && self.tx.is_postgres()
+    }
+
+    pub(super) fn forget_floors(&self, org: OrgId) -> bool {
+        self.shared.floors.forget(org)
     }
 
     pub(super) async fn add_to_line(&self, rows: &[(String, Ready)]) -> Result<(), Error> {

@@ -133,6 +133,10 @@ impl Rows for SqlRows<'_> {
         self.find_heads(org, classes, limit).await
     }
 
+    fn ready_afresh(&self, org: OrgId) -> bool {
+        self.forget_floors(org)
+    }
+
     async fn slots(&self, org: OrgId, keys: &[String]) -> Result<Vec<u32>, Error> {
         self.read_slots(org, keys).await
     }

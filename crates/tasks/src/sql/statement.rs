@@ -90,17 +90,16 @@ impl Sql {
 
     /// Adds the condition that the columns of `alias` (`""`, or a name and a point) are this organisation and one of the ids.
     ///
-    /// On PostgreSQL as rows, not as `org = … and id in …`: as long as it has no statistics, it takes one organisation for a
-    /// small part of a table, and would read all of it.
-    pub(super) fn among(mut self, alias: &str, id: &str, org: OrgId, ids: &[TaskId]) -> Self {
+    /// On PostgreSQL as rows of one array, not as `org = … and id in …`: as long as it has no statistics, it takes one
+    /// organisation for a small part of a table, and would read all of it.
+    pub(super) fn among(self, alias: &str, id: &str, org: OrgId, ids: &[TaskId]) -> Self {
         if self.backend != DbBackend::Postgres {
             let same = self.add(&format!("{alias}org = ")).bind(org.uuid());
             return same.add(&format!(" and {alias}{id} in ")).list(ids.iter().map(|id| id.uuid()));
         }
-        let fill = ids.last().into_iter().cycle().take(filled(ids.len()) - ids.len());
-        let rows = ids.iter().chain(fill).map(|id| -> [Value; 2] { [org.uuid().into(), id.uuid().into()] });
-        self.push(&format!("({alias}org, {alias}{id}) in (values "));
-        self.tuples(rows).add(")")
+        let ids: Vec<String> = ids.iter().map(|id| id.uuid().to_string()).collect();
+        let rows = self.add(&format!("({alias}org, {alias}{id}) in (select ")).bind(org.uuid());
+        rows.add(", v.id from unnest(").bind(format!("{{{}}}", ids.join(","))).add("::text::uuid[]) as v (id))")
     }
 
     /// Adds text that only PostgreSQL understands and needs, such as `for update`.
