@@ -192,3 +192,83 @@ async fn whoever_creates_a_session_follows_it_if_the_dialect_or_the_caller_says_
     assert_eq!(hear(&mut v2).await["subscriptionId"], told["payload"]["id"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn every_simple_frame_is_held_to_scope_parameters_and_organisation() -> anyhow::Result<()> {
+    let words = shell("echo done", &[], 2);
+    let daemon = Daemon::builder().config(json!({"agents": {"words": words}})).start().await?;
+    let params = json!({"sessionType": "process", "task": {"description": "say so"}});
+    let session = daemon.admin_http().call("session.create", params).await?;
+    let other = daemon.organisation("other").await;
+    let (teams, theirs) = (daemon.token("daemon.teams").await, other.token.clone());
+    let frame = |kind: &str, payload: &Value| json!({"type": kind, "payload": payload});
+    let unknown = json!("session_018f00000000700080000000000000ff");
+    let of = |id: &Value, more: Value| {
+        let mut payload = json!({"sessionId": id});
+        payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        payload
+    };
+    for (kind, payload, is_about_one) in [
+        ("ping", json!({}), false),
+        ("health_check", json!({}), false),
+        ("daemon_status", json!({}), false),
+        ("list_sessions", json!({}), false),
+        ("spawn_session", json!({"sessionType": "process", "task": "say so"}), false),
+        ("session_status", json!({}), true),
+        ("execute_task", json!({"task": "say so"}), true),
+        ("stop_session", json!({}), true),
+    ] {
+        let payload = if is_about_one { of(&session["id"], payload.clone()) } else { payload };
+        let mut socket = daemon.socket(&teams).await;
+        let answer = ask(&mut socket, &frame(kind, &payload)).await;
+        assert_eq!((&answer["type"], &answer["payload"]["code"]), (&json!("error"), &json!("FORBIDDEN")), "{answer}");
+        let mut strange = payload.clone();
+        strange["thisParameterDoesNotExist"] = json!(true);
+        let answer = ask(&mut daemon.admin().await, &frame(kind, &strange)).await;
+        assert_eq!(answer["payload"]["code"], "INVALID_PARAMS", "{answer}");
+        assert_eq!(answer["payload"]["field"], "thisParameterDoesNotExist", "{answer}");
+        if is_about_one {
+            let mut socket = daemon.socket(&theirs).await;
+            let foreign = ask(&mut socket, &frame(kind, &payload)).await.to_string();
+            let mut of_nothing = payload.clone();
+            of_nothing["sessionId"] = unknown.clone();
+            let nothing = ask(&mut socket, &frame(kind, &of_nothing)).await.to_string();
+            assert!(nothing.contains("NOT_FOUND"), "{nothing}");
+            let id_of = |text: String, id: &Value| text.replace(id.as_str().expect("text"), "ID");
+            assert_eq!(id_of(foreign, &session["id"]), id_of(nothing, &unknown), "{kind}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_resumes_a_session_may_follow_it() -> anyhow::Result<()> {
+    let patient = shell("trap 'exit 0' TERM; echo begun; sleep 60 & wait", &[], 1);
+    let daemon = Daemon::builder().config(json!({"agents": {"patient": patient}})).start().await?;
+    let mut admin = daemon.admin().await;
+    let params = json!({"sessionType": "process", "task": {"description": "wait"}, "subscribe": true});
+    let session = admin.call("session.create", params).await?["id"].clone();
+    admin.events_until("the program to run", |event| event.name == "stream.chunk").await;
+    admin.call("session.pause", json!({"sessionId": session})).await?;
+    let mut other = daemon.admin().await;
+    other.call("session.resume", json!({"sessionId": session, "subscribe": true})).await?;
+    let event = other.next_event().await;
+    assert_eq!((&*event.name, json!(event.subscription_id)), ("session.status", session.clone()));
+    assert_eq!(event.payload["status"], "running");
+    other.call("session.stop", json!({"sessionId": session, "force": true})).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn silence_ends_an_envelope_and_protocol_v2_hears_the_server() -> anyhow::Result<()> {
+    let often = json!({"daemon": {"heartbeatIntervalMs": 1_000}, "gateway": {"pingsMissedMax": 1}});
+    let daemon = Daemon::builder().config(often).start().await?;
+    let mut sockets = one_of_each(&daemon).await;
+    let (_, mut v2) = sockets.remove(2);
+    let (_, mut silent) = sockets.remove(1);
+    let beat = hear(&mut v2).await;
+    assert_eq!((&beat["event"], &beat["payload"]["seq"]), (&json!("health.heartbeat"), &json!(1)));
+    // Its library answers the pings, and that is not enough.
+    assert_eq!(silent.closed().await.code, Some(1001));
+    Ok(())
+}

@@ -204,13 +204,11 @@ fn full() -> Error {
 }
 
 const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
-const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
 fn close_for(error: &Error) -> Close {
     let reason = error.data.as_ref().and_then(|data| data.get("reason")?.as_str());
     match (reason, error.code) {
         (Some(MAX_CONNECTIONS), _) => Close::TooManyConnections,
-        (Some(TOKEN_EXPIRED), _) => Close::Expired,
         (_, Code::RateLimited) => Close::RateLimited,
         (_, Code::ProtocolMismatch) => Close::ProtocolMismatch,
         (_, Code::Parse | Code::InvalidRequest) => Close::ProtocolError,
