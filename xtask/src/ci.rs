@@ -7,7 +7,7 @@ use crate::services::Services;
 use crate::steps::Steps;
 use crate::testing::{self, Options};
 use crate::workspace::Workspace;
-use crate::{check, each, readme, setup};
+use crate::{check, deploy, each, readme, setup};
 
 /// How often the durability tests kill the daemon.
 const KILL_ROUNDS: &str = "ORCHESTRATOR_KILL_ROUNDS";
@@ -31,6 +31,7 @@ fn all(workspace: &Workspace, is_full: bool, steps: &mut Steps) -> Result<Counts
     let services = steps.step("services", || Services::ensure(workspace))?;
     let mut variables = services.variables();
     steps.step("build", || testing::build(&[]))?;
+    steps.step("deploy", || deploy::check(workspace))?;
     steps.step("doctest", || testing::doctests(&variables))?;
     steps.step("readme", || readme::run(workspace))?;
     let rounds = if is_full { ROUNDS_FULL } else { ROUNDS };

@@ -4,6 +4,7 @@ mod arch;
 mod check;
 mod ci;
 mod counts;
+mod deploy;
 mod each;
 mod environment;
 mod findings;
@@ -76,6 +77,8 @@ enum Command {
         /// Only these packages.
         packages: Vec<String>,
     },
+    /// Container, alerts, dashboard and metrics, against the daemon that is built here.
+    Deploy,
     /// Run the benchmarks; arguments are passed on.
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -123,6 +126,7 @@ fn run(command: Command) -> Result<Option<Counts>> {
         Command::Tidy => tidy::run(&workspace)?,
         Command::Deny => supply::run(&workspace)?,
         Command::Each { packages } => each::run(&workspace, &packages)?,
+        Command::Deploy => deploy::run(&workspace)?,
         Command::Bench { arguments } => bench(&workspace, &arguments)?,
         Command::Ci { full } => return ci::run(&workspace, full).map(Some),
     }

@@ -53,6 +53,13 @@ impl Run {
         self
     }
 
+    /// Reads the file as its input.
+    pub(crate) fn stdin(mut self, file: &Path) -> Result<Self> {
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+        self.command.stdin(opened);
+        Ok(self)
+    }
+
     /// Does not print the command line before it runs.
     pub(crate) fn quiet(mut self) -> Self {
         self.is_quiet = true;

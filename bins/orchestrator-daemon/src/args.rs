@@ -50,6 +50,13 @@ pub(crate) enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Looks at configuration, data directory, database, disk, clock and ports, and says what to do; ends with 1 if
+    /// something fails.
+    Doctor {
+        /// One JSON array of `{check, severity, found, remedy}`.
+        #[arg(long)]
+        json: bool,
+    },
     /// Puts a backup (made by `orchestrator backup`) in place of a SQLite database that no daemon uses.
     Restore {
         /// The backup.

@@ -1,6 +1,6 @@
 //! The composition root: every part made once and handed to those that need it. Nothing runs yet.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use orchestrator_agents::Registry;
@@ -14,7 +14,7 @@ use orchestrator_sql::{Database, Options};
 use orchestrator_supervisor::Supervisor;
 use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_telemetry::{Metrics, Redaction};
-use orchestrator_vocab::{Clock, SystemClock};
+use orchestrator_vocab::{Clock, EventId, SystemClock};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
@@ -78,15 +78,7 @@ impl Daemon {
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
 
-        let gauges = Gauges {
-            metrics: metrics.clone(),
-            backlog: backlog.clone(),
-            sessions: sessions.clone(),
-            hub: hub.clone(),
-            counted: Arc::default(),
-            counters: Arc::default(),
-            seen: Arc::new(Mutex::default()),
-        };
+        let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub);
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let status = operations::StatusOf {
@@ -95,6 +87,12 @@ impl Daemon {
             clock: clock.clone(),
             gauges: gauges.clone(),
             loops: Loops(supervisor.clone()),
+        };
+        let doctor = operations::Doctor {
+            database: database.clone(),
+            data: data.clone(),
+            auth: auth.clone(),
+            loops: status.loops.clone(),
         };
         let table = Table::new()
             .merge(orchestrator_tasks::operations(
@@ -108,7 +106,7 @@ impl Daemon {
             .merge(orchestrator_events::operations(hub.log().clone()))
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
-            .merge(operations::table(status.clone(), database.clone(), data.clone()))
+            .merge(operations::table(status.clone(), doctor))
             .with_discovery(clock.clone());
         let dispatcher = Dispatcher::new(table)?;
         let gateway = open_gateway(&config, dispatcher, &auth, redactor, status, peers)?;
@@ -183,6 +181,10 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     SqlStore::open(database.clone(), clock.clone()).await?;
     Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
+    // Nothing is signed with it: the tables are what is wanted.
+    let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
+    Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))
+        .await?;
     Ok(())
 }
 

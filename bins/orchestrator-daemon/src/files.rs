@@ -21,6 +21,11 @@ impl DataDir {
         Ok(Self(path.canonicalize().with_context(failed)?))
     }
 
+    /// As it is: nothing is made.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -50,7 +55,7 @@ impl DataDir {
         Ok(fresh)
     }
 
-    fn address(&self) -> PathBuf {
+    pub(crate) fn address(&self) -> PathBuf {
         self.0.join("daemon.addr")
     }
 

@@ -5,6 +5,7 @@ mod args;
 mod config;
 mod daemon;
 mod demo;
+mod doctor;
 mod files;
 mod metrics;
 mod operations;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
 fn start(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(Command::Restore { file, force }) = &args.command {
         return restore::run(args, file, *force);
+    }
+    if let Some(Command::Doctor { json }) = &args.command {
+        return doctor::run(args, *json);
     }
     let loaded = config::load(args)?;
     if args.check_config {

@@ -3,6 +3,7 @@
 mod gauges;
 mod listener;
 mod memory;
+mod zero;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ const DESCRIPTIONS: [Description; 28] = [
 /// Names the metrics and follows the hub from now on.
 pub(crate) fn follow(hub: &Hub, metrics: &Metrics) -> Result<(), Error> {
     metrics.describe(&DESCRIPTIONS)?;
+    zero::begin(metrics);
     let metrics = metrics.clone();
     hub.listen(move |event| count(&metrics, event));
     Ok(())

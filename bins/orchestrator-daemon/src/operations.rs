@@ -1,6 +1,7 @@
 //! What spans domains, or belongs to the daemon itself.
 
 mod backup;
+mod doctor;
 mod event_names;
 mod health;
 mod session;
@@ -11,18 +12,18 @@ use std::sync::Arc;
 use orchestrator_auth::Auth;
 use orchestrator_gateway::{OpenPage, Page};
 use orchestrator_rpc::{Call, Error, NoParams, Operation, Scope, Table};
-use orchestrator_sql::Database;
 use orchestrator_vocab::OrgId;
 
-use crate::files::DataDir;
 use crate::metrics::Gauges;
 
+pub(crate) use doctor::Doctor;
 pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};
 pub(crate) use status::StatusOf;
 
-/// `session.create`, `session.execute`, `daemon.status` and `daemon.backup`.
-pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Table {
+/// `session.create`, `session.execute`, `daemon.status`, `daemon.doctor` and `daemon.backup`.
+pub(crate) fn table(status: StatusOf, doctor: Doctor) -> Table {
+    let (database, data) = (doctor.database.clone(), doctor.data.clone());
     let gauges = status.gauges.clone();
     let report = move |call: Call, NoParams {}| {
         let status = status.clone();
@@ -32,6 +33,7 @@ pub(crate) fn table(status: StatusOf, database: Database, data: DataDir) -> Tabl
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
         .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub))
         .merge(backup::table(database, data))
+        .merge(doctor::table(doctor))
 }
 
 pub(crate) fn status_page(status: StatusOf) -> Page {

@@ -1,10 +1,10 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agent, backup, call, event, init, org, report, schedule, session, task, token};
+use crate::commands::{agent, backup, call, doctor, event, init, org, report, schedule, service, session, task, token};
 use crate::values;
 
 const EXIT_STATUS: &str = "\
@@ -44,7 +44,7 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, global = true, env = "ORCHESTRATOR_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
     pub(crate) token_file: Option<PathBuf>,
     /// The data directory of a daemon on this machine
-    #[arg(long, global = true, env = "ORCHESTRATOR_DATA_DIR", default_value = "data", value_name = "DIR")]
+    #[arg(long, global = true, env = "ORCHESTRATOR_DATA_DIR", default_value = DATA_DIR_DEFAULT, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
     /// Certificates (PEM) to trust beside those of the system
     #[arg(long, global = true, value_name = "FILE")]
@@ -55,6 +55,15 @@ pub(crate) struct ConnectionArgs {
     /// How long to wait for an answer
     #[arg(long, global = true, default_value = "30s", value_parser = values::span, value_name = "TIME")]
     pub(crate) timeout: Duration,
+}
+
+const DATA_DIR_DEFAULT: &str = "data";
+
+impl ConnectionArgs {
+    /// The data directory if it is another one than a daemon takes by itself: its configuration may name one.
+    pub(crate) fn given_data_dir(&self) -> Option<&Path> {
+        Some(self.data_dir.as_path()).filter(|path| *path != Path::new(DATA_DIR_DEFAULT))
+    }
 }
 
 /// How answers look.
@@ -107,6 +116,11 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     /// Copies the daemon's database while it runs
     Backup(backup::BackupArgs),
+    /// Looks for what is wrong, or soon will be, and says what to do
+    Doctor(doctor::DoctorArgs),
+    /// Has the daemon started by the system, and kept running
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Calls any operation
     Call(call::CallArgs),
     /// Lists what can be called, or explains one operation

@@ -3,11 +3,13 @@
 pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod call;
+pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod init;
 pub(crate) mod org;
 pub(crate) mod report;
 pub(crate) mod schedule;
+pub(crate) mod service;
 pub(crate) mod session;
 mod status;
 pub(crate) mod task;
@@ -29,6 +31,8 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Args::command(), "orchestrator", &mut script);
             return out.raw(&String::from_utf8_lossy(&script));
         }
+        Command::Service(command) => return service::run(&command, &args.connection, &out),
+        Command::Doctor(doctor) => return doctor::run(&doctor, &args.connection, &out).await,
         command => command,
     };
     let client = match command {
@@ -56,6 +60,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Backup(backup) => backup::run(daemon, backup).await,
         Command::Call(call) => call::run(daemon, &call).await,
         Command::Methods { method } => call::methods(daemon, method).await,
-        Command::Init(_) | Command::Completions { .. } => Ok(()), // done without a daemon
+        // Done already: they need no daemon.
+        Command::Init(_) | Command::Doctor(_) | Command::Service(_) | Command::Completions { .. } => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The command line of the orchestrator daemon: create tasks, follow them live, look after agents, schedules and tokens.
 //!
-//! Every command but `init` and `completions` is one or a few calls over the daemon's WebSocket, by
+//! Every command but `init`, `completions`, `service` and `doctor` is one or a few calls over the daemon's WebSocket, by
 //! [`orchestrator_client`]. Nothing is decided here: the daemon checks what it is asked, and this program shows what it
 //! answers, as tables for people or as JSON for programs, and ends with a status that scripts can act on.
 
@@ -15,6 +15,7 @@ mod out;
 mod params;
 mod sentence;
 mod show;
+mod sibling;
 mod values;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 mod database;
 mod error;
+mod inspect;
 mod job;
 mod lock;
 mod migrate;
@@ -12,6 +13,7 @@ mod writer;
 
 pub use database::{Backend, Database, Options};
 pub use error::{Class, Error};
+pub use inspect::Inspection;
 pub use migrate::{Migration, migrate};
 #[cfg(feature = "test-util")]
 pub use scratch::Scratch;

@@ -24,10 +24,10 @@ pub(crate) struct Gauges {
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
     pub(crate) hub: Hub,
-    pub(crate) counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
+    counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
-    pub(crate) seen: Arc<Mutex<Snapshot>>,
+    seen: Arc<Mutex<Snapshot>>,
 }
 
 /// How much there is to do.
@@ -38,6 +38,18 @@ pub(crate) struct Tasks {
 }
 
 impl Gauges {
+    pub(crate) fn new(metrics: &Metrics, backlog: &Backlog, sessions: &Sessions, hub: &Hub) -> Self {
+        Self {
+            metrics: metrics.clone(),
+            backlog: backlog.clone(),
+            sessions: sessions.clone(),
+            hub: hub.clone(),
+            counted: Arc::default(),
+            counters: Arc::default(),
+            seen: Arc::default(),
+        }
+    }
+
     /// Sets every gauge and renders the page.
     pub(crate) async fn page(&self) -> anyhow::Result<String> {
         let tasks = self.tasks().await?;

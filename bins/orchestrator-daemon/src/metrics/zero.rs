@@ -1,0 +1,43 @@
+//! Series that exist from the start: an alert on an increase sees the first one only if there was a zero before it.
+
+use orchestrator_rpc::Code;
+use orchestrator_tasks::Priority;
+use orchestrator_telemetry::Metrics;
+use orchestrator_vocab::{Clock as _, SystemClock};
+
+/// Counters that have one label, with the values they take.
+const ONE_LABEL: [(&str, &str, &[&str]); 6] = [
+    ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
+    ("schedule_firings_total", "outcome", &["fired", "skipped"]),
+    ("sessions_ended_total", "status", &["completed", "failed", "terminated"]),
+    ("task_attempts_failed_total", "reason", &["returned", "failed", "expired", "requeued"]),
+    ("rate_limited_total", "by", &["address", "credential"]),
+    ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
+];
+const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
+const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
+
+/// Sets what never changes, and begins what counts.
+pub(super) fn begin(metrics: &Metrics) {
+    metrics.gauge("process_start_time_seconds", &[]).set(SystemClock.now().millis() as f64 / 1_000.0);
+    metrics.counter("sessions_spawned_total", &[]).add(0);
+    for (name, label, values) in ONE_LABEL {
+        for value in values {
+            metrics.counter(name, &[(label, (*value).into())]).add(0);
+        }
+    }
+    for code in Code::ALL {
+        metrics.counter("rpc_errors_total", &[("code", code.name().into())]).add(0);
+    }
+    for priority in Priority::ALL {
+        let priority = priority.as_str();
+        metrics.counter("tasks_created_total", &[("priority", priority.into())]).add(0);
+        for status in ENDED {
+            metrics.counter("tasks_finished_total", &[("status", status.into()), ("priority", priority.into())]).add(0);
+        }
+    }
+    for name in HISTOGRAMS {
+        // Made, without a sample.
+        drop(metrics.histogram(name, &[]));
+    }
+}
