@@ -88,12 +88,7 @@ impl Daemon {
             gauges: gauges.clone(),
             loops: Loops(supervisor.clone()),
         };
-        let doctor = operations::Doctor {
-            database: database.clone(),
-            data: data.clone(),
-            auth: auth.clone(),
-            loops: status.loops.clone(),
-        };
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status.loops);
         let table = Table::new()
             .merge(orchestrator_tasks::operations(
                 backlog.clone(),

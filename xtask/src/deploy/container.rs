@@ -16,10 +16,9 @@ use crate::environment::find_program;
 const ROOT_SCRIPT: &str = "mount -t proc proc \"$1/proc\" && mount --rbind /dev \"$1/dev\" && mount -t tmpfs tmpfs \"$1/tmp\" \
      && root=$1 work=$2 user=$3 group=$4 && shift 4 \
      && exec unshare --root=\"$root\" --wd=\"$work\" --setgid \"$group\" --setuid \"$user\" -- \"$@\"";
-/// Who is not root maps the user instead.
+/// Who is not root is the image's user already, in a user namespace, and keeps its capabilities there for the mounts.
 const USER_SCRIPT: &str = "mount -t proc proc \"$1/proc\" && mount --rbind /dev \"$1/dev\" && mount -t tmpfs tmpfs \"$1/tmp\" \
-     && root=$1 work=$2 user=$3 group=$4 && shift 4 \
-     && exec unshare --map-user=\"$user\" --map-group=\"$group\" --root=\"$root\" --wd=\"$work\" -- \"$@\"";
+     && root=$1 work=$2 && shift 4 && exec unshare --root=\"$root\" --wd=\"$work\" -- \"$@\"";
 
 struct Container<'a> {
     stage: &'a Stage,
@@ -48,7 +47,8 @@ impl<'a> Container<'a> {
         let is_root = is_root()?;
         let mut command = Command::new(program("unshare")?);
         if !is_root {
-            command.args(["--user", "--map-root-user"]);
+            command.arg("--user").arg(format!("--map-user={}", stage.user)).arg(format!("--map-group={}", stage.group));
+            command.arg("--keep-caps");
         }
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--", "/bin/sh", "-c"]);
         command.arg(if is_root { ROOT_SCRIPT } else { USER_SCRIPT }).arg("sh");

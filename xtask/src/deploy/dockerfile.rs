@@ -66,7 +66,10 @@ impl Stage {
                 self.working_directory = rest.into();
                 Ok(())
             }
-            "EXPOSE" => Ok(self.ports.push(rest.parse()?)),
+            "EXPOSE" => {
+                self.ports.push(rest.parse()?);
+                Ok(())
+            }
             "USER" => {
                 let (user, group) = rest.split_once(':').context("expected user and group by number")?;
                 (self.user, self.group) = (user.parse()?, group.parse()?);

@@ -76,10 +76,12 @@ pub(crate) fn skew(check: &'static str, theirs: Timestamp, ours: Timestamp) -> F
     let apart = theirs.millis().abs_diff(ours.millis());
     let found = format!("{apart} ms between its clock ({theirs}) and this machine's");
     let remedy = "keep both clocks by NTP: leases are judged by the server's clock, tokens by this machine's";
-    match apart {
-        0..=SKEW_GOOD => Finding::ok(check, found),
-        ..=SKEW_MAX => Finding::warning(check, found, remedy),
-        _ => Finding::failure(check, found, remedy),
+    if apart <= SKEW_GOOD {
+        Finding::ok(check, found)
+    } else if apart <= SKEW_MAX {
+        Finding::warning(check, found, remedy)
+    } else {
+        Finding::failure(check, found, remedy)
     }
 }
 

@@ -22,10 +22,10 @@ const TOKENS_MAX: u32 = 1_000;
 /// What `daemon.doctor` looks at.
 #[derive(Clone)]
 pub(crate) struct Doctor {
-    pub(crate) database: Database,
-    pub(crate) data: DataDir,
-    pub(crate) auth: Auth,
-    pub(crate) loops: Loops,
+    pub(super) database: Database,
+    pub(super) data: DataDir,
+    auth: Auth,
+    loops: Loops,
 }
 
 /// What a running daemon knows about itself.
@@ -56,6 +56,10 @@ pub(super) fn table(doctor: Doctor) -> Table {
 }
 
 impl Doctor {
+    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, loops: &Loops) -> Self {
+        Self { database: database.clone(), data: data.clone(), auth: auth.clone(), loops: loops.clone() }
+    }
+
     async fn examine(&self) -> Report {
         let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
         findings.extend(doctor::of_store(&self.database).await);
