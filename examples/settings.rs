@@ -1,8 +1,9 @@
-//! Loads a configuration from a file and the environment, shows who set what, and what a mistake looks like.
+//! Loads a configuration from a file and the environment, shows who set what, what a mistake looks like, and how a change is
+//! noticed.
 //!
 //! `cargo run -p orchestrator-examples --example settings`
 
-use orchestrator_settings::{Environment, Kind, Loader, Reserved, Variable};
+use orchestrator_settings::{Environment, Kind, Loader, Overlay, Reserved, Variable, Watch};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -72,5 +73,16 @@ fn main() -> anyhow::Result<()> {
         Ok(_) => anyhow::bail!("the mistake was not found"),
         Err(error) => println!("a mistake: {error}"),
     }
+
+    let (tell, told) = std::sync::mpsc::channel();
+    let watch = Watch::new(move || tell.send(()).unwrap_or_default())?;
+    watch.follow(loaded.files)?;
+    std::fs::write(folder.path().join("orchestrator.yaml"), FILE)?;
+    told.recv()?;
+    let mut overlay = Overlay::read(folder.path().join("set.json"))?;
+    overlay.set(&["daemon".to_owned(), "host".to_owned()], "::1".into());
+    overlay.save()?;
+    let reloaded = loader().overlay(overlay).load()?;
+    println!("changed: daemon.host is {} ({})", reloaded.value.daemon.host, reloaded.source("daemon.host"));
     Ok(())
 }

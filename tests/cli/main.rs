@@ -1,6 +1,7 @@
 //! The command line against a running daemon.
 
 mod administration;
+mod configuration;
 mod status;
 mod support;
 mod tasks;

@@ -6,7 +6,7 @@ mod readiness;
 mod work;
 mod workforce;
 
-pub(crate) use dispatch::{ORCHESTRATOR, ToSessions};
+pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use limits::PerAddress;
 pub(crate) use readiness::Loops;
 pub(crate) use work::OnBacklog;

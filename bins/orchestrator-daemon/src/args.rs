@@ -57,6 +57,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What is configured, without a daemon.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Puts a backup (made by `orchestrator backup`) in place of a SQLite database that no daemon uses.
     Restore {
         /// The backup.
@@ -65,4 +68,12 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tells each value, where it comes from, and when a change of it takes effect. Secrets are ***.
+    Explain,
+    /// Prints the reference of all keys (docs/configuration.md).
+    Reference,
 }

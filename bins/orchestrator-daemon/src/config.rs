@@ -1,24 +1,32 @@
 //! Everything an operator can decide, in one tree: each domain's own `Config`, nested.
 
 mod agents;
+pub(crate) mod changes;
+pub(crate) mod keys;
+mod keys_of_parts;
 mod names;
+mod reading;
+pub(crate) mod reference;
+pub(crate) mod shown;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use orchestrator_settings::{Environment, Loaded, Loader};
+use orchestrator_agents::Definition;
+use orchestrator_settings::Loaded;
 use orchestrator_vocab::AgentId;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use agents::AgentConfig;
+pub(crate) use reading::Reading;
 
 use crate::args::Args;
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
     pub(crate) daemon: Daemon,
@@ -37,7 +45,7 @@ pub(crate) struct Config {
     pub(crate) logging: orchestrator_telemetry::Config,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Daemon {
     pub(crate) host: IpAddr,
@@ -67,28 +75,29 @@ impl Default for Daemon {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Database {
     /// `postgres://…`; without it, SQLite in the data directory.
+    #[serde(serialize_with = "masked")]
     pub(crate) url: Option<SecretString>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Cors {
     pub(crate) enabled: bool,
     pub(crate) origins: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Tls {
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Events {
     /// For how many days events are kept; `null` for ever.
@@ -101,7 +110,7 @@ impl Default for Events {
     }
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Metrics {
     pub(crate) enabled: bool,
@@ -116,41 +125,14 @@ impl Default for Metrics {
     }
 }
 
-/// Flags > environment > file > defaults.
+/// For programs that end at once: the configuration as the daemon would start with it.
 pub(crate) fn load(args: &Args) -> anyhow::Result<Loaded<Config>> {
-    let environment = Environment::from_process();
-    let environment = match &args.env_file {
-        Some(file) => environment.with_file(file)?,
-        None => environment.with_file_if_present(".env")?,
-    };
-    let named = args.config.clone().or_else(|| environment.get("ORCHESTRATOR_CONFIG").map(PathBuf::from));
-    let mut loader = Loader::<Config>::new().variables(names::VARIABLES).reserve(names::reserved());
-    loader = match named {
-        Some(file) => loader.file(file),
-        None => loader.discover(".", "orchestrator"),
-    };
-    let shown = |path: &Option<PathBuf>| path.as_deref().map(Path::display).map(|path| path.to_string());
-    let loaded = loader
-        .environment(environment)
-        .secret("database.url")
-        .secret("auth.jwtSecret")
-        .secret("auth.jwtSecretPrevious")
-        .secret("auth.ed25519Key")
-        .secret("auth.ed25519KeyPrevious")
-        .flag("--port", "daemon.port", args.port)
-        .flag("--host", "daemon.host", args.host.as_ref())
-        .flag("--verbose", "daemon.verbose", args.verbose.then_some(true))
-        .flag("--data-dir", "daemon.dataDir", shown(&args.data_dir))
-        .flag("--tls-cert", "tls.cert", shown(&args.tls_cert))
-        .flag("--tls-key", "tls.key", shown(&args.tls_key))
-        .load()?;
-    loaded.value.validate()?;
-    Ok(loaded)
+    Reading::new(args).load()
 }
 
 impl Config {
     /// Checks what one value alone cannot tell.
-    fn validate(&self) -> anyhow::Result<()> {
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
         self.tasks.validate().context("tasks")?;
         self.gateway().validate().context("gateway")?;
         ensure!((1..=100_000).contains(&self.daemon.max_sessions), "daemon.maxSessions: expected 1 to 100000");
@@ -187,6 +169,17 @@ impl Config {
         Ok(())
     }
 
+    /// The directives of the log.
+    pub(crate) fn log_level(&self) -> String {
+        let is_default = self.logging.level == orchestrator_telemetry::Config::default().level;
+        if self.daemon.verbose && is_default { "debug".to_owned() } else { self.logging.level.clone() }
+    }
+
+    /// What the registry knows of the agent programs.
+    pub(crate) fn definitions(&self) -> Vec<Definition> {
+        self.agents.iter().map(|(name, agent)| agent.definition(name)).collect()
+    }
+
     pub(crate) fn sessions(&self) -> orchestrator_sessions::Config {
         orchestrator_sessions::Config { max_active: self.daemon.max_sessions, ..self.sessions.clone() }
     }
@@ -206,6 +199,11 @@ impl Config {
         }
         gateway
     }
+}
+
+/// Whether it is set, and nothing else.
+fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| shown::MASK).serialize(serializer)
 }
 
 /// For `--check-config`: what was set, and where. Values are not shown, so there is nothing to mask.

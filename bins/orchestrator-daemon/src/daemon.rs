@@ -6,21 +6,24 @@ use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_events::{Hub, Numbering, SqlLog};
-use orchestrator_gateway::{Gateway, Limits, Peers, Tls, TlsFiles, Unlimited};
+use orchestrator_gateway::{Gateway, Peers, Tls, TlsFiles};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Table};
 use orchestrator_sessions::{Node, Parts, Sessions};
 use orchestrator_sql::{Database, Options};
 use orchestrator_supervisor::Supervisor;
 use orchestrator_tasks::{Backlog, SqlStore};
-use orchestrator_telemetry::{Metrics, Redaction};
+use orchestrator_telemetry::{Level, Metrics, Redaction};
 use orchestrator_vocab::{Clock, EventId, SystemClock};
 use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{FromRegistry, Loops, OnBacklog, PerAddress, ToSessions};
+use crate::adapters::{FromRegistry, Loops, OnBacklog, Programs, ToSessions};
 use crate::config::Config;
+use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
+use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
 use crate::{metrics, operations, reactions, stacks};
 
@@ -28,7 +31,11 @@ use crate::{metrics, operations, reactions, stacks};
 const NODE_DIGITS: usize = 8;
 
 pub(crate) struct Daemon {
+    /// As it was at the start; what may have changed since is asked of `configuration`.
     pub(crate) config: Config,
+    pub(crate) configuration: Configuration,
+    pub(crate) programs: Programs,
+    pub(crate) retention_days: watch::Sender<Option<u32>>,
     pub(crate) data: DataDir,
     pub(crate) database: Database,
     pub(crate) log: SqlLog,
@@ -61,7 +68,8 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
 }
 
 impl Daemon {
-    pub(crate) async fn compose(config: Config, data: DataDir, redactor: &Redactor) -> anyhow::Result<Self> {
+    pub(crate) async fn compose(configuration: Configuration, data: DataDir, level: Level) -> anyhow::Result<Self> {
+        let (config, redactor) = (configuration.current().running.clone(), configuration.redactor());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Metrics::new(redaction(redactor));
         let (database, log) = open_database(&config, &data, redactor).await?;
@@ -69,8 +77,8 @@ impl Daemon {
         hub.start().await?;
 
         let auth = open_auth(&config, &data, &database, clock.clone()).await?;
-        let definitions = config.agents.iter().map(|(name, agent)| agent.definition(name)).collect();
-        let registry = Registry::open(database.clone(), definitions, clock.clone(), config.registry.clone()).await?;
+        let registry =
+            Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let sessions = open_sessions(&config, &data, &database, &hub, &backlog, redactor, clock.clone()).await?;
@@ -102,12 +110,16 @@ impl Daemon {
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), doctor))
+            .merge(operations::config(&configuration))
             .with_discovery(clock.clone());
-        let dispatcher = Dispatcher::new(table)?;
-        let gateway = open_gateway(&config, dispatcher, &auth, redactor, status, peers)?;
+        let limits = RateLimits::new(&config);
+        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, redactor, status, (peers, &limits))?;
         gauges.counters.get_or_init(|| gateway.counters().clone());
-        Ok(Self {
+        let daemon = Self {
+            programs: Programs::of(&config),
+            retention_days: watch::Sender::new(config.events.retention_days),
             config,
+            configuration,
             data,
             database,
             log,
@@ -122,20 +134,32 @@ impl Daemon {
             sessions,
             stop: CancellationToken::new(),
             lost_tasks,
-        })
+        };
+        daemon.connect(level, limits, clock);
+        Ok(daemon)
+    }
+
+    /// Lets the configuration reach the parts it may change.
+    fn connect(&self, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
+        let live = Live {
+            log,
+            limits,
+            gateway: self.gateway.clone(),
+            backlog: self.backlog.clone(),
+            registry: self.registry.clone(),
+            programs: self.programs.clone(),
+            sessions: self.sessions.clone(),
+            retention_days: self.retention_days.clone(),
+        };
+        let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };
+        self.configuration.connect(live, journal);
     }
 }
 
 impl Daemon {
     /// Where the scheduler's claims go.
     pub(crate) fn dispatch(&self) -> ToSessions {
-        let programs =
-            self.config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), agent.program.clone()));
-        ToSessions {
-            sessions: self.sessions.clone(),
-            backlog: self.backlog.clone(),
-            programs: Arc::new(programs.collect()),
-        }
+        ToSessions { sessions: self.sessions.clone(), backlog: self.backlog.clone(), programs: self.programs.clone() }
     }
 }
 
@@ -219,18 +243,14 @@ fn open_gateway(
     auth: &Auth,
     redactor: &Redactor,
     status: operations::StatusOf,
-    peers: Peers,
+    (peers, limits): (Peers, &RateLimits),
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
-    let limits: Arc<dyn Limits> = match config.rate_limit.per_address() {
-        Some(limit) => Arc::new(PerAddress::new(limit)),
-        None => Arc::new(Unlimited),
-    };
     let table = dispatcher.table().clone();
-    let calls = stacks::client_calls(dispatcher, &gauges.metrics, config.rate_limit.per_credential(), redactor);
+    let calls = stacks::client_calls(dispatcher, &gauges.metrics, limits.per_credential.clone(), redactor);
     let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
         .config(config.gateway())
-        .limits(limits)
+        .limits(limits.per_address.clone())
         .readiness(Arc::new(status.loops.clone()))
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"))
         .events(operations::EVENTS)

@@ -3,10 +3,12 @@
 mod adapters;
 mod args;
 mod config;
+mod configuration;
 mod daemon;
 mod demo;
 mod doctor;
 mod files;
+mod live;
 mod metrics;
 mod operations;
 mod reactions;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, ConfigCommand};
 
 /// A fifth of the work of a busy backlog is allocation, most of it freed by another thread than made it.
 #[global_allocator]
@@ -44,7 +46,15 @@ fn start(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(Command::Doctor { json }) = &args.command {
         return doctor::run(args, *json);
     }
+    if let Some(Command::Config(ConfigCommand::Reference)) = args.command {
+        print!("{}", config::reference::markdown());
+        return Ok(ExitCode::SUCCESS);
+    }
     let loaded = config::load(args)?;
+    if let Some(Command::Config(ConfigCommand::Explain)) = args.command {
+        config::reference::print_explained(&loaded, &daemon::redactor(&loaded.value));
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.check_config {
         config::show(&loaded);
         return Ok(ExitCode::SUCCESS);

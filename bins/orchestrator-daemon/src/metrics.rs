@@ -18,7 +18,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 28] = [
+const DESCRIPTIONS: [Description; 30] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -50,6 +50,8 @@ const DESCRIPTIONS: [Description; 28] = [
     Description::gauge("subscriptions_open", "Open subscriptions."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
+    Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),
+    Description::gauge("config_last_reload_success_timestamp_seconds", "When that was last so, in seconds since 1970."),
 ];
 
 /// Names the metrics and follows the hub from now on.

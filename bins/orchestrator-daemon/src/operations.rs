@@ -1,6 +1,7 @@
 //! What spans domains, or belongs to the daemon itself.
 
 mod backup;
+mod config;
 mod doctor;
 mod event_names;
 mod health;
@@ -16,6 +17,7 @@ use orchestrator_vocab::OrgId;
 
 use crate::metrics::Gauges;
 
+pub(crate) use config::table as config;
 pub(crate) use doctor::Doctor;
 pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};

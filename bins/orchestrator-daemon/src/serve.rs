@@ -13,11 +13,13 @@ use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
 use orchestrator_vocab::{Actor, Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::FromRegistry;
 use crate::args::{Args, Command};
-use crate::config::Config;
+use crate::config::{Config, Reading};
+use crate::configuration::Configuration;
 use crate::daemon::{self, Daemon};
 use crate::files::{self, DataDir};
 use crate::{demo, metrics};
@@ -28,27 +30,20 @@ const LOOPS_STOP: Duration = Duration::from_secs(5);
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETENTION_ROWS: usize = 1_000;
 
-pub(crate) async fn run(args: &Args, mut loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
     // Before anything else is started: what a program leaves behind comes to this process instead of escaping it.
     orchestrator_process::become_subreaper()?;
     let redactor = daemon::redactor(&loaded.value);
-    let mut logging = loaded.value.logging.clone();
-    if loaded.value.daemon.verbose && logging.level == orchestrator_telemetry::Config::default().level {
-        "debug".clone_into(&mut logging.level);
-    }
+    let logging = orchestrator_telemetry::Config { level: loaded.value.log_level(), ..loaded.value.logging.clone() };
     let log = orchestrator_telemetry::init(&logging, daemon::redaction(&redactor))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let here = std::env::current_dir()?;
-    if let Some(Command::Demo { .. }) = args.command {
-        // What the operator has configured under the same name stays as it is.
-        let mut agents = demo::programs(&here);
-        agents.append(&mut loaded.value.agents);
-        loaded.value.agents = agents;
-    }
     let data = DataDir::prepare(&loaded.value.daemon.data_dir)?;
-    let daemon = Daemon::compose(loaded.value, data, &redactor).await?;
+    let reading = Reading::of_running(args, data.path());
+    let configuration = Configuration::new(reading, data.path().to_owned(), loaded, redactor);
+    let daemon = Daemon::compose(configuration, data, log.level()).await?;
     log.count_in(&daemon.metrics)?;
     let (listener, address) = listen(&daemon.config).await?;
     let url = files::url(address, daemon.config.tls.cert.is_some());
@@ -108,7 +103,10 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
         // Load balancers turn away and nothing new is started, while callers still see what becomes of what runs.
         daemon.gateway.begin_drain();
         scheduling.cancel();
-        let drained = daemon.sessions.drain(tokio::time::Instant::now() + daemon.config.sessions_finish()).await;
+        let drained = daemon
+            .sessions
+            .drain(tokio::time::Instant::now() + daemon.configuration.current().running.sessions_finish())
+            .await;
         tracing::info!(?drained, "sessions ended");
         closing.cancel();
     };
@@ -203,10 +201,19 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();
     loops.spawn("metrics", move |stop| metrics::upkeep(metrics.clone(), stop))?;
-    if let Some(days) = daemon.config.events.retention_days {
-        let (hub, sessions) = (daemon.hub.clone(), daemon.sessions.clone());
-        loops.spawn("retention", move |stop| retain(hub.clone(), sessions.clone(), days, stop))?;
-    }
+    let (hub, sessions, days) = (daemon.hub.clone(), daemon.sessions.clone(), daemon.retention_days.subscribe());
+    loops.spawn("retention", move |stop| retain(hub.clone(), sessions.clone(), days.clone(), stop))?;
+    follow_configuration(daemon)
+}
+
+fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
+    // From here on SIGHUP does not end the daemon.
+    let hangup = Arc::new(Mutex::new(signal(SignalKind::hangup())?));
+    let configuration = daemon.configuration.clone();
+    daemon.supervisor.spawn("configuration", move |stop| {
+        let (configuration, hangup) = (configuration.clone(), hangup.clone());
+        async move { configuration.run(&mut *hangup.lock().await, stop).await }
+    })?;
     Ok(())
 }
 
@@ -227,9 +234,15 @@ fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::R
 }
 
 /// Events and ended sessions go together: a session's story is told by its events.
-async fn retain(hub: Hub, sessions: Sessions, days: u32, stop: CancellationToken) -> anyhow::Result<()> {
+async fn retain(
+    hub: Hub,
+    sessions: Sessions,
+    days: watch::Receiver<Option<u32>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(RETENTION_EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Some(days) = *days.borrow() else { continue };
         let before = SystemClock.now() - Duration::from_secs(u64::from(days) * 24 * 60 * 60);
         for (org, _) in hub.log().heads().await? {
             while hub.log().trim(org, before, RETENTION_ROWS).await? > 0 && !stop.is_cancelled() {}

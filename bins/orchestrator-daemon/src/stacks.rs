@@ -4,9 +4,10 @@ mod rate_limit;
 mod trace;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_auth::Limit;
+use orchestrator_auth::Limiter;
 use orchestrator_gateway::CallService;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Error, Request, Table};
@@ -17,6 +18,7 @@ use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
+pub(crate) use rate_limit::Credential;
 use rate_limit::RateLimitLayer;
 use trace::TraceLayer;
 
@@ -30,7 +32,7 @@ const SHED_RETRY: Duration = Duration::from_millis(250);
 pub(crate) fn client_calls(
     dispatcher: Dispatcher,
     metrics: &Metrics,
-    per_credential: Option<Limit>,
+    limiter: Arc<Limiter<Credential>>,
     redactor: &Redactor,
 ) -> CallService {
     let table = dispatcher.table().clone();
@@ -39,7 +41,7 @@ pub(crate) fn client_calls(
     let stack = ServiceBuilder::new()
         .layer(TraceLayer::new(metrics.clone(), redactor.clone()))
         .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
-        .option_layer(per_credential.map(|limit| RateLimitLayer::new(limit, table, metrics)))
+        .layer(RateLimitLayer::new(limiter, table, metrics))
         .map_err(refused)
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))

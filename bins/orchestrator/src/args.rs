@@ -4,7 +4,9 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agent, backup, call, doctor, event, init, org, report, schedule, service, session, task, token};
+use crate::commands::{
+    agent, backup, call, config, doctor, event, init, org, report, schedule, service, session, task, token,
+};
 use crate::values;
 
 const EXIT_STATUS: &str = "\
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     /// Organisations, for the operator
     #[command(subcommand)]
     Org(org::OrgCommand),
+    /// What is configured, and changes to it while the daemon runs
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// What was done, what failed, what waits, and why
     Report(report::ReportArgs),
     /// Copies the daemon's database while it runs

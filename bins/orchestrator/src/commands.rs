@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod call;
+pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod init;
@@ -56,6 +57,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,
         Command::Org(command) => org::run(daemon, command).await,
+        Command::Config(command) => config::run(daemon, command).await,
         Command::Report(report) => report::run(daemon, &report).await,
         Command::Backup(backup) => backup::run(daemon, backup).await,
         Command::Call(call) => call::run(daemon, &call).await,

@@ -3,7 +3,7 @@ mod memory;
 mod sweep;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_sql::Database;
 use orchestrator_vocab::{AgentId, Clock, OrgId};
@@ -20,16 +20,36 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     database: Database,
-    programs: BTreeMap<OrgId, BTreeMap<AgentId, Definition>>,
     clock: Arc<dyn Clock>,
-    config: Config,
+    configured: RwLock<Arc<Configured>>,
     memory: Memory,
     changed: watch::Sender<u64>,
 }
 
+/// What the operator decided, as a whole.
+struct Configured {
+    programs: BTreeMap<OrgId, BTreeMap<AgentId, Arc<Definition>>>,
+    config: Config,
+}
+
+impl Configured {
+    fn new(programs: Vec<Definition>, config: Config) -> Result<Arc<Self>, Error> {
+        config.validate()?;
+        let mut by_org = BTreeMap::<OrgId, BTreeMap<AgentId, Arc<Definition>>>::new();
+        for program in programs {
+            program.validate()?;
+            let id = program.id.clone();
+            if by_org.entry(program.org).or_default().insert(id.clone(), Arc::new(program)).is_some() {
+                return Err(Error::invalid("agents", format!("`{id}` is configured twice")));
+            }
+        }
+        Ok(Arc::new(Self { programs: by_org, config }))
+    }
+}
+
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("programs", &self.0.programs).finish_non_exhaustive()
+        f.debug_struct("Registry").field("programs", &self.0.configured().programs).finish_non_exhaustive()
     }
 }
 
@@ -46,18 +66,22 @@ impl Registry {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, Error> {
-        config.validate()?;
-        let mut by_org = BTreeMap::<OrgId, BTreeMap<AgentId, Definition>>::new();
-        for program in programs {
-            program.validate()?;
-            let id = program.id.clone();
-            if by_org.entry(program.org).or_default().insert(id.clone(), program).is_some() {
-                return Err(Error::invalid("agents", format!("`{id}` is configured twice")));
-            }
-        }
+        let configured = RwLock::new(Configured::new(programs, config)?);
         orchestrator_sql::migrate(&database, "agents", sql::migrations::ALL).await?;
         let changed = watch::Sender::new(0);
-        Ok(Self(Arc::new(Inner { database, programs: by_org, clock, config, memory: Memory::default(), changed })))
+        Ok(Self(Arc::new(Inner { database, clock, configured, memory: Memory::default(), changed })))
+    }
+
+    /// Puts other programs and another configuration in force, as a whole. A program that is gone gets no more work; what
+    /// it works on is not touched, and what was said about it (narrowed, disabled) is remembered if it comes back.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] as [`Registry::open`]; the old ones stay.
+    pub fn reconfigure(&self, programs: Vec<Definition>, config: Config) -> Result<(), Error> {
+        let configured = Configured::new(programs, config)?;
+        *self.0.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        self.0.bump();
+        Ok(())
     }
 
     /// Every agent of the organisation, in the order of their names: also lost and disabled ones.
@@ -65,7 +89,7 @@ impl Registry {
         let rows = sql::all(self.0.database.reader(), org).await?;
         let mut agents: BTreeMap<AgentId, Agent> =
             rows.into_iter().filter_map(|row| self.0.of_row(row)).map(|agent| (agent.id.clone(), agent)).collect();
-        for (id, program) in self.0.programs.get(&org).into_iter().flatten() {
+        for (id, program) in self.0.configured().programs.get(&org).into_iter().flatten() {
             agents.entry(id.clone()).or_insert_with(|| self.0.of_program(program, None));
         }
         Ok(agents.into_values().collect())
@@ -89,7 +113,7 @@ impl Registry {
     /// The organisations that have agents.
     pub async fn orgs(&self) -> Result<Vec<OrgId>, Error> {
         let mut orgs = sql::orgs(self.0.database.reader()).await?;
-        orgs.extend(self.0.programs.keys());
+        orgs.extend(self.0.configured().programs.keys());
         orgs.sort_unstable();
         orgs.dedup();
         Ok(orgs)
@@ -97,7 +121,7 @@ impl Registry {
 
     /// Takes the end of one of the agent's attempts into account. Kept in memory: a new start begins with a clean slate.
     pub fn record_outcome(&self, org: OrgId, id: &AgentId, outcome: Outcome) {
-        if self.0.memory.record(org, id, outcome, self.0.clock.now(), &self.0.config) {
+        if self.0.memory.record(org, id, outcome, self.0.clock.now(), &self.0.configured().config) {
             self.0.bump();
         }
     }
@@ -116,35 +140,40 @@ impl Registry {
             self.sweep().await?;
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.0.config.sweep()) => {}
+                () = tokio::time::sleep(self.0.configured().config.sweep()) => {}
             }
         }
     }
 }
 
 impl Inner {
-    fn program(&self, org: OrgId, id: &AgentId) -> Option<&Definition> {
-        self.programs.get(&org)?.get(id)
+    fn configured(&self) -> Arc<Configured> {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn program(&self, org: OrgId, id: &AgentId) -> Option<Arc<Definition>> {
+        self.configured().programs.get(&org)?.get(id).cloned()
     }
 
     fn agent(&self, org: OrgId, id: &AgentId, row: Option<Row>) -> Option<Agent> {
         match row.and_then(|row| self.of_row(row)) {
             Some(agent) => Some(agent),
-            None => self.program(org, id).map(|program| self.of_program(program, None)),
+            None => self.program(org, id).map(|program| self.of_program(&program, None)),
         }
     }
 
     /// `None` for what an earlier configuration left behind.
     fn of_row(&self, row: Row) -> Option<Agent> {
         match (row.kind, self.program(row.org, &row.id)) {
-            (Kind::Program, Some(program)) => Some(self.of_program(program, Some(row))),
+            (Kind::Program, Some(program)) => Some(self.of_program(&program, Some(row))),
             (Kind::Worker, None) => Some(self.of_worker(row)),
             _ => None,
         }
     }
 
     fn of_worker(&self, row: Row) -> Agent {
-        let (healthy, recent_failures) = self.memory.health(row.org, &row.id, self.clock.now(), &self.config);
+        let (healthy, recent_failures) =
+            self.memory.health(row.org, &row.id, self.clock.now(), &self.configured().config);
         Agent {
             id: row.id,
             org: row.org,
@@ -162,7 +191,8 @@ impl Inner {
 
     /// What was narrowed stays within the configuration of today.
     fn of_program(&self, program: &Definition, row: Option<Row>) -> Agent {
-        let (healthy, recent_failures) = self.memory.health(program.org, &program.id, self.clock.now(), &self.config);
+        let (healthy, recent_failures) =
+            self.memory.health(program.org, &program.id, self.clock.now(), &self.configured().config);
         let narrowed = row.as_ref().and_then(|row| row.capabilities.as_ref());
         let fewer = row.as_ref().and_then(|row| row.max_concurrent).unwrap_or(u32::MAX);
         Agent {

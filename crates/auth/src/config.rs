@@ -2,23 +2,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Algorithm, Error, Keys, Lifetime, Limit, Secret, SigningKey};
 
-/// What an operator decides about tokens. Every field has a default.
-#[derive(Debug, Clone, Deserialize)]
+/// What an operator decides about tokens. Every field has a default. Serialised, secrets are `***`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Config {
     /// How tokens are signed. Default: EdDSA if `ed25519Key` is set, otherwise HS256.
     pub algorithm: Option<Algorithm>,
     /// What tokens are signed with by HS256, at least 32 bytes, taken as they are. Default: made once and kept in a file.
+    #[serde(serialize_with = "masked")]
     pub jwt_secret: Option<SecretString>,
     /// The secret before `jwtSecret`: what it signed still counts. Default none.
+    #[serde(serialize_with = "masked")]
     pub jwt_secret_previous: Option<SecretString>,
     /// What tokens are signed with by EdDSA: an Ed25519 key in PKCS#8 as PEM. Default: made once and kept in a file.
+    #[serde(serialize_with = "masked")]
     pub ed25519_key: Option<SecretString>,
     /// The key before `ed25519Key`: what it signed still counts. Default none.
+    #[serde(serialize_with = "masked")]
     pub ed25519_key_previous: Option<SecretString>,
     /// How long a JWT lasts unless it was asked for otherwise, in milliseconds, from a second to ten years. Default 24 h.
     pub jwt_expiration_ms: u64,
@@ -32,7 +36,7 @@ pub struct Config {
 }
 
 /// What an operator decides about rates. Every field has a default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RateLimitConfig {
     /// Whether rates are limited at all. Default true.
@@ -68,6 +72,11 @@ impl Default for RateLimitConfig {
     fn default() -> Self {
         Self { enabled: true, max: 100, window_ms: 60_000, calls_per_credential: 6_000 }
     }
+}
+
+/// Whether it is set, and nothing else.
+fn masked<S: serde::Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "***").serialize(serializer)
 }
 
 impl Config {

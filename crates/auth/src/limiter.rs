@@ -52,8 +52,6 @@ pub struct Decision {
 /// Time is monotonic (tokio's, so that tests may pause it): a jump of the wall clock neither opens nor closes it.
 #[derive(Debug)]
 pub struct Limiter<K> {
-    rule: Rule,
-    keys_max: usize,
     start: Instant,
     hasher: RandomState,
     state: Mutex<State<K>>,
@@ -61,6 +59,8 @@ pub struct Limiter<K> {
 
 #[derive(Debug)]
 struct State<K> {
+    /// `None`: everything is admitted and nothing counted.
+    limit: Option<(Rule, usize)>,
     own: HashMap<K, Window>,
     shared: Vec<Window>,
     /// When idle keys are looked for again; sweeping costs a pass over all keys, so at most once per slot.
@@ -70,15 +70,28 @@ struct State<K> {
 impl<K: Hash + Eq + Clone> Limiter<K> {
     /// A limiter that has counted nothing yet.
     pub fn new(limit: Limit) -> Self {
-        let window_ms = u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
+        Self::configured(Some(limit))
+    }
+
+    /// A limiter that may be off (`None`: everything is admitted) until it is [reconfigured](Self::reconfigure).
+    pub fn configured(limit: Option<Limit>) -> Self {
         let shared = vec![Window::default(); SHARED_WINDOWS];
-        Self {
-            rule: Rule { max: limit.max, window_ms },
-            keys_max: limit.keys_max,
-            start: Instant::now(),
-            hasher: RandomState::new(),
-            state: Mutex::new(State { own: HashMap::new(), shared, sweep_at_ms: 0 }),
-        }
+        let state = State { limit: limit.map(rule), own: HashMap::new(), shared, sweep_at_ms: 0 };
+        Self { start: Instant::now(), hasher: RandomState::new(), state: Mutex::new(state) }
+    }
+
+    /// Puts another limit in force, from the next check on; `None` lifts it. What was admitted within the new window, as far
+    /// as it is remembered, goes on counting, so that a change gives nobody a fresh start.
+    pub fn reconfigure(&self, limit: Option<Limit>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.limit = limit.map(rule);
+        state.sweep_at_ms = 0;
+    }
+
+    /// What one key may do in a window now, if it is limited.
+    pub fn max(&self) -> Option<u32> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.limit.map(|(rule, _)| rule.max)
     }
 
     /// Counts `count` at once for `key`, all of it or nothing. A count above `max` is never allowed.
@@ -96,23 +109,29 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 
     fn take(&self, key: &K, count: u32) -> Result<u32, u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((rule, keys_max)) = state.limit else { return Ok(u32::MAX) };
         // Read under the lock, so that no window sees time go backwards.
         let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
         if let Some(window) = state.own.get_mut(key) {
-            return window.take(now_ms, count, self.rule);
+            return window.take(now_ms, count, rule);
         }
-        if state.own.len() >= self.keys_max {
-            state.sweep(now_ms, self.rule);
+        if state.own.len() >= keys_max {
+            state.sweep(now_ms, rule);
         }
         let shared = usize::try_from(self.hasher.hash_one(key) % SHARED_WINDOWS as u64).unwrap_or(0);
-        if state.own.len() >= self.keys_max {
-            return state.shared[shared].take(now_ms, count, self.rule);
+        if state.own.len() >= keys_max {
+            return state.shared[shared].take(now_ms, count, rule);
         }
         let mut window = state.shared[shared].clone();
-        let taken = window.take(now_ms, count, self.rule);
+        let taken = window.take(now_ms, count, rule);
         state.own.insert(key.clone(), window);
         taken
     }
+}
+
+fn rule(limit: Limit) -> (Rule, usize) {
+    let window_ms = u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
+    (Rule { max: limit.max, window_ms }, limit.keys_max)
 }
 
 impl<K: Hash + Eq> State<K> {
@@ -146,6 +165,21 @@ mod tests {
         assert!(!limiter.check(&"a", 1).allowed);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(limiter.check(&"a", 2).allowed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_limit_counts_what_was_admitted_before() {
+        let limiter = limiter(2, 10);
+        assert!(limiter.check(&"a", 2).allowed);
+        let minute = |max| Some(Limit { max, window: Duration::from_secs(60), keys_max: 10 });
+        limiter.reconfigure(minute(3));
+        assert!(limiter.check(&"a", 1).allowed && !limiter.check(&"a", 1).allowed);
+        limiter.reconfigure(minute(1));
+        assert!(!limiter.check(&"a", 1).allowed);
+        limiter.reconfigure(None);
+        assert!(limiter.check(&"a", 1_000).allowed);
+        limiter.reconfigure(minute(1));
+        assert!(!limiter.check(&"a", 1).allowed, "what came before it was lifted");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_rpc::{Authenticator, Table};
 use orchestrator_vocab::{Clock, SystemClock};
@@ -13,6 +13,34 @@ use crate::{
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
     pub(crate) router: axum::Router,
+    /// What the next connection is served with, once that is something else.
+    next: Arc<RwLock<Option<Next>>>,
+}
+
+#[derive(Clone)]
+struct Next {
+    shared: Arc<Shared>,
+    router: axum::Router,
+}
+
+/// A configuration that can be put in force; see [`Gateway::prepare`].
+#[must_use = "nothing changes before it is applied"]
+pub struct Prepared {
+    slot: Arc<RwLock<Option<Next>>>,
+    next: Next,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("config", &self.next.shared.config).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// From now on connections are accepted under it. Those that are open keep the limits and origins they began with.
+    pub fn apply(self) {
+        *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(self.next);
+    }
 }
 
 impl std::fmt::Debug for Gateway {
@@ -47,6 +75,25 @@ impl Gateway {
         self.shared.phase.draining.cancel();
     }
 
+    /// Checks another configuration, for connections that come after it is [applied](Prepared::apply).
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] names the field; the old configuration stays.
+    pub fn prepare(&self, config: Config) -> Result<Prepared, Error> {
+        config.validate()?;
+        let shared = Arc::new(Shared { config, ..Shared::clone(&self.shared) });
+        let router = crate::http::router(&shared)?;
+        Ok(Prepared { slot: self.next.clone(), next: Next { shared, router } })
+    }
+
+    /// As the next connection sees it.
+    pub(crate) fn current(&self) -> Self {
+        match self.next.read().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(Next { shared, router }) => Self { shared, router, next: self.next.clone() },
+            None => self.clone(),
+        }
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.shared.counters
@@ -57,7 +104,7 @@ impl Gateway {
     /// # Errors
     /// The files cannot be used; the certificate in use stays.
     pub fn reload_tls(&self) -> Result<(), Error> {
-        self.shared.tls.as_ref().map_or(Ok(()), Tls::reload)
+        self.shared.tls.as_deref().map_or(Ok(()), Tls::reload)
     }
 }
 
@@ -169,8 +216,8 @@ impl Builder {
             limits: self.limits,
             readiness: self.readiness,
             clock: self.clock,
-            pages: self.pages,
-            tls: self.tls,
+            pages: Arc::new(self.pages),
+            tls: self.tls.map(Arc::new),
             server: self.server,
             events: self.events,
             peers: self.peers,
@@ -179,6 +226,6 @@ impl Builder {
             phase: Phase::default(),
         });
         let router = crate::http::router(&shared)?;
-        Ok(Gateway { shared, router })
+        Ok(Gateway { shared, router, next: Arc::default() })
     }
 }

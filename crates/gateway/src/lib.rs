@@ -17,7 +17,7 @@ mod ws;
 pub use config::Config;
 pub use counters::{Counters, Snapshot};
 pub use error::Error;
-pub use gateway::{Builder, Gateway};
+pub use gateway::{Builder, Gateway, Prepared};
 pub use ports::{AlwaysReady, Attempt, CallService, Limits, OpenPage, Page, Readiness, RetryAfter, Unlimited};
 pub use serve::Summary;
 pub use tls::{Tls, TlsFiles};

@@ -59,7 +59,7 @@ impl Gateway {
         phase.draining.cancel();
         phase.stopping.cancel();
         let ended = async { while connections.join_next().await.is_some() {} };
-        let cut = match timeout(self.shared.config.drain_timeout, ended).await {
+        let cut = match timeout(self.current().shared.config.drain_timeout, ended).await {
             Ok(()) => 0,
             Err(_) => connections.len(),
         };
@@ -113,13 +113,14 @@ impl Acceptor {
     }
 
     fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let shared = &self.gateway.shared;
+        let gateway = self.gateway.current();
+        let shared = &gateway.shared;
         let address = peer.ip().to_canonical();
         match shared.admission.admit(address, &shared.config) {
             Ok(place) => {
                 let open = Open::new(shared.clone(), place);
                 let local = self.local;
-                self.connections.spawn(connected(self.gateway.clone(), stream, address, local, open));
+                self.connections.spawn(connected(gateway, stream, address, local, open));
             }
             Err(full) => self.refuse(stream, full),
         }

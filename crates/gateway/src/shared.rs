@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::{CallService, Config, Counters, Limits, OpenPage, Page, Peers, Readiness, Tls};
 
-/// What all connections of a gateway share.
+/// What connections of a gateway share: all that were accepted under one configuration, and, but for that, all others.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) table: Arc<Table>,
@@ -16,8 +17,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Arc<dyn Limits>,
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) pages: Vec<NamedPage>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) pages: Arc<Vec<NamedPage>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) server: Server,
     /// The events that can be subscribed to, beside the gateway's own.
     pub(crate) events: Vec<&'static str>,
@@ -50,7 +51,7 @@ pub(crate) struct Server {
 }
 
 /// The two steps of an end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Phase {
     /// Not ready any more.
     pub(crate) draining: CancellationToken,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;

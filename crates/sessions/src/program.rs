@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orchestrator_process::{Environment, Limits, OverOutput, Spec, Stdin};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::config::within;
@@ -17,7 +17,7 @@ pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
 const DAY_MS: u64 = 86_400_000;
 
 /// How an agent program is run. It comes from the operator's configuration and from nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Program {
     /// The program and its arguments, as they are: there is no shell unless it is named. A bare name is looked up in the
@@ -43,14 +43,19 @@ pub struct Program {
     pub grace_ms: u64,
 }
 
-/// The variables of a program. Debug output hides the values.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+/// The variables of a program. Debug output hides the values, and serialised they are `***`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Variables {
     /// Names of the daemon's own variables that are passed on, if they exist.
     pub inherit: Vec<String>,
     /// Names and values.
+    #[serde(serialize_with = "masked")]
     pub set: BTreeMap<String, String>,
+}
+
+fn masked<S: Serializer>(variables: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(variables.keys().map(|name| (name, "***")))
 }
 
 fn hour() -> Option<u64> {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use orchestrator_events::{Filter, Hub, Subscription};
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId, Timestamp};
 use serde_json::{Map, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::live::{Live, Table};
 use crate::{Config, Error, Listing, Node, Query, Session, SessionInfo, Status, Step, Store, Work, event};
 
@@ -51,8 +52,7 @@ pub struct Sessions(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) table: Table,
-    /// One permit per session that may be active; closed when the daemon drains.
-    admission: Arc<Semaphore>,
+    admission: Arc<Admission>,
     tracker: TaskTracker,
     handing_back: CancellationToken,
     /// From here on nobody is asked again: what is open is recovered at the next start.
@@ -74,7 +74,7 @@ impl Sessions {
     pub fn new(parts: Parts) -> Result<Self, Error> {
         parts.config.validate()?;
         Ok(Self(Arc::new(Shared {
-            admission: Arc::new(Semaphore::new(parts.config.max_active)),
+            admission: Admission::new(parts.config.max_active),
             parts,
             table: Table::default(),
             tracker: TaskTracker::new(),
@@ -131,12 +131,23 @@ impl Sessions {
 
     /// How many sessions of this daemon are active.
     pub fn active(&self) -> usize {
-        self.0.parts.config.max_active - self.free()
+        self.0.admission.active()
     }
 
     /// How many more could be started now.
     pub fn free(&self) -> usize {
-        self.0.admission.available_permits()
+        self.0.admission.free()
+    }
+
+    /// Lets so many sessions be active from now on, 1 to 100,000. Those that are go on, also if they are more.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a number out of bounds; the old one stays.
+    pub fn set_max_active(&self, max: usize) -> Result<(), Error> {
+        Config { max_active: max, ..self.0.parts.config.clone() }.validate()?;
+        self.0.admission.resize(max);
+        self.0.changed.send_modify(|generation| *generation += 1);
+        Ok(())
     }
 
     /// Changes its value whenever a session has ended and made room.

@@ -18,6 +18,16 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Fix the path or its permissions, or make room.
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// Look at the limits of the system (`fs.inotify.max_user_watches`), or ask for a reload yourself.
+    #[error("cannot watch the files of the configuration")]
+    Watch(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Shorten the file, or name the right one.
     #[error("{}: the file is larger than {bytes_max} bytes", path.display())]
     TooLarge { path: PathBuf, bytes_max: u64 },
@@ -48,6 +58,31 @@ pub enum Error {
     /// Switch it off: this version has nothing behind the switch.
     #[error("{place}: `{switch}` cannot be switched on: this part is not built yet")]
     NotBuilt { place: Source, switch: String },
+}
+
+impl Error {
+    /// The key that is wrong, dotted, if it is one key.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { key, .. }
+            | Self::Invalid { key, .. }
+            | Self::Missing { key, .. }
+            | Self::Conflict { key, .. }
+            | Self::UnsetVariable { key, .. } => Some(key),
+            Self::NotBuilt { switch, .. } => Some(switch),
+            _ => None,
+        }
+    }
+
+    /// The file that could not be read, if that is what is wrong.
+    #[must_use]
+    pub fn unread(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Read { path, .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 fn list(files: &[PathBuf]) -> String {

@@ -12,12 +12,16 @@ const EXTENSIONS: [&str; 4] = ["toml", "yaml", "yml", "json"];
 
 /// The one file in `directory` called `stem` with a known extension, if there is one.
 pub(crate) fn discover(directory: &Path, stem: &str) -> Result<Option<PathBuf>, Error> {
-    let candidates = EXTENSIONS.iter().map(|extension| directory.join(format!("{stem}.{extension}")));
-    let mut files: Vec<PathBuf> = candidates.filter(|path| path.exists()).collect();
+    let mut files: Vec<PathBuf> = candidates(directory, stem).filter(|path| path.exists()).collect();
     if files.len() > 1 {
         return Err(Error::Ambiguous { files });
     }
     Ok(files.pop())
+}
+
+/// Where [`discover`] looks.
+pub(crate) fn candidates(directory: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
+    EXTENSIONS.iter().map(move |extension| directory.join(format!("{stem}.{extension}")))
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {

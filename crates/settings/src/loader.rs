@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,15 @@ use crate::merge::{self, Origins};
 use crate::read::{self, Fault, Problem};
 use crate::tree::{Form, Node, Value};
 use crate::variables::{self, Kind};
-use crate::{Environment, Error, Reserved, Source, Variable, Warning, file, interpolate, reserved, secret_file};
+use crate::{
+    Environment, Error, Overlay, Reserved, Source, Variable, Warning, file, interpolate, reserved, secret_file,
+};
 
 /// Variables that set any key: `ORCHESTRATOR__RATE_LIMIT__CALLS_PER_CREDENTIAL`.
 const PREFIX: &str = "ORCHESTRATOR__";
 
-/// Collects what may set the configuration, then reads it: flags win over the environment, that over the
-/// file, that over the defaults of `T`.
+/// Collects what may set the configuration, then reads it: flags win over the environment, that over what was
+/// set at run time, that over the file, that over the defaults of `T`.
 ///
 /// `T` and the structs in it should be `#[serde(default, deny_unknown_fields, rename_all = "camelCase")]`: the
 /// defaults are serde's, so `T` need not be serialisable and secrets never leave it.
@@ -26,6 +28,7 @@ pub struct Loader<T> {
     reserved: Vec<Reserved>,
     secrets: Vec<String>,
     flags: Vec<Flag>,
+    overlay: Option<Overlay>,
     config: PhantomData<fn() -> T>,
 }
 
@@ -58,6 +61,11 @@ pub struct Loaded<T> {
     pub file: Option<PathBuf>,
     /// Who set each key, by its dotted path. A key that is not here has its default.
     pub sources: BTreeMap<String, Source>,
+    /// The keys, dotted, whose values must not be shown: those of secrets, and those whose text was put together from
+    /// variables.
+    pub hidden: BTreeSet<String>,
+    /// Every file that was read, or would have been if it existed. The file of a `.env` is the caller's to add.
+    pub files: Vec<PathBuf>,
     /// To be logged once logging works.
     pub warnings: Vec<Warning>,
 }
@@ -87,6 +95,7 @@ impl<T: DeserializeOwned> Loader<T> {
             reserved: Vec::new(),
             secrets: Vec::new(),
             flags: Vec::new(),
+            overlay: None,
             config: PhantomData,
         }
     }
@@ -126,6 +135,14 @@ impl<T: DeserializeOwned> Loader<T> {
         self
     }
 
+    /// Values that were set at run time: they win over the file, and yield to the environment and to flags. Nothing is
+    /// interpolated in them.
+    #[must_use]
+    pub fn overlay(mut self, overlay: Overlay) -> Self {
+        self.overlay = Some(overlay);
+        self
+    }
+
     /// Names that are known but not built yet.
     #[must_use]
     pub fn reserve(mut self, names: impl IntoIterator<Item = Reserved>) -> Self {
@@ -152,23 +169,31 @@ impl<T: DeserializeOwned> Loader<T> {
         self.secrets.extend(named.map(|variable| variable.key.to_owned()));
         let mut warnings = Vec::new();
         let path = self.choose_file()?;
+        let mut files = self.candidates();
         let mut layers = Vec::new();
         if let Some(path) = &path {
             let mut layer = file::read(path)?;
             interpolate::interpolate(&mut layer, &self.environment)?;
-            self.prepare(&mut layer, &mut warnings)?;
+            self.prepare(&mut layer, &mut warnings, &mut files)?;
+            self.check_alone(&layer)?;
+            layers.push(layer);
+        }
+        if let Some(overlay) = &self.overlay {
+            let mut layer = overlay.layer()?;
+            self.prepare(&mut layer, &mut warnings, &mut files)?;
             self.check_alone(&layer)?;
             layers.push(layer);
         }
         let mut layer = variables::layer(&self.environment, &self.variables, PREFIX)?;
-        self.prepare(&mut layer, &mut warnings)?;
+        self.prepare(&mut layer, &mut warnings, &mut files)?;
         layers.push(layer);
         layers.push(self.flag_layer()?);
         reserved::check_variables(&self.environment, &self.reserved, &mut warnings)?;
 
         let (merged, origins) = merge::merge(&layers, &self.secrets).map_err(merge_failed)?;
         let value = read::read(&merged, &origins).map_err(|fault| self.explain(fault, &origins))?;
-        Ok(Loaded { value, file: path, sources: merge::sources(&merged, &origins), warnings })
+        let hidden = merge::hidden(&merged, &origins, &self.secrets);
+        Ok(Loaded { value, file: path, sources: merge::sources(&merged, &origins), hidden, files, warnings })
     }
 
     fn choose_file(&self) -> Result<Option<PathBuf>, Error> {
@@ -179,9 +204,17 @@ impl<T: DeserializeOwned> Loader<T> {
         }
     }
 
-    fn prepare(&self, layer: &mut Node, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+    fn candidates(&self) -> Vec<PathBuf> {
+        match &self.file {
+            FileChoice::None => Vec::new(),
+            FileChoice::Path(path) => vec![path.clone()],
+            FileChoice::Discover { directory, stem } => file::candidates(directory, stem).collect(),
+        }
+    }
+
+    fn prepare(&self, layer: &mut Node, warnings: &mut Vec<Warning>, files: &mut Vec<PathBuf>) -> Result<(), Error> {
         reserved::take_sections(layer, &self.reserved, warnings)?;
-        secret_file::resolve(layer, &self.secrets)
+        secret_file::resolve(layer, &self.secrets, files)
     }
 
     /// Finds mistakes in a file. What only the other layers can put right is left to the reading of the whole:

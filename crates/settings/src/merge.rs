@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Config, ConfigError, Map, Value as Merged, ValueKind};
 
@@ -78,6 +78,27 @@ pub(crate) fn merge<'a>(
 pub(crate) fn alone(layer: &Node, secrets: &[String]) -> (Merged, Origins) {
     let mut origins = Origins::default();
     (origins.lower(layer, "", secrets), origins)
+}
+
+/// The dotted keys of values that must not be shown: those of secrets, and those that hold text which may be one.
+pub(crate) fn hidden(value: &Merged, origins: &Origins, secrets: &[String]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect_hidden(value, "", origins, &mut found);
+    found.extend(secrets.iter().cloned());
+    found
+}
+
+fn collect_hidden(value: &Merged, path: &str, origins: &Origins, found: &mut BTreeSet<String>) {
+    match &value.kind {
+        ValueKind::Table(table) => {
+            table.iter().for_each(|(name, value)| collect_hidden(value, &join(path, name), origins, found));
+        }
+        ValueKind::Array(items) => items.iter().for_each(|item| collect_hidden(item, path, origins, found)),
+        _ => {}
+    }
+    if origins.of(value).is_some_and(|origin| origin.form == Form::Hidden) {
+        found.insert(path.to_owned());
+    }
 }
 
 /// The source of every value that somebody set, by its dotted key.

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::tree::{Form, Node, Value};
 use crate::{Error, Source, file};
@@ -6,7 +6,7 @@ use crate::{Error, Source, file};
 /// Replaces `<secret>File` by `<secret>` with the content of the file it names.
 ///
 /// A relative path in a configuration file is relative to that file, else to the working directory.
-pub(crate) fn resolve(layer: &mut Node, secrets: &[String]) -> Result<(), Error> {
+pub(crate) fn resolve(layer: &mut Node, secrets: &[String], files: &mut Vec<PathBuf>) -> Result<(), Error> {
     for secret in secrets {
         let key = format!("{secret}File");
         let Some(named) = layer.remove(&key) else { continue };
@@ -18,7 +18,9 @@ pub(crate) fn resolve(layer: &mut Node, secrets: &[String]) -> Result<(), Error>
             let message = "expected the path of a file".to_owned();
             return Err(Error::Invalid { place: named.source, key, message });
         };
-        let text = file::read_secret(&relative_to(&named.source, path))?;
+        let path = relative_to(&named.source, path);
+        let text = file::read_secret(&path)?;
+        files.push(path);
         layer.insert(secret, Node { form: Form::Hidden, value: Value::Text(text), ..named })?;
     }
     Ok(())
@@ -26,7 +28,7 @@ pub(crate) fn resolve(layer: &mut Node, secrets: &[String]) -> Result<(), Error>
 
 fn relative_to(source: &Source, path: &str) -> PathBuf {
     match source {
-        Source::File { path: file, .. } => file.parent().map_or_else(|| path.into(), |folder| folder.join(path)),
+        Source::File { path: file, .. } => file.parent().unwrap_or(Path::new("")).join(path),
         _ => path.into(),
     }
 }

@@ -19,6 +19,8 @@ pub enum Source {
     Default,
     /// A configuration file.
     File { path: PathBuf, position: Option<Position> },
+    /// What was set while the program ran, kept in a file of its own: see [`Overlay`](crate::Overlay).
+    RunTime { path: PathBuf, position: Option<Position> },
     /// A line of a `.env` file.
     EnvironmentFile { path: PathBuf, line: usize, name: String },
     /// A variable of the process environment.
@@ -33,6 +35,7 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::File { path, position: None } => write!(f, "{}", path.display()),
             Self::File { path, position: Some(at) } => write!(f, "{}:{}:{}", path.display(), at.line, at.column),
+            Self::RunTime { path, .. } => write!(f, "set at run time ({})", path.display()),
             Self::EnvironmentFile { path, line, name } => write!(f, "{}:{line}: variable {name}", path.display()),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),

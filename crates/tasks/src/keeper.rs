@@ -6,6 +6,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Fire, Wake};
+use crate::sweep::Sweep;
 use crate::{Backlog, Error, Origin};
 
 /// How many full batches one sweep takes before it lets others have a turn; the next sweep goes on.
@@ -39,15 +40,14 @@ impl Keeper {
     /// Sweeps every [`Config::sweep_ms`](crate::Config::sweep_ms) until told to stop. Failures are logged; the next sweep
     /// tries again.
     pub async fn run(self, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(self.backlog.config().sweep());
+        let mut sweep = Sweep::of(&self.backlog);
         let mut retention = tokio::time::interval(RETENTION_EVERY);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         retention.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let result = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = sweep.tick() => self.sweep().await.map(drop),
+                () = sweep.tick(&self.backlog) => self.sweep().await.map(drop),
                 _ = retention.tick() => self.retain().await.map(drop),
             };
             if let Err(error) = result {

@@ -30,6 +30,7 @@ mod scheduler;
 mod sql;
 mod status;
 mod store;
+mod sweep;
 mod task;
 mod view;
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use orchestrator_vocab::{Actor, AgentId, OrgId, TaskId, Timestamp};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Assign, Skips, with_load};
+use crate::sweep::Sweep;
 use crate::{Audience, Backlog, Candidate, Claim, Error, Origin, Ready, Skip, SkipReason, Snapshot, decide};
 
 /// The most assignments of one transaction.
@@ -107,15 +108,14 @@ impl Scheduler {
     /// next round tries again.
     pub async fn run(self, stop: CancellationToken) {
         let mut changed = self.workforce.changed();
-        let mut sweep = tokio::time::interval(self.backlog.config().sweep());
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep = Sweep::of(&self.backlog);
         loop {
             let orgs = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 orgs = self.backlog.poke().take() => Ok(orgs),
                 () = next_change(&mut changed) => self.all_orgs().await,
-                _ = sweep.tick() => self.all_orgs().await,
+                () = sweep.tick(&self.backlog) => self.all_orgs().await,
             };
             let rounds = async {
                 for org in orgs? {

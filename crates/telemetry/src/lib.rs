@@ -12,7 +12,7 @@ mod trace_context;
 pub use error::Error;
 pub use latency::{Latency, LatencyLayer};
 pub use log_file::Rotation;
-pub use logging::{Config, Format, Guard, init};
+pub use logging::{Config, Format, Guard, Level, init};
 pub use metrics::{Counter, Description, Gauge, Histogram, Metrics};
 pub use redaction::Redaction;
 pub use trace_context::{InvalidTraceContext, TraceContext};

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use disk::RealDisk;
 use disk::{Disk, Opened};
@@ -27,7 +27,7 @@ const FILES_MAX: u32 = 100;
 
 /// When a log file is closed and the next one begun, and how many closed ones are kept. The newest of those is
 /// `<file>.1`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rotation {
     /// The size in bytes that a file does not exceed, 65,536 (64 KiB) to 1,073,741,824 (1 GiB). Default 10 MiB. Only a

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,7 +16,7 @@ use crate::{Description, Error, Metrics, Redaction, Rotation};
 mod tests;
 
 /// What is logged, and in which form.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) and directives for components, separated by
@@ -50,7 +50,7 @@ impl Default for Config {
 }
 
 /// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Format {
     /// For people; coloured if standard error is a terminal.
@@ -63,9 +63,30 @@ pub enum Format {
 /// Keeps the log going. Drop it last: that writes what is still queued (for at most one second).
 #[must_use = "dropping the guard ends the log"]
 pub struct Guard {
-    level: reload::Handle<EnvFilter, Registry>,
+    level: Level,
     lost: [(&'static str, Lost); 2],
     _flush: Vec<Flush>,
+}
+
+/// Changes the level and the directives of the running program. Cheap to clone.
+#[derive(Clone)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Level")
+    }
+}
+
+impl Level {
+    /// From the next line on.
+    ///
+    /// # Errors
+    /// [`Error::Level`] if the directives cannot be understood; the old ones stay.
+    pub fn set(&self, directives: &str) -> Result<(), Error> {
+        let filter = parse_level(directives)?;
+        self.0.reload(filter).map_err(|_| Error::AlreadyInstalled("logs"))
+    }
 }
 
 impl Guard {
@@ -74,8 +95,12 @@ impl Guard {
     /// # Errors
     /// [`Error::Level`] if the directives cannot be understood; the old ones stay.
     pub fn set_level(&self, directives: &str) -> Result<(), Error> {
-        let filter = parse_level(directives)?;
-        self.level.reload(filter).map_err(|_| Error::AlreadyInstalled("logs"))
+        self.level.set(directives)
+    }
+
+    /// What changes the level, for whoever is not to keep the log going.
+    pub fn level(&self) -> Level {
+        self.level.clone()
     }
 
     /// Counts the lines that a sink could not take (nobody reads it, the disk is full) in
@@ -125,7 +150,7 @@ fn build(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) 
     }
     let (writer, flush) = line_writer::to_all(sinks, redaction);
     let subscriber = Registry::default().with(lines(config.format, writer, colours).with_filter(filter));
-    Ok((Dispatch::new(subscriber), Guard { level, lost, _flush: flush }))
+    Ok((Dispatch::new(subscriber), Guard { level: Level(level), lost, _flush: flush }))
 }
 
 /// Takes out the colours that the terminal gets.

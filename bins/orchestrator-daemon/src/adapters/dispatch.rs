@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use orchestrator_sessions::{Brief, Program, Sessions, StartRequest};
@@ -7,17 +7,41 @@ use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
 use orchestrator_vocab::{Actor, AgentId, OrgId};
 use serde_json::{Value, json};
 
+use crate::config::Config;
+
 /// Results of dependencies that go into a program's document.
 const DEPENDENCIES_MAX: usize = 256;
 /// The key in a task's metadata that names who asked for the session.
 pub(crate) const ORCHESTRATOR: &str = "orchestratorId";
+
+/// How each agent is run, as it is configured now. All clones are one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Program>>>);
+
+impl Programs {
+    pub(crate) fn of(config: &Config) -> Self {
+        let programs = Self::default();
+        programs.replace(config);
+        programs
+    }
+
+    /// Sessions that run keep the program they were started with.
+    pub(crate) fn replace(&self, config: &Config) {
+        let programs = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), agent.program.clone()));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = programs.collect();
+    }
+
+    fn get(&self, org: OrgId, agent: &AgentId) -> Option<Program> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(org, agent.clone())).cloned()
+    }
+}
 
 /// Starts a session for each claim that the scheduler makes.
 #[derive(Clone)]
 pub(crate) struct ToSessions {
     pub(crate) sessions: Sessions,
     pub(crate) backlog: Backlog,
-    pub(crate) programs: Arc<BTreeMap<(OrgId, AgentId), Program>>,
+    pub(crate) programs: Programs,
 }
 
 #[async_trait]
@@ -26,8 +50,8 @@ impl Dispatch for ToSessions {
         let refused = |reason: &dyn std::fmt::Display| Refused { reason: reason.to_string() };
         let task = &claim.task;
         let agent = task.state.owner().ok_or_else(|| refused(&"the claim names no agent"))?.clone();
-        let program = self.programs.get(&(task.org, agent.clone()));
-        let program = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?.clone();
+        let program = self.programs.get(task.org, &agent);
+        let program = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?;
         let request = StartRequest {
             org: task.org,
             agent,

@@ -8,8 +8,12 @@ use orchestrator_gateway::{Attempt, Limits, RetryAfter};
 pub(crate) struct PerAddress(Limiter<Source>);
 
 impl PerAddress {
-    pub(crate) fn new(limit: Limit) -> Self {
-        Self(Limiter::new(limit))
+    pub(crate) fn new(limit: Option<Limit>) -> Self {
+        Self(Limiter::configured(limit))
+    }
+
+    pub(crate) fn reconfigure(&self, limit: Option<Limit>) {
+        self.0.reconfigure(limit);
     }
 }
 

@@ -4,10 +4,10 @@ use anyhow::Context as _;
 use orchestrator_agents::Definition;
 use orchestrator_sessions::Program;
 use orchestrator_vocab::{AgentId, Capability, OrgId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One agent program. Its name is the key in `agents`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct AgentConfig {
     #[serde(default)]

@@ -47,7 +47,7 @@ fn writable(path: &Path) -> Finding {
 /// Keys and tokens are for the owner alone; a database is better so.
 pub(super) fn modes(data: &DataDir, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (check, path) in [("administrator token", data.admin_token()), ("signing key", data.jwt_key())] {
+    for (check, path) in [("administrator token", data.admin_token()), ("signing key", data.path().join("jwt.key"))] {
         match mode(&path) {
             None => {}
             Some(mode) if mode & 0o077 != 0 => {

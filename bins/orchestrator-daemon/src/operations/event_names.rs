@@ -1,10 +1,12 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 28] = [
+pub(crate) const EVENTS: [&str; 30] = [
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
     "auth.token.issued",
     "auth.token.revoked",
+    "config.refused",
+    "config.reloaded",
     "org.created",
     "schedule.fired",
     "schedule.skipped",

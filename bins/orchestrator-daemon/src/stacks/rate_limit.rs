@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::Either;
-use orchestrator_auth::{Limit, Limiter};
+use orchestrator_auth::Limiter;
 use orchestrator_rpc::{Error, Request, Table};
 use orchestrator_telemetry::{Counter, Metrics};
 use orchestrator_vocab::OrgId;
@@ -10,17 +10,15 @@ use serde_json::json;
 use tower::{Layer, Service};
 
 /// Two organisations may hold tokens of one id: they must not share a window.
-type Key = (OrgId, String);
+pub(crate) type Credential = (OrgId, String);
 
 /// Refuses calls of a credential that makes too many, before anything is looked at. Pings, heartbeats and
 /// acknowledgements are free.
 #[derive(Debug, Clone)]
 pub(super) struct RateLimitLayer {
-    limiter: Arc<Limiter<Key>>,
+    limiter: Arc<Limiter<Credential>>,
     table: Arc<Table>,
     refused: Counter,
-    /// Calls within one window.
-    max: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -30,9 +28,9 @@ pub(super) struct RateLimit<S> {
 }
 
 impl RateLimitLayer {
-    pub(super) fn new(limit: Limit, table: Arc<Table>, metrics: &Metrics) -> Self {
+    pub(super) fn new(limiter: Arc<Limiter<Credential>>, table: Arc<Table>, metrics: &Metrics) -> Self {
         let refused = metrics.counter("rate_limited_total", &[("by", "credential".into())]);
-        Self { limiter: Arc::new(Limiter::new(limit)), table, refused, max: limit.max }
+        Self { limiter, table, refused }
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
@@ -46,7 +44,8 @@ impl RateLimitLayer {
         }
         self.refused.add(1);
         // Refused means that the window is full.
-        let rates = json!({ "currentRate": self.max, "maxRate": self.max });
+        let max = self.limiter.max();
+        let rates = json!({ "currentRate": max, "maxRate": max });
         Err(Error::rate_limited(decision.retry_after).with_data(rates))
     }
 }

@@ -17,7 +17,7 @@ impl Registry {
     /// [`Error::Store`].
     pub async fn register(&self, org: OrgId, registration: Registration) -> Result<Agent, Error> {
         let inner = self.0.clone();
-        registration.check(inner.program(org, &registration.agent))?;
+        registration.check(inner.program(org, &registration.agent).as_deref())?;
         let id = registration.agent.clone();
         let registration = Arc::new(registration);
         let agent = self
@@ -66,7 +66,7 @@ impl Registry {
     /// [`Error::NotFound`], [`Error::Store`].
     pub async fn touch(&self, org: OrgId, id: &AgentId) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let span = self.0.config.heartbeat_timeout() / 8;
+        let span = self.0.configured().config.heartbeat_timeout() / 8;
         if self.0.program(org, id).is_some() || self.0.memory.was_written(org, id, now, span) {
             return Ok(());
         }
@@ -92,8 +92,9 @@ impl Inner {
         let is_program = self.program(org, &asked.agent).is_some();
         let kind = if is_program { Kind::Program } else { Kind::Worker };
         let before = sql::find(tx, org, &asked.agent).await?.filter(|row| row.kind == kind);
-        if before.is_none() && !is_program && sql::workers(tx, org).await? >= self.config.workers_max {
-            return Err(Error::TooMany { max: self.config.workers_max });
+        let max = self.configured().config.workers_max;
+        if before.is_none() && !is_program && sql::workers(tx, org).await? >= max {
+            return Err(Error::TooMany { max });
         }
         let now = self.clock.now();
         let row = Row {
@@ -109,7 +110,10 @@ impl Inner {
         };
         sql::put(tx, &row).await?;
         let is_news = before.is_none_or(|before| Row { last_seen: now, ..before } != row);
-        let agent = self.of_row(row).expect("the kind was chosen by whether it is configured");
+        let Some(agent) = self.of_row(row) else {
+            // The configuration changed in this moment; what was written is as if it had been written before.
+            return Err(Error::NotFound(asked.agent.clone()));
+        };
         if is_news {
             let event = registered(&agent, now, asked.actor.clone(), asked.correlation.clone());
             SqlLog::append(tx, [event]);

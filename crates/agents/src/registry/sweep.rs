@@ -19,7 +19,8 @@ impl Registry {
     /// # Errors
     /// [`Error::Store`].
     pub async fn sweep(&self) -> Result<(), Error> {
-        let (now, config) = (self.0.clock.now(), &self.0.config);
+        let (now, configured) = (self.0.clock.now(), self.0.configured());
+        let config = &configured.config;
         if self.0.memory.sweep(now, config) {
             self.0.bump();
         }

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Sessions, Shared};
+use crate::admission::Permit;
 use crate::live::{Ending, Live};
 use crate::run::Runner;
 use crate::{Brief, Error, Metrics, Program, Session, State, event};
@@ -47,11 +48,7 @@ impl Sessions {
     /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Store`]; then there is no session.
     pub async fn start(&self, request: StartRequest) -> Result<Session, Error> {
         request.program.validate()?;
-        let max = self.0.parts.config.max_active;
-        let permit = self.0.admission.clone().try_acquire_owned().map_err(|refusal| match refusal {
-            TryAcquireError::NoPermits => Error::AtCapacity { max },
-            TryAcquireError::Closed => Error::Draining,
-        })?;
+        let permit = self.0.admission.enter()?;
         let (answer, answered) = oneshot::channel();
         self.0.tracker.spawn(begin(self.0.clone(), request, permit, answer));
         answered.await.unwrap_or(Err(Error::Draining))
@@ -64,7 +61,7 @@ struct Place {
     live: Arc<Live>,
     org: OrgId,
     id: SessionId,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl Drop for Place {
@@ -80,7 +77,7 @@ impl Drop for Place {
 async fn begin(
     shared: Arc<Shared>,
     request: StartRequest,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     answer: oneshot::Sender<Result<Session, Error>>,
 ) {
     let StartRequest { program, document, .. } = request.clone();

@@ -4,7 +4,7 @@ mod schedules;
 mod tasks;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -24,13 +24,14 @@ const CONFLICTS_MAX: usize = 5;
 #[derive(Clone)]
 pub struct Backlog {
     store: Arc<dyn Store>,
-    config: Arc<Config>,
+    /// Of all clones.
+    config: Arc<RwLock<Arc<Config>>>,
     poke: Arc<Poke>,
 }
 
 impl std::fmt::Debug for Backlog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backlog").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Backlog").field("config", &self.config()).finish_non_exhaustive()
     }
 }
 
@@ -41,12 +42,28 @@ impl Backlog {
     /// [`Error::Invalid`] if the configuration breaks a limit.
     pub fn new(store: Arc<dyn Store>, config: Config) -> Result<Self, Error> {
         config.validate()?;
-        Ok(Self { store, config: Arc::new(config), poke: Arc::default() })
+        Ok(Self { store, config: Arc::new(RwLock::new(Arc::new(config))), poke: Arc::default() })
     }
 
-    /// How it was configured.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// How it is configured now.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another configuration in force, for this backlog, its clones, keepers and schedulers, from the next command or
+    /// sweep on. Leases that were given stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it breaks a limit, or if it changes `ageingStepMs`: the ready index was written with it. The old
+    /// configuration stays.
+    pub fn reconfigure(&self, config: Config) -> Result<(), Error> {
+        config.validate()?;
+        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        if config.ageing_step_ms != current.ageing_step_ms {
+            return Err(Error::invalid("ageingStepMs", "cannot change while the backlog is in use"));
+        }
+        *current = Arc::new(config);
+        Ok(())
     }
 
     pub(crate) fn poke(&self) -> &Poke {
@@ -59,7 +76,7 @@ impl Backlog {
         let worth_a_round = Arc::new(AtomicBool::new(false));
         let work: Work = {
             let (slot, worth_a_round) = (slot.clone(), worth_a_round.clone());
-            let (config, origin, command) = (self.config.clone(), origin.clone(), Arc::new(command));
+            let (config, origin, command) = (self.config(), origin.clone(), Arc::new(command));
             Arc::new(move |rows| {
                 let (slot, worth_a_round) = (slot.clone(), worth_a_round.clone());
                 let (config, origin, command) = (config.clone(), origin.clone(), command.clone());

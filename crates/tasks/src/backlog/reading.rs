@@ -49,7 +49,7 @@ impl Backlog {
 
     /// How long the tasks at the heads of the ready index have been waiting at most; `None` if nothing is ready.
     pub async fn oldest_ready(&self, org: OrgId) -> Result<Option<Duration>, Error> {
-        let step = self.config.ageing_step();
+        let step = self.config().ageing_step();
         self.read(move |rows| Box::pin(async move { explain::oldest_ready(rows, org, step).await })).await
     }
 
@@ -58,7 +58,7 @@ impl Backlog {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn explain(&self, org: OrgId, id: TaskId, agents: Vec<Candidate>) -> Result<Explanation, Error> {
-        let (config, agents) = (self.config.clone(), Arc::new(agents));
+        let (config, agents) = (self.config(), Arc::new(agents));
         self.read(move |rows| {
             let (config, agents) = (config.clone(), agents.clone());
             Box::pin(async move { explain::explain(rows, &config, org, id, &agents).await })

@@ -1,0 +1,230 @@
+//! What a new configuration changes: at once, and at the next start. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::{Config, Daemon};
+
+/// The path of a value: a name of an agent may have dots in it.
+pub(crate) type Path = Vec<String>;
+
+/// Keys, dotted and in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Of values that take effect now.
+    pub(crate) applied: Vec<String>,
+    /// Of values that differ from those in effect, and stay so until the next start.
+    pub(crate) restart: Vec<String>,
+}
+
+/// What is in effect once everything of `wanted` is, that can be while the daemon runs.
+///
+/// What is not named here needs a restart; a section that is new is so by itself.
+pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
+    Config {
+        daemon: Daemon {
+            max_sessions: wanted.daemon.max_sessions,
+            verbose: wanted.daemon.verbose,
+            heartbeat_interval_ms: wanted.daemon.heartbeat_interval_ms,
+            shutdown_timeout_ms: wanted.daemon.shutdown_timeout_ms,
+            ..running.daemon.clone()
+        },
+        rate_limit: wanted.rate_limit.clone(),
+        cors: wanted.cors.clone(),
+        gateway: wanted.gateway.clone(),
+        // The ready index was written with the step.
+        tasks: orchestrator_tasks::Config { ageing_step_ms: running.tasks.ageing_step_ms, ..wanted.tasks.clone() },
+        events: wanted.events.clone(),
+        agents: wanted.agents.clone(),
+        registry: wanted.registry.clone(),
+        logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
+        ..running.clone()
+    }
+}
+
+/// What changes when `wanted` is put in the place of `running`.
+pub(crate) fn plan(running: &Config, wanted: &Config) -> Changes {
+    let next = effective(running, wanted);
+    Changes { applied: differing(running, &next), restart: differing(&next, wanted) }
+}
+
+/// Every value of a configuration, secrets masked. Sections without anything in them have none.
+pub(crate) fn leaves(config: &Config) -> BTreeMap<Path, Value> {
+    let tree = serde_json::to_value(config).expect("a configuration has text for keys and finite numbers");
+    let mut found = BTreeMap::new();
+    collect(&mut Vec::new(), tree, &mut found);
+    found
+}
+
+/// As people write it.
+pub(crate) fn dotted(path: &[String]) -> String {
+    path.join(".")
+}
+
+fn collect(path: &mut Path, value: Value, found: &mut BTreeMap<Path, Value>) {
+    match value {
+        Value::Object(section) => {
+            for (name, value) in section {
+                path.push(name);
+                collect(path, value, found);
+                path.pop();
+            }
+        }
+        value => drop(found.insert(path.clone(), value)),
+    }
+}
+
+fn differing(before: &Config, after: &Config) -> Vec<String> {
+    let (old, new) = (leaves(before), leaves(after));
+    let paths: BTreeSet<&Path> = old.keys().chain(new.keys()).collect();
+    let mut keys: BTreeSet<String> =
+        paths.into_iter().filter(|path| old.get(*path) != new.get(*path)).map(|path| dotted(path)).collect();
+    // Masked, they are all alike.
+    let (old, new) = (secrets(before), secrets(after));
+    let same = |key: &String| match (old.get(key), new.get(key)) {
+        (Some(old), Some(new)) => old.expose_secret() == new.expose_secret(),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    keys.extend(old.keys().chain(new.keys()).filter(|key| !same(key)).cloned());
+    keys.into_iter().collect()
+}
+
+/// The values that are masked wherever a configuration is shown, by their keys.
+pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
+    let auth = &config.auth;
+    let declared = [
+        ("auth.jwtSecret", &auth.jwt_secret),
+        ("auth.jwtSecretPrevious", &auth.jwt_secret_previous),
+        ("auth.ed25519Key", &auth.ed25519_key),
+        ("auth.ed25519KeyPrevious", &auth.ed25519_key_previous),
+        ("database.url", &config.database.url),
+    ];
+    let mut found: BTreeMap<String, SecretString> =
+        declared.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.clone()?))).collect();
+    for (name, agent) in &config.agents {
+        for (variable, value) in &agent.program.environment.set {
+            found.insert(format!("agents.{name}.program.environment.set.{variable}"), value.clone().into());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_sessions::Program;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::AgentConfig;
+    use crate::config::keys::{self, Effect};
+
+    fn config(values: Value) -> Config {
+        serde_json::from_value(values).unwrap()
+    }
+
+    #[track_caller]
+    fn check(running: Value, wanted: Value, applied: &[&str], restart: &[&str]) {
+        let changes = plan(&config(running), &config(wanted));
+        assert_eq!((changes.applied, changes.restart), (owned(applied), owned(restart)));
+    }
+
+    fn owned(keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_can_be_applied_is_told_from_what_needs_a_restart() {
+        check(json!({}), json!({}), &[], &[]);
+        check(
+            json!({"rateLimit": {"max": 5}, "daemon": {"port": 1, "maxSessions": 2}}),
+            json!({"rateLimit": {"max": 6}, "daemon": {"port": 2, "maxSessions": 3}}),
+            &["daemon.maxSessions", "rateLimit.max"],
+            &["daemon.port"],
+        );
+        check(
+            json!({"tasks": {"ageingStepMs": 1}}),
+            json!({"tasks": {"leaseMs": 20000}}),
+            &["tasks.leaseMs"],
+            &["tasks.ageingStepMs"],
+        );
+    }
+
+    #[test]
+    fn a_secret_that_changed_is_noticed_and_not_shown() {
+        let url = |text: &str| json!({"database": {"url": text}});
+        check(url("postgres://a"), url("postgres://b"), &[], &["database.url"]);
+        check(json!({}), url("postgres://b"), &[], &["database.url"]);
+        assert!(!format!("{:?}", leaves(&config(url("postgres://b")))).contains("postgres"));
+        let agent = |value: &str| json!({"agents": {"a": {"program": {"command": ["x"], "environment": {"set": {"KEY": value}}}}}});
+        check(agent("one"), agent("two"), &["agents.a.program.environment.set.KEY"], &[]);
+    }
+
+    #[test]
+    fn an_agent_that_is_gone_is_a_change_of_all_its_values() {
+        let program = json!({"agents": {"a": {"program": {"command": ["x"]}}}});
+        let changes = plan(&config(program), &Config::default());
+        assert!(changes.applied.contains(&"agents.a.program.command".to_owned()) && changes.restart.is_empty());
+    }
+
+    /// With something in every map, so that every key has a value.
+    fn full() -> Config {
+        let mut config = Config::default();
+        let mut program = Program::new(["x"]);
+        // Masked and read again it is the same.
+        program.environment.set.insert("NAME".into(), crate::config::shown::MASK.into());
+        config.agents.insert("some".parse().unwrap(), AgentConfig::new(program));
+        config.tasks.concurrency.keys.insert("some".into(), 1);
+        config
+    }
+
+    #[test]
+    fn every_value_has_one_key_and_every_key_a_value() {
+        let leaves = leaves(&full());
+        for path in leaves.keys() {
+            let matching = keys::all().filter(|key| keys::of(path).is_some_and(|of| of.path == key.path)).count();
+            assert_eq!(matching, 1, "{} is not in the list of keys (or twice): add it", dotted(path));
+        }
+        for key in keys::all() {
+            let has_value = leaves.keys().any(|path| keys::of(path).is_some_and(|of| of.path == key.path));
+            assert!(has_value, "{} is in the list of keys and not in the configuration", key.path);
+        }
+    }
+
+    /// Each value is changed to something else of its type, one at a time: nothing is said about a key that is not so.
+    #[test]
+    fn each_key_takes_effect_as_its_entry_says() {
+        for (path, value) in leaves(&full()) {
+            let Some(wanted) = another(&path, &value) else { continue };
+            let changes = plan(&full(), &wanted);
+            let key = keys::of(&path).unwrap();
+            let needs_restart = changes.restart == [dotted(&path)];
+            assert!(needs_restart || changes.applied == [dotted(&path)], "{}: {changes:?}", key.path);
+            assert_eq!(needs_restart, key.effect == Effect::Restart, "{}: {changes:?}", key.path);
+        }
+    }
+
+    /// The full configuration with another value at this path; `None` where none is known to fit.
+    fn another(path: &Path, value: &Value) -> Option<Config> {
+        let candidates = match value {
+            Value::Bool(value) => vec![json!(!value)],
+            Value::Number(_) => vec![json!(7), json!(9)],
+            Value::Null => vec![json!(7), json!("/other")],
+            Value::Array(_) => vec![json!(["other.example"]), json!(["192.0.2.1"])],
+            _ => vec![
+                json!("192.0.2.1"),
+                json!("EdDSA"),
+                json!("json"),
+                json!("least-loaded"),
+                json!("org_00000000000070008000000000000002"),
+            ],
+        };
+        let mut tree = serde_json::to_value(full()).unwrap();
+        candidates.into_iter().filter(|candidate| candidate != value).find_map(|candidate| {
+            let pointer = format!("/{}", path.join("/"));
+            *tree.pointer_mut(&pointer).unwrap() = candidate;
+            serde_json::from_value(tree.clone()).ok()
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! Every key there is: what it takes, when a change of it takes effect, and what it is for. The reference in
+//! `docs/configuration.md` is made from this, and tests compare both with the configuration itself.
+
+use super::keys_of_parts::PARTS;
+
+/// When a change takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// As soon as it is loaded.
+    Live,
+    /// For connections that come after it is loaded; those that are open keep what they began with.
+    NewConnections,
+    /// At the next start.
+    Restart,
+}
+
+impl Effect {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::NewConnections => "new connections",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// One key. A part of the path in capital letters stands for any name.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) path: &'static str,
+    /// What it takes, with its unit and bounds.
+    pub(crate) takes: &'static str,
+    pub(crate) effect: Effect,
+    pub(crate) about: &'static str,
+}
+
+pub(super) const fn key(path: &'static str, takes: &'static str, effect: Effect, about: &'static str) -> Key {
+    Key { path, takes, effect, about }
+}
+
+use Effect::{Live, NewConnections, Restart};
+
+const OWN: &[Key] = &[
+    key("daemon.host", "IP address", Restart, "Where it listens."),
+    key("daemon.port", "port, 0 takes a free one", Restart, "Where it listens."),
+    key("daemon.name", "text", Restart, "What this daemon calls itself among others."),
+    key("daemon.dataDir", "path", Restart, "Where the database, keys and tokens live. Not to be set at run time."),
+    key(
+        "daemon.maxSessions",
+        "1 to 100000",
+        Live,
+        "Sessions that may be active at once; those beyond a lower number go on.",
+    ),
+    key("daemon.verbose", "true or false", Live, "Logs at `debug`, unless `logging.level` is set."),
+    key(
+        "daemon.heartbeatIntervalMs",
+        "ms, 1000 to 600000",
+        NewConnections,
+        "Between two pings to a WebSocket; wins over `gateway.pingIntervalMs`.",
+    ),
+    key(
+        "daemon.shutdownTimeoutMs",
+        "ms, 1 or more",
+        Live,
+        "What a stop may take: two fifths for sessions, one fifth for connections.",
+    ),
+    key("database.url", "secret, `postgres://…`", Restart, "The database; without it, SQLite in the data directory."),
+    key(
+        "auth.jwtSecret",
+        "secret, 32 bytes or more",
+        Restart,
+        "What JWTs are signed with; without it, a key that is made once.",
+    ),
+    key(
+        "auth.algorithm",
+        "`HS256`, `EdDSA` or `null`",
+        Restart,
+        "How tokens are signed; `null`: EdDSA if `auth.ed25519Key` is set, else HS256.",
+    ),
+    key("auth.jwtSecretPrevious", "secret", Restart, "The secret before: what it signed still counts."),
+    key(
+        "auth.ed25519Key",
+        "secret, PKCS#8 as PEM",
+        Restart,
+        "What JWTs are signed with by EdDSA; without it, a key that is made once.",
+    ),
+    key("auth.ed25519KeyPrevious", "secret, PKCS#8 as PEM", Restart, "The key before: what it signed still counts."),
+    key(
+        "auth.refreshedExpirationMs",
+        "ms, 1000 to 86400000",
+        Restart,
+        "How long an access token lasts that comes with a refresh token.",
+    ),
+    key(
+        "auth.refreshIdleMs",
+        "ms, 1000 to `auth.refreshTotalMs`",
+        Restart,
+        "How long a refresh token waits to be used.",
+    ),
+    key(
+        "auth.refreshTotalMs",
+        "ms, 1000 to 315360000000",
+        Restart,
+        "From a login to the end of its last refresh token.",
+    ),
+    key("auth.jwtExpirationMs", "ms, 1000 to 315360000000", Restart, "How long a JWT lasts."),
+    key("rateLimit.enabled", "true or false", Live, "Whether rates are limited."),
+    key("rateLimit.max", "1 or more", Live, "What one address may do without a credential, per window."),
+    key("rateLimit.windowMs", "ms, 1 to 86400000", Live, "The length of that window."),
+    key("rateLimit.callsPerCredential", "1 or more", Live, "Calls of one credential per minute."),
+    key("cors.enabled", "true or false", NewConnections, "Whether `cors.origins` may call from a browser."),
+    key("cors.origins", "list of origins", NewConnections, "Web origins such as `https://dashboard.example`."),
+    key("tls.cert", "path", Restart, "The certificate chain (PEM). What is in the file may change at any time."),
+    key("tls.key", "path", Restart, "The private key (PEM), as `tls.cert`."),
+    key("events.retentionDays", "days, `null` for ever", Live, "How long events and ended sessions are kept."),
+    key("metrics.enabled", "true or false", Restart, "Whether metrics are served."),
+    key("metrics.port", "port or `null`", Restart, "A second listener, loopback only and without authentication."),
+    key("metrics.path", "path, starts with `/`", Restart, "Where metrics are served."),
+    key(
+        "logging.level",
+        "level and directives",
+        Live,
+        "`error`, `warn`, `info`, `debug`, `trace`, `off`; `info,orchestrator_tasks=debug`.",
+    ),
+    key("logging.file", "path or `null`", Restart, "A file that gets every line too."),
+    key("logging.rotation.bytesMax", "bytes, 65536 to 1073741824", Restart, "The size at which a new file is begun."),
+    key("logging.rotation.hoursMax", "hours, 1 to 8760", Restart, "For how long one file is written."),
+    key("logging.rotation.filesMax", "1 to 100", Restart, "Closed files that are kept."),
+    key("logging.format", "`text` or `json`", Restart, "How a line of the log looks."),
+];
+
+/// All keys.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    OWN.iter().chain(PARTS)
+}
+
+/// The key that a path of the configuration is an instance of.
+pub(crate) fn of(path: &[String]) -> Option<&'static Key> {
+    all().find(|key| key.matches(path))
+}
+
+impl Key {
+    fn matches(&self, path: &[String]) -> bool {
+        let pattern: Vec<&str> = self.path.split('.').collect();
+        let fits = |(wanted, given): (&&str, &String)| is_any(wanted) || wanted == given;
+        pattern.len() == path.len() && pattern.iter().zip(path).all(fits)
+    }
+}
+
+/// A part that stands for any name.
+pub(crate) fn is_any(part: &str) -> bool {
+    part.bytes().all(|letter| letter.is_ascii_uppercase())
+}
