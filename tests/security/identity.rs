@@ -255,6 +255,30 @@ async fn clocks_may_differ_by_half_a_minute() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_websocket_is_told_that_its_token_has_ended_and_nothing_else() -> anyhow::Result<()> {
+    for forger in Forger::BOTH {
+        let daemon = forger.daemon().start().await?;
+        let ended = forger.token(&claims_with("exp", json!(now_seconds() - 60)));
+        let ended_and_forged = format!("{}x", &ended[..ended.len() - 2]);
+        for (token, code, close) in [(&ended, "TOKEN_EXPIRED", 4003), (&ended_and_forged, "AUTH_FAILED", 4001)] {
+            let mut socket = Socket::open(daemon.url(), &[]).await.expect("the first frame may authenticate");
+            let frame = json!({
+                "type": "auth", "id": "7b9c1d8e-3f4a-4b5c-8d6e-9f0a1b2c3d4e", "timestamp": "2026-01-01T00:00:00Z",
+                "payload": {"accessToken": token},
+            });
+            socket.send_text(&frame.to_string()).await.expect("it is open");
+            let answer: Value = serde_json::from_str(&socket.receive_text().await.expect("an answer"))?;
+            assert_eq!((&answer["type"], &answer["payload"]["code"]), (&json!("auth_error"), &json!(code)));
+            assert_eq!(socket.closed().await.code, Some(close));
+        }
+        let (first, second) =
+            (ping(&daemon.http(), &ended).await.body, ping(&daemon.http(), &ended_and_forged).await.body);
+        assert_eq!(first, second, "HTTP says the same to both");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn coming_from_this_machine_is_no_identity() -> anyhow::Result<()> {
     let daemon = Daemon::builder().without_rate_limits().start().await?;
     let http = daemon.http();

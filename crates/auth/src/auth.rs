@@ -88,8 +88,8 @@ impl Auth {
     /// Who shows this credential.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] for every credential that does not count, whatever the reason; [`Error::Store`] if that
-    /// cannot be told now.
+    /// [`Error::Unauthorized`] for every credential that does not count, whatever the reason, and [`Error::Expired`] for
+    /// one that counted until it ended; [`Error::Store`] if that cannot be told now.
     pub async fn authenticate(&self, credential: &Credential) -> Result<Caller, Error> {
         let text = match credential {
             Credential::Bearer(text) | Credential::ApiKey(text) => text.expose_secret(),
@@ -243,8 +243,8 @@ fn both(family: Scopes, token: Scopes) -> Scopes {
     Scope::ALL.into_iter().filter(|&scope| family.allows(scope) && token.allows(scope)).collect()
 }
 
-/// The one place where the reason is told, and only to the debug log.
+/// The one place where the reason is told, and only to the debug log; but for the end of what was good.
 pub(crate) fn refused(refusal: Refusal) -> Error {
     tracing::debug!(%refusal, "a credential was refused");
-    Error::Unauthorized
+    if refusal == Refusal::Expired { Error::Expired } else { Error::Unauthorized }
 }

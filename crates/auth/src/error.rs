@@ -10,6 +10,9 @@ pub enum Error {
     /// Show another credential. Deliberately says nothing about why; the reason is in the debug log.
     #[error("unauthorized")]
     Unauthorized,
+    /// Show another credential: this one was good and has ended. Whoever shows it had it, so that may be told.
+    #[error("unauthorized")]
+    Expired,
     /// Ask somebody who may.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -74,6 +77,7 @@ impl From<Error> for orchestrator_rpc::Error {
         let message = error.to_string();
         match error {
             Error::Unauthorized => Self::unauthorized(message),
+            Error::Expired => Self::unauthorized(message).with_data(serde_json::json!({ "reason": "TOKEN_EXPIRED" })),
             Error::Forbidden(_) => Self::forbidden(message),
             Error::Invalid { field, expected } => Self::invalid_field(field, expected),
             Error::NoToken(_) | Error::NoKey(_) | Error::NoOrganisation(_) => Self::not_found(message),

@@ -182,7 +182,11 @@ impl Auth {
                 self.inner.standings.revoke(&HashSet::from([(org, family)]));
                 Err(refused(Refusal::Reused))
             }
-            Outcome::Refused(refusal) => Err(refused(refusal)),
+            Outcome::Refused(refusal) => {
+                // One answer for all: there is nothing to do with any of them but to log in again.
+                refused(refusal);
+                Err(Error::Unauthorized)
+            }
         }
     }
 }

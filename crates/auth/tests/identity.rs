@@ -65,12 +65,17 @@ async fn every_refusal_looks_the_same(fixture: Fixture) {
         Credential::Bearer(format!("{head}_{}", secret.chars().rev().collect::<String>()).into()),
         Credential::ApiKey(format!("orc_{}_{secret}", "0".repeat(32)).into()),
         bearer(&revoked),
-        bearer(&expired),
     ] {
         let error = Authenticator::authenticate(&fixture.auth, &credential).await.unwrap_err();
         bodies.push(serde_json::to_string(&error).unwrap());
     }
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:#?}");
+    // Whoever shows what was good until it ended is told so, in the same words: it is time to refresh.
+    let ended = Authenticator::authenticate(&fixture.auth, &bearer(&expired)).await.unwrap_err();
+    assert_eq!(
+        (ended.message.as_str(), ended.data.unwrap()["reason"].as_str()),
+        ("unauthorized", Some("TOKEN_EXPIRED"))
+    );
 }
 
 async fn an_empty_scope_allows_nothing(fixture: Fixture) {
@@ -195,7 +200,8 @@ async fn an_api_key_ends_when_it_was_told_to(fixture: Fixture) {
     let open = caller(&fixture.auth, &bearer(&issued)).await;
     assert_eq!(open.expires_at, issued.expires_at);
     fixture.clock.advance(Duration::from_secs(60));
-    unauthorized(&fixture.auth, &bearer(&issued)).await;
+    let outcome = fixture.auth.authenticate(&bearer(&issued)).await;
+    assert!(matches!(outcome, Err(Error::Expired)), "{outcome:?}");
 }
 
 async fn nobody_grants_what_they_do_not_have(fixture: Fixture) {

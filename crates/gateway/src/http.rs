@@ -12,7 +12,7 @@ mod reply;
 mod rest;
 mod router;
 
-pub(crate) use auth::credential;
+pub(crate) use auth::{TOKEN_EXPIRED, credential};
 pub(crate) use connection::{Client, UpgradeSlot, serve};
 pub(crate) use json_rpc::traceparent;
 pub(crate) use pace::Paced;

@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use orchestrator_rpc::{Caller, Code, Credential, Error, Scope};
+use serde_json::json;
 
 use super::reply::{Refusal, UNAUTHORIZED};
 use crate::Attempt;
@@ -13,6 +14,9 @@ use crate::shared::Shared;
 
 /// Longer than any token we issue; stops a header from being a load.
 const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
+
+/// The one reason that is told, to WebSockets: the credential was good and has ended.
+pub(crate) const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
 /// The credential in the headers, none, or a refusal if it is malformed or there are two.
 pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Refusal> {
@@ -26,6 +30,11 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Refu
     };
     let single = bearers.next().is_none() && keys.next().is_none();
     credential.filter(|_| single).map(Some).ok_or_else(Refusal::unauthorized)
+}
+
+/// Plain HTTP has one and the same answer for every credential that does not count.
+fn without_reason(error: Error) -> Refusal {
+    if error.code == Code::Unauthorized { Refusal::unauthorized() } else { error.into() }
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -42,7 +51,7 @@ impl Shared {
     /// The caller of an HTTP request.
     pub(crate) async fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
         match credential(headers) {
-            Ok(Some(credential)) => self.login(&credential, address).await.map_err(Refusal::from),
+            Ok(Some(credential)) => self.login(&credential, address).await.map_err(without_reason),
             Ok(None) => {
                 self.count(address, Attempt::Request)?;
                 Err(Refusal::unauthorized())
@@ -75,10 +84,16 @@ impl Shared {
         match answer {
             Ok(caller) if caller.is_good() => Ok(Arc::new(caller)),
             Err(error) if matches!(error.code, Code::Unavailable | Code::Internal | Code::RateLimited) => Err(error),
-            Ok(_) | Err(_) => {
+            refused => {
                 self.counters.logins_failed.increment();
                 let limited = self.count(address, Attempt::FailedLogin).err();
-                Err(limited.map_or_else(|| Error::unauthorized(UNAUTHORIZED), Refusal::into_error))
+                let is_over =
+                    refused.is_err_and(|error| error.data.is_some_and(|data| data["reason"] == TOKEN_EXPIRED));
+                let unauthorized = || match is_over {
+                    true => Error::unauthorized(UNAUTHORIZED).with_data(json!({ "reason": TOKEN_EXPIRED })),
+                    false => Error::unauthorized(UNAUTHORIZED),
+                };
+                Err(limited.map_or_else(unauthorized, Refusal::into_error))
             }
         }
     }

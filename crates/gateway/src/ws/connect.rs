@@ -17,6 +17,7 @@ use super::open;
 use super::operations::{ConnectParams, CredentialKind, PROTOCOL};
 use super::peers::{Introduction, Seat};
 use super::socket::{Received, Socket};
+use crate::http::TOKEN_EXPIRED;
 use crate::shared::{ConnectionId, Shared};
 
 /// What the upgrade found out.
