@@ -258,7 +258,9 @@ async fn clocks_may_differ_by_half_a_minute() -> anyhow::Result<()> {
 async fn a_websocket_is_told_that_its_token_has_ended_and_nothing_else() -> anyhow::Result<()> {
     for forger in Forger::BOTH {
         let daemon = forger.daemon().start().await?;
-        let ended = forger.token(&claims_with("exp", json!(now_seconds() - 60)));
+        let mut claims = claims_with("iat", json!(now_seconds() - 100));
+        (claims["nbf"], claims["exp"]) = (claims["iat"].clone(), json!(now_seconds() - 60));
+        let ended = forger.token(&claims);
         let ended_and_forged = format!("{}x", &ended[..ended.len() - 2]);
         for (token, code, close) in [(&ended, "TOKEN_EXPIRED", 4003), (&ended_and_forged, "AUTH_FAILED", 4001)] {
             let mut socket = Socket::open(daemon.url(), &[]).await.expect("the first frame may authenticate");

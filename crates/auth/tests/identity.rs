@@ -249,7 +249,9 @@ async fn neither_records_nor_events_contain_the_token(fixture: Fixture) {
     let mut secrets = Vec::new();
     for kind in [TokenKind::Jwt, TokenKind::ApiKey] {
         let issued = fixture.auth.issue(&operator(), kind, None, grant(org, read())).await.unwrap();
-        secrets.push(issued.token.expose_secret().rsplit(['_', '.']).next().unwrap().to_owned());
+        // The letters of a signature include the separator of a key's parts.
+        let separator = if kind == TokenKind::Jwt { '.' } else { '_' };
+        secrets.push(issued.token.expose_secret().rsplit(separator).next().unwrap().to_owned());
     }
     let (theirs, ours) = (fixture.events(org).await, fixture.events(OrgId::LOCAL).await);
     assert_eq!((theirs.len(), ours.len()), (2, 3));
