@@ -210,6 +210,7 @@ fn close_for(error: &Error) -> Close {
     let reason = error.data.as_ref().and_then(|data| data.get("reason")?.as_str());
     match (reason, error.code) {
         (Some(MAX_CONNECTIONS), _) => Close::TooManyConnections,
+        (Some(TOKEN_EXPIRED), _) => Close::Expired,
         (_, Code::RateLimited) => Close::RateLimited,
         (_, Code::ProtocolMismatch) => Close::ProtocolMismatch,
         (_, Code::Parse | Code::InvalidRequest) => Close::ProtocolError,
