@@ -32,6 +32,12 @@ fn main() -> anyhow::Result<()> {
     redactor.add("session", &SecretString::from("made-at-run-time"))?;
     println!("{}", redactor.redact_json(json!({ "token": "made-at-run-time", "made-at-run-time": [1, true] })));
 
+    let personal = Redactor::builder().personal_data().build();
+    println!(
+        "{}",
+        personal.redact("card 4111 1111 1111 1111, account DE89 3704 0044 0532 0130 00, order 4111111111111112")
+    );
+
     let mut stream = redactor.stream();
     for piece in ["The password is cor", "rect horse", " / bat", "tery. ", "Good bye."] {
         println!("{:?} gives {:?}", piece, stream.push(piece));

@@ -7,6 +7,7 @@ mod identity_refresh;
 mod identity_roles;
 mod limits;
 mod organisations;
+mod personal;
 mod requests;
 mod scopes;
 mod secrets;

@@ -4,7 +4,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::patterns::{self, Member, Verdict};
-use crate::{forms, redactor::Named};
+use crate::{forms, personal, redactor::Named};
 
 /// Everything that is looked for, made once and used until a secret is added.
 pub(crate) struct Finder {
@@ -18,6 +18,8 @@ pub(crate) struct Finder {
     needle_length_max: usize,
     /// Bytes with which something begins that is looked for.
     first_bytes: [bool; 256],
+    /// Whether cards and accounts are looked for.
+    has_personal: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +51,7 @@ pub(crate) struct Found<'a> {
 }
 
 impl Finder {
-    pub(crate) fn new(secrets: &[Named<SecretString>]) -> Self {
+    pub(crate) fn new(secrets: &[Named<SecretString>], has_personal: bool) -> Self {
         let mut needles: Vec<(String, usize)> = Vec::new();
         for (index, secret) in secrets.iter().enumerate() {
             needles.extend(forms::of(secret.value.expose_secret()).into_iter().map(|form| (form, index)));
@@ -73,6 +75,7 @@ impl Finder {
             needles,
             prefixes,
             first_bytes,
+            has_personal,
         }
     }
 
@@ -81,6 +84,9 @@ impl Finder {
     pub(crate) fn find(&self, text: &str, from: usize, complete: bool, covered: Option<Span<'static>>) -> Found<'_> {
         let mut found = Found::default();
         found.spans.extend(covered);
+        if self.has_personal {
+            find_personal(text, covered.map_or(from, |covered| covered.end), complete, &mut found);
+        }
         // Overlapping, because two secrets may share letters and neither may stay readable.
         for hit in self.exact.find_overlapping_iter(&text[from..]) {
             let name = self.names[self.needles[hit.pattern().as_usize()].1].as_str();
@@ -108,7 +114,7 @@ impl Finder {
             match pattern.judge(&text[start..], hit.len(), complete) {
                 Verdict::No { looked_at: length } => looked_at[index] = start + length,
                 Verdict::Undecided => {
-                    found.undecided.get_or_insert(start);
+                    found.undecided = Some(found.undecided.map_or(start, |other| other.min(start)));
                     // Whatever else this pattern would say about the same letters waits with it.
                     looked_at[index] = text.len();
                 }
@@ -136,6 +142,13 @@ impl Finder {
         let at = self.prefixes.partition_point(|(prefix, _)| prefix.as_bytes() <= tail);
         needle || self.prefixes.get(at).is_some_and(|(prefix, _)| prefix.as_bytes().starts_with(tail))
     }
+}
+
+fn find_personal(text: &str, from: usize, complete: bool, found: &mut Found<'_>) {
+    let spans = &mut found.spans;
+    found.undecided = personal::find(text, from, complete, |personal::Hit { start, end, name }| {
+        spans.push(Span { start, end, name: Some(name), is_exact: false, anchor: start });
+    });
 }
 
 fn automaton<'a>(kind: MatchKind, texts: impl Iterator<Item = &'a str>) -> AhoCorasick {

@@ -4,6 +4,7 @@ mod find;
 mod forms;
 mod json;
 mod patterns;
+mod personal;
 mod redactor;
 mod stream;
 

@@ -141,7 +141,7 @@ impl Pattern {
 }
 
 /// Also after the letter of an escape (`\n`) and the digits of one (`%3D`).
-fn ends_a_word(before: &[u8]) -> bool {
+pub(crate) fn ends_a_word(before: &[u8]) -> bool {
     match before {
         [.., b'\\', b'b' | b'f' | b'n' | b'r' | b't'] => true,
         [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
