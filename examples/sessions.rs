@@ -107,6 +107,7 @@ async fn start(sessions: &Sessions, script: &str) -> Result<SessionId, orchestra
         orchestrator: None,
         created_by: Actor::system("example"),
         correlation: None,
+        traceparent: None,
     };
     Ok(sessions.start(request).await?.id)
 }

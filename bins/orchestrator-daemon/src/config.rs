@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) sessions: orchestrator_sessions::Config,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
+    pub(crate) redaction: Redaction,
+    pub(crate) telemetry: Telemetry,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -125,6 +127,26 @@ impl Default for Metrics {
     }
 }
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Telemetry {
+    pub(crate) otlp: orchestrator_telemetry::OtlpConfig,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Redaction {
+    /// Whether numbers of payment cards and bank accounts are hidden, as secrets are, in logs, errors, events, metrics
+    /// and in what agents print. Switch it off where agents work with such numbers, or with long numbers that look alike.
+    pub(crate) personal_data: bool,
+}
+
+impl Default for Redaction {
+    fn default() -> Self {
+        Self { personal_data: true }
+    }
+}
+
 /// For programs that end at once: the configuration as the daemon would start with it.
 pub(crate) fn load(args: &Args) -> anyhow::Result<Loaded<Config>> {
     Reading::new(args).load()
@@ -155,6 +177,7 @@ impl Config {
             ensure!(postgres, "database.url: expected postgres://… (leave it out for SQLite in the data directory)");
         }
         self.logging.validate().context("logging")?;
+        self.telemetry.otlp.validate().context("telemetry")?;
         self.registry.validate().context("registry")?;
         self.sessions().validate().context("sessions")?;
         let default = orchestrator_sessions::Config::default().max_active;

@@ -1,5 +1,6 @@
 //! The composition root: every part made once and handed to those that need it. Nothing runs yet.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -64,7 +65,22 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
         ("database-url", &config.database.url),
     ];
     let known = secrets.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
-    known.fold(Redactor::builder(), |builder, (name, secret)| builder.secret(name, secret)).build()
+    let builder = match config.redaction.personal_data {
+        true => Redactor::builder().personal_data(),
+        false => Redactor::builder(),
+    };
+    let builder = known.fold(builder, |builder, (name, secret)| builder.secret(name, secret));
+    let headers = config.telemetry.otlp.secrets();
+    headers.iter().fold(builder, |builder, (name, secret)| builder.secret(name, secret)).build()
+}
+
+/// What agents print. A line of JSON stays JSON, also if a number in it is hidden.
+fn redact_line(redactor: &Redactor, line: String) -> String {
+    let Cow::Owned(redacted) = redactor.redact(&line) else { return line };
+    match serde_json::from_str(&line) {
+        Ok(value) => redactor.redact_json(value).to_string(),
+        Err(_) => redacted,
+    }
 }
 
 impl Daemon {
@@ -188,7 +204,7 @@ async fn open_sessions(
         clock,
         node,
         config: config.sessions(),
-        filter: Some(Arc::new(move |line| redactor.redact(&line).into_owned())),
+        filter: Some(Arc::new(move |line| redact_line(&redactor, line))),
     };
     Ok(Sessions::new(parts)?)
 }
@@ -247,7 +263,13 @@ fn open_gateway(
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
     let table = dispatcher.table().clone();
-    let calls = stacks::client_calls(dispatcher, &gauges.metrics, limits.per_credential.clone(), redactor);
+    let calls = stacks::client_calls(
+        dispatcher,
+        &gauges.metrics,
+        limits.per_credential.clone(),
+        redactor,
+        config.telemetry.otlp.sample_ratio,
+    );
     let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
         .config(config.gateway())
         .limits(limits.per_address.clone())

@@ -10,6 +10,7 @@ use orchestrator_events::Hub;
 use orchestrator_sessions::Sessions;
 use orchestrator_settings::Loaded;
 use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
+use orchestrator_telemetry::{Guard, Redaction};
 use orchestrator_vocab::{Actor, Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<E
     orchestrator_process::become_subreaper()?;
     let redactor = daemon::redactor(&loaded.value);
     let logging = orchestrator_telemetry::Config { level: loaded.value.log_level(), ..loaded.value.logging.clone() };
-    let log = orchestrator_telemetry::init(&logging, daemon::redaction(&redactor))?;
+    let log = start_telemetry(&logging, &loaded.value, daemon::redaction(&redactor))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -72,6 +73,30 @@ pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<E
         }
         _ => serving.await.map(|()| ExitCode::SUCCESS),
     }
+}
+
+#[cfg(feature = "otlp")]
+fn start_telemetry(
+    logging: &orchestrator_telemetry::Config,
+    config: &Config,
+    redaction: Redaction,
+) -> Result<Guard, orchestrator_telemetry::Error> {
+    let service = orchestrator_telemetry::Service {
+        name: "orchestrator".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: config.daemon.name.clone(),
+    };
+    orchestrator_telemetry::init_with_traces(logging, redaction, &config.telemetry.otlp, &service)
+}
+
+/// Without the feature, a configuration that names a collector was refused already.
+#[cfg(not(feature = "otlp"))]
+fn start_telemetry(
+    logging: &orchestrator_telemetry::Config,
+    _: &Config,
+    redaction: Redaction,
+) -> Result<Guard, orchestrator_telemetry::Error> {
+    orchestrator_telemetry::init(logging, redaction)
 }
 
 async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -34,12 +34,13 @@ pub(crate) fn client_calls(
     metrics: &Metrics,
     limiter: Arc<Limiter<Credential>>,
     redactor: &Redactor,
+    sample_ratio: f64,
 ) -> CallService {
     let table = dispatcher.table().clone();
     let named = table.clone();
     let method = move |request: &Request| label(&named, &request.method);
     let stack = ServiceBuilder::new()
-        .layer(TraceLayer::new(metrics.clone(), redactor.clone()))
+        .layer(TraceLayer { metrics: metrics.clone(), redactor: redactor.clone(), table: table.clone(), sample_ratio })
         .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
         .layer(RateLimitLayer::new(limiter, table, metrics))
         .map_err(refused)

@@ -13,6 +13,7 @@ use orchestrator_process::{Exit, Handle, Process};
 use orchestrator_vocab::Actor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use crate::live::{Ending, Live};
 use crate::sessions::Shared;
@@ -51,11 +52,16 @@ impl Runner {
             return (Outcome::from(ending), None);
         }
         let spec = self.program.spec(&self.session, &self.document, &self.shared.parts.node.owner);
+        let span = self.span_of_program();
         let mut process = match Process::spawn(spec) {
             Ok(process) => process,
-            Err(error) => return (spawn_failed(&error), None),
+            Err(error) => {
+                span.record("error", tracing::field::display(&error));
+                return (spawn_failed(&error), None);
+            }
         };
         let handle = process.handle();
+        span.record("process.pid", handle.id());
         self.live.handle.get_or_init(|| handle.clone());
         self.publish("stream.start", json!({}));
         let (progress, reports) = watch::channel(None);
@@ -65,11 +71,32 @@ impl Runner {
                 tokio::join!(self.listen(&mut process, &mut listener, &progress), self.announce(handle.id()));
             exit
         };
-        let (exit, cause) = self.until_ended(at_work, &handle, reports).await;
+        let (exit, cause) = self.until_ended(at_work, &handle, reports).instrument(span.clone()).await;
+        if let Some(code) = exit.code {
+            span.record("process.exit.code", code);
+        }
+        drop(span);
         if !exit.survivors.is_empty() {
             tracing::warn!(session = %self.session.id, pids = ?exit.survivors, "processes of a session do not end");
         }
         (listener.outcome(&exit, cause, &self.program), Some(exit))
+    }
+
+    /// In the trace of the session, whose span this is called in.
+    fn span_of_program(&self) -> tracing::Span {
+        tracing::debug_span!(
+            "process.run",
+            traceparent = tracing::field::Empty,
+            otel.kind = "client",
+            process.executable.name = self.program.command.first(),
+            process.pid = tracing::field::Empty,
+            process.exit.code = tracing::field::Empty,
+            org = %self.session.org,
+            session = %self.session.id,
+            task = %self.session.task,
+            agent = %self.session.agent,
+            error = tracing::field::Empty,
+        )
     }
 
     /// Watches over the program: whoever asks for its end, and a lease that is lost, end the tree.

@@ -32,6 +32,7 @@ mod status;
 mod store;
 mod sweep;
 mod task;
+mod trail;
 mod view;
 
 pub use backlog::Backlog;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -136,6 +137,19 @@ impl Task {
             _ => None,
         };
         [own, self.deadline].into_iter().flatten().min()
+    }
+
+    /// The W3C trace context its work belongs to: that of the request that created it, or, if there was none, one that is
+    /// named after the task, with the lower half of the trace's id as the parent's.
+    #[must_use]
+    pub fn trace(&self) -> Cow<'_, str> {
+        match &self.traceparent {
+            Some(traceparent) => traceparent.into(),
+            None => {
+                let (id, half) = (self.id.uuid().as_u128(), self.id.uuid().as_u64_pair().1);
+                format!("00-{id:032x}-{half:016x}-01").into()
+            }
+        }
     }
 
     /// Whether it occupies a slot of its concurrency key: while it may be claimed, while it is worked on, and while its

@@ -28,6 +28,14 @@ pub enum Error {
         /// As configured.
         value: u64,
     },
+    /// Fix the value.
+    #[error("otlp.{key}: {rule}")]
+    Otlp {
+        /// As the configuration spells it.
+        key: &'static str,
+        /// What is expected.
+        rule: String,
+    },
     /// Make the directory, or let this user write to it; nothing but a regular file will do.
     #[error("cannot open the log file {}", path.display())]
     File {
@@ -37,8 +45,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The system has no thread left for the log.
-    #[error("cannot start the thread that writes the log")]
+    /// The system has no thread left.
+    #[error("cannot start the thread that writes the log, or the one that sends spans")]
     Thread(#[source] std::io::Error),
     /// Rename the metric.
     #[error("metric {name}: {rule}")]

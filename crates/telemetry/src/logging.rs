@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracing::Dispatch;
+use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::line_writer::{self, Flush, LineWriter, Lost, Plain, Sink};
 use crate::log_file::LogFile;
+#[cfg(feature = "otlp")]
+use crate::traces::{self, Exporter, OtlpConfig, Service};
 use crate::{Description, Error, Metrics, Redaction, Rotation};
 
 #[cfg(test)]
@@ -65,6 +68,8 @@ pub enum Format {
 pub struct Guard {
     level: Level,
     lost: [(&'static str, Lost); 2],
+    #[cfg(feature = "otlp")]
+    spans: Option<Exporter>,
     _flush: Vec<Flush>,
 }
 
@@ -104,7 +109,8 @@ impl Guard {
     }
 
     /// Counts the lines that a sink could not take (nobody reads it, the disk is full) in
-    /// `log_lines_lost_total{sink="stderr"|"file"}`, also those lost so far.
+    /// `log_lines_lost_total{sink="stderr"|"file"}`, and, where spans are sent, those that were not in
+    /// `otlp_spans_dropped_total{reason="queue"|"collector"}` and those that were in `otlp_spans_sent_total`; also so far.
     ///
     /// # Errors
     /// None that can happen with this name; [`Metrics::describe`]'s.
@@ -113,6 +119,10 @@ impl Guard {
         metrics.describe(&[Description::counter(NAME, "Lines that a sink of the log could not take.")])?;
         for (sink, lost) in &self.lost {
             lost.count_in(metrics.counter(NAME, &[("sink", (*sink).into())]));
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(spans) = &self.spans {
+            spans.count_in(metrics)?;
         }
         Ok(())
     }
@@ -138,7 +148,41 @@ pub fn init(config: &Config, redaction: Redaction) -> Result<Guard, Error> {
     Ok(guard)
 }
 
+/// Like [`init`], and also sends spans to a collector, if `otlp` names one: those that have a field `trace` or
+/// `traceparent`. The README says what the fields of such spans mean.
+///
+/// # Errors
+/// As [`init`], and [`Error::Otlp`].
+#[cfg(feature = "otlp")]
+pub fn init_with_traces(
+    config: &Config,
+    redaction: Redaction,
+    otlp: &OtlpConfig,
+    service: &Service,
+) -> Result<Guard, Error> {
+    let stderr = io::stderr();
+    let colours = stderr.is_terminal();
+    let traces = traces::start(otlp, service, &redaction)?;
+    let (lines, mut guard) = log(config, redaction, Plain(stderr), colours)?;
+    let dispatch = match traces {
+        Some((spans, exporter)) => {
+            guard.spans = Some(exporter);
+            Dispatch::new(Registry::default().with(lines).with(spans))
+        }
+        None => Dispatch::new(Registry::default().with(lines)),
+    };
+    dispatch.try_init().map_err(|_| Error::AlreadyInstalled("logs"))?;
+    Ok(guard)
+}
+
 fn build(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) -> Result<(Dispatch, Guard), Error> {
+    let (lines, guard) = log(config, redaction, sink, colours)?;
+    Ok((Dispatch::new(Registry::default().with(lines)), guard))
+}
+
+type Lines = Filtered<Box<dyn Layer<Registry> + Send + Sync>, reload::Layer<EnvFilter, Registry>, Registry>;
+
+fn log(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) -> Result<(Lines, Guard), Error> {
     config.validate()?;
     let (filter, level) = reload::Layer::new(parse_level(&config.level)?);
     let lost = [("stderr", Lost::default()), ("file", Lost::default())];
@@ -149,8 +193,14 @@ fn build(config: &Config, redaction: Redaction, sink: impl Sink, colours: bool) 
         sinks.push(line_writer::start(Uncoloured(file), &lost[1].1, config.format)?);
     }
     let (writer, flush) = line_writer::to_all(sinks, redaction);
-    let subscriber = Registry::default().with(lines(config.format, writer, colours).with_filter(filter));
-    Ok((Dispatch::new(subscriber), Guard { level: Level(level), lost, _flush: flush }))
+    let guard = Guard {
+        level: Level(level),
+        lost,
+        #[cfg(feature = "otlp")]
+        spans: None,
+        _flush: flush,
+    };
+    Ok((lines(config.format, writer, colours).with_filter(filter), guard))
 }
 
 /// Takes out the colours that the terminal gets.

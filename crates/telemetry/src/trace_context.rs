@@ -36,6 +36,17 @@ impl TraceContext {
     pub fn child(&self) -> Self {
         Self { parent_id: random(), ..*self }
     }
+
+    /// Sampled or not, so that this part of all traces is: 0 none, 1 all. A trace is judged by its id alone, so every
+    /// program judges it alike; of the id, the last 56 bits are taken to be random.
+    #[must_use]
+    pub fn sampled_at(&self, ratio: f64) -> Self {
+        const BITS: u32 = 56;
+        let random = self.trace_id.get() & ((1 << BITS) - 1);
+        // Both are exact: 56 bits are cut to the 53 of a float on either side of the comparison.
+        let sampled = ratio > 0.0 && (random as f64) < ratio * (1_u64 << BITS) as f64;
+        Self { sampled: sampled || ratio >= 1.0, ..*self }
+    }
 }
 
 /// From the hasher's random keys: ids have to be different, they need not be secret.
@@ -129,6 +140,21 @@ mod tests {
     fn later_versions_are_read_as_far_as_they_are_known() {
         let context: TraceContext = format!("cc-{TRACE}-{SPAN}-03-more").parse().unwrap();
         assert_eq!(context.to_string(), format!("00-{TRACE}-{SPAN}-01"));
+    }
+
+    #[test]
+    fn a_part_of_all_traces_is_sampled() {
+        let sampled = |ratio| (0..2_000).filter(|_| TraceContext::root().sampled_at(ratio).sampled).count();
+        assert_eq!((sampled(0.0), sampled(1.0)), (0, 2_000));
+        assert!((800..1_200).contains(&sampled(0.5)));
+        let one = TraceContext::root();
+        assert_eq!(one.sampled_at(0.3), one.child().sampled_at(0.3).with_parent(one.parent_id));
+    }
+
+    impl TraceContext {
+        fn with_parent(self, parent_id: NonZeroU64) -> Self {
+            Self { parent_id, ..self }
+        }
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl Dispatch for ToSessions {
             orchestrator: task.metadata.get(ORCHESTRATOR).and_then(Value::as_str).map(str::to_owned),
             created_by: Actor::system("scheduler"),
             correlation: task.correlation.clone(),
+            traceparent: Some(task.trace().into_owned()),
         };
         self.sessions.start(request).await.map(drop).map_err(|error| refused(&error))
     }
@@ -84,7 +85,7 @@ impl ToSessions {
         }
         let mut document = json!(View::from(task.clone()));
         document["dependencies"] = Value::Array(dependencies);
-        document["traceparent"] = json!(task.traceparent);
+        document["traceparent"] = json!(task.trace());
         Ok(document)
     }
 }

@@ -127,6 +127,19 @@ const OWN: &[Key] = &[
     key("logging.rotation.hoursMax", "hours, 1 to 8760", Restart, "For how long one file is written."),
     key("logging.rotation.filesMax", "1 to 100", Restart, "Closed files that are kept."),
     key("logging.format", "`text` or `json`", Restart, "How a line of the log looks."),
+    key(
+        "redaction.personalData",
+        "true or false",
+        Restart,
+        "Hides numbers of payment cards and bank accounts in logs, errors, events and what agents print.",
+    ),
+    key("telemetry.otlp.endpoint", "`http://HOST:PORT` or `null`", Restart, "The collector that spans are sent to."),
+    key("telemetry.otlp.headers", "secret, `name=value,…`", Restart, "Headers that are sent along: a collector's key."),
+    key("telemetry.otlp.sampleRatio", "0 to 1", Restart, "Which part of the traces that begin here is sent."),
+    key("telemetry.otlp.queueSpansMax", "1 to 1000000", Restart, "Spans that may wait; later ones are dropped."),
+    key("telemetry.otlp.batchSpansMax", "1 to 10000", Restart, "Spans in one request."),
+    key("telemetry.otlp.intervalMs", "ms, 10 to 60000", Restart, "For how long spans are collected."),
+    key("telemetry.otlp.timeoutMs", "ms, 100 to 60000", Restart, "How long one request may take."),
 ];
 
 /// All keys.

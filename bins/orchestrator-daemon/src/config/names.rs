@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 26] = [
+pub(super) const VARIABLES: [Variable; 28] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -28,6 +28,8 @@ pub(super) const VARIABLES: [Variable; 26] = [
     Variable::new("LOG_LEVEL", "logging.level", Kind::Text),
     Variable::new("LOG_FORMAT", "logging.format", Kind::Text),
     Variable::new("LOG_FILE", "logging.file", Kind::Text),
+    Variable::new("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp.endpoint", Kind::Text),
+    Variable::new("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.otlp.headers", Kind::Secret),
 ];
 
 /// Sections of parts that are not built yet: one warning each.

@@ -84,6 +84,7 @@ impl Reading {
             .secret("auth.jwtSecretPrevious")
             .secret("auth.ed25519Key")
             .secret("auth.ed25519KeyPrevious")
+            .secret("telemetry.otlp.headers")
             .flag("--port", "daemon.port", args.port)
             .flag("--host", "daemon.host", args.host.as_ref())
             .flag("--verbose", "daemon.verbose", args.verbose.then_some(true))

@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use orchestrator_redact::Redactor;
-use orchestrator_rpc::{Error, Request};
+use orchestrator_rpc::{Error, Request, Table};
 use orchestrator_telemetry::{Metrics, TraceContext};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
@@ -10,8 +11,11 @@ use tracing::Instrument as _;
 /// Opens the span of a call. Refusals are counted, and logged in it: who was refused what, and why.
 #[derive(Clone)]
 pub(super) struct TraceLayer {
-    metrics: Metrics,
-    redactor: Redactor,
+    pub(super) metrics: Metrics,
+    pub(super) redactor: Redactor,
+    pub(super) table: Arc<Table>,
+    /// Which part of the traces that begin here is recorded.
+    pub(super) sample_ratio: f64,
 }
 
 #[derive(Clone)]
@@ -21,15 +25,12 @@ pub(super) struct Trace<S> {
 }
 
 impl TraceLayer {
-    pub(super) fn new(metrics: Metrics, redactor: Redactor) -> Self {
-        Self { metrics, redactor }
-    }
-
     /// Counts a refusal, logs it, and takes out of its text what a client must not learn from a message.
     fn refused(&self, mut error: Error) -> Error {
         tracing::debug!(%error, "refused");
         self.metrics.counter("rpc_errors_total", &[("code", error.code.name().into())]).add(1);
         error.message = self.redactor.redact(&error.message).into_owned();
+        error.field = error.field.map(|field| self.redactor.redact(&field).into_owned());
         error
     }
 }
@@ -59,11 +60,18 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         // A trace that came from outside goes on; else one begins here, so that all that follows can be found by it.
         let given = request.call.traceparent.as_deref().and_then(|header| header.parse::<TraceContext>().ok());
-        let trace = given.map_or_else(TraceContext::root, |given| given.child());
+        let begun = || TraceContext::root().sampled_at(self.layer.sample_ratio);
+        let trace = given.map_or_else(begun, |given| given.child());
         request.call.traceparent = Some(trace.to_string());
+        let name = super::label(&self.layer.table, &request.method);
         let span = tracing::debug_span!(
             "call",
-            method = %request.method,
+            otel.name = &*name,
+            otel.kind = "server",
+            traceparent = given.as_ref().map(tracing::field::display),
+            rpc.system.name = "jsonrpc",
+            rpc.method = &*name,
+            error = tracing::field::Empty,
             org = %request.call.caller.org,
             subject = %request.call.caller.subject,
             correlation = %request.call.correlation,
@@ -71,7 +79,12 @@ where
         );
         let answer = self.inner.call(request);
         let layer = self.layer.clone();
-        let logged = async move { answer.await.map_err(|error| layer.refused(error)) };
+        let logged = async move {
+            answer.await.map_err(|error| {
+                tracing::Span::current().record("error", error.code.name());
+                layer.refused(error)
+            })
+        };
         Box::pin(logged.instrument(span))
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::{Sessions, Shared};
 use crate::admission::Permit;
@@ -36,6 +37,8 @@ pub struct StartRequest {
     pub created_by: Actor,
     /// The request or trace that caused it.
     pub correlation: Option<String>,
+    /// The W3C trace context of the task: the spans of the session belong to it.
+    pub traceparent: Option<String>,
 }
 
 impl Sessions {
@@ -80,7 +83,7 @@ async fn begin(
     permit: Permit,
     answer: oneshot::Sender<Result<Session, Error>>,
 ) {
-    let StartRequest { program, document, .. } = request.clone();
+    let StartRequest { program, document, traceparent, .. } = request.clone();
     let session = shared.session(request);
     let live = Arc::new(Live::new(session.clone(), program.grace()));
     shared.table.add(session.org, session.id, live.clone());
@@ -97,7 +100,16 @@ async fn begin(
         live.end(shared.hand_back(&live));
     }
     let lease = session.lease();
-    Runner { shared, live, session, lease, program, document }.run().await;
+    let span = tracing::info_span!(
+        "session",
+        otel.kind = "consumer",
+        traceparent,
+        org = %session.org,
+        session = %session.id,
+        task = %session.task,
+        agent = %session.agent,
+    );
+    Runner { shared, live, session, lease, program, document }.run().instrument(span).await;
 }
 
 impl Shared {

@@ -202,6 +202,7 @@ pub(crate) fn request(program: Program) -> StartRequest {
         orchestrator: None,
         created_by: Actor::User("alice".into()),
         correlation: Some("c1".into()),
+        traceparent: None,
     }
 }
 

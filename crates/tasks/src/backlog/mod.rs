@@ -3,14 +3,15 @@ mod reading;
 mod schedules;
 mod tasks;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::engine::{Command, Plan};
+use crate::engine::{Command, Effects, Plan};
 use crate::poke::Poke;
+use crate::trail::Mark;
 use crate::{Config, Error, Origin, Rows, Store, Work};
 
 /// How often a command runs again because somebody else wrote at the same time.
@@ -73,25 +74,27 @@ impl Backlog {
     /// Runs a command, again if somebody else wrote at the same time.
     pub(crate) async fn run<C: Command>(&self, origin: &Origin, command: C) -> Result<C::Output, Error> {
         let slot: Arc<Mutex<Option<C::Output>>> = Arc::default();
-        let worth_a_round = Arc::new(AtomicBool::new(false));
+        let effects: Arc<Mutex<Effects>> = Arc::default();
         let work: Work = {
-            let (slot, worth_a_round) = (slot.clone(), worth_a_round.clone());
+            let (slot, told) = (slot.clone(), effects.clone());
             let (config, origin, command) = (self.config(), origin.clone(), Arc::new(command));
             Arc::new(move |rows| {
-                let (slot, worth_a_round) = (slot.clone(), worth_a_round.clone());
+                let (slot, told) = (slot.clone(), told.clone());
                 let (config, origin, command) = (config.clone(), origin.clone(), command.clone());
                 Box::pin(async move {
                     let mut plan = Plan::new(rows, &config, &origin);
                     let output = command.run(&mut plan).await?;
                     let effects = plan.flush().await?;
-                    worth_a_round.store(effects.worth_a_round, Ordering::Relaxed);
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = effects;
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(output);
                     Ok(())
                 })
             })
         };
         self.transact(work).await?;
-        if worth_a_round.load(Ordering::Relaxed) {
+        let effects = std::mem::take(&mut *effects.lock().unwrap_or_else(PoisonError::into_inner));
+        effects.marks.iter().for_each(Mark::tell);
+        if effects.worth_a_round {
             self.poke.poke(origin.org);
         }
         let output = slot.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -21,7 +21,7 @@ pub(crate) use create::Create;
 pub(crate) use depend::{Depend, Undepend};
 pub(crate) use finish::{Cancel, CompleteMany, Delete, Fail};
 pub(crate) use lease::{Heartbeat, Release, Requeue};
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Effects, Plan};
 pub(crate) use schedule::{CreateSchedule, DeleteSchedule, Fire, Trigger, UpdateSchedule};
 pub(crate) use sweep::Wake;
 pub(crate) use update::{Retry, Update};

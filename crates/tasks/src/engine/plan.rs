@@ -4,6 +4,7 @@ use orchestrator_events::NewEvent;
 use orchestrator_vocab::{OrgId, ScheduleId, TaskId, Timestamp};
 
 use crate::schedule::Schedule;
+use crate::trail::{self, Mark};
 use crate::{Config, Edge, Error, Event, Fence, Origin, Place, Ready, Rows, State, Status, Step, Task};
 
 /// What a command is about to do: the tasks it has read and changed, the edges, the events.
@@ -55,11 +56,13 @@ pub(super) enum ScheduleChange {
     Remove(ScheduleId),
 }
 
-/// What a commit means for the scheduler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a commit means for others.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Effects {
     /// Tasks became ready, or agents got free.
     pub(crate) worth_a_round: bool,
+    /// What to tell of it, once it is written.
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl<'a> Plan<'a> {
@@ -164,6 +167,9 @@ impl<'a> Plan<'a> {
     /// Reports what happened to a task, as it is now.
     pub(super) fn report(&mut self, id: TaskId, before: Option<Status>, event: Event) {
         if let Some(entry) = self.entries.get(&id) {
+            if trail::is_watched() {
+                self.effects.marks.extend(trail::marks(&entry.task, &event, self.now));
+            }
             self.events.push(event.about(&entry.task, before, self.origin, self.now));
         }
     }

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Counter;
 
-/// How many lines a sink has lost.
+/// How many lines a sink has lost, or spans a collector.
 #[derive(Clone, Default)]
 pub(crate) struct Lost(Arc<Mutex<Numbers>>);
 
@@ -14,7 +14,7 @@ struct Numbers {
 }
 
 impl Lost {
-    pub(super) fn add(&self, lines: u64) {
+    pub(crate) fn add(&self, lines: u64) {
         let mut numbers = self.numbers();
         numbers.untold += lines;
         match &numbers.counter {
