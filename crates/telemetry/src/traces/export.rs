@@ -88,12 +88,15 @@ impl Drop for Exporter {
     }
 }
 
+/// What is put on a subscriber.
+pub(crate) type Spans<S> = Box<dyn Layer<S> + Send + Sync>;
+
 /// Starts the thread, if there is a collector.
 pub(crate) fn start<S>(
     config: &OtlpConfig,
     service: &Service,
     redaction: &Redaction,
-) -> Result<Option<(Box<dyn Layer<S> + Send + Sync>, Exporter)>, Error>
+) -> Result<Option<(Spans<S>, Exporter)>, Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -126,7 +129,7 @@ where
         namespace: service.name.clone(),
         sample_ratio: config.sample_ratio,
     };
-    let layer: Box<dyn Layer<S> + Send + Sync> = Box::new(layer.with_filter(filter_fn(is_traced)));
+    let layer: Spans<S> = Box::new(layer.with_filter(filter_fn(is_traced)));
     Ok(Some((layer, Exporter { stop, done, losses })))
 }
 
