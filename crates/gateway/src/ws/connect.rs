@@ -205,7 +205,6 @@ fn full() -> Error {
 }
 
 const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
-const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
 fn close_for(error: &Error) -> Close {
     let reason = error.data.as_ref().and_then(|data| data.get("reason")?.as_str());
