@@ -107,7 +107,7 @@ fn with_check_digit(number: &str) -> String {
             .sum()
     };
     let all = (0..10).map(|digit| format!("{number}{digit}"));
-    all.into_iter().find(|whole| sum(whole) % 10 == 0).unwrap()
+    all.into_iter().find(|whole| sum(whole) % 10 == 0).expect("one of ten digits fits")
 }
 
 proptest! {

@@ -12,7 +12,8 @@ mod http;
 mod layer;
 #[cfg(feature = "otlp")]
 mod message;
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(test)]
+#[cfg(feature = "otlp")]
 mod tests;
 
 pub use config::OtlpConfig;
