@@ -81,13 +81,8 @@ async fn answer(dispatcher: &Dispatcher, scope: Scope, codec: &Codec, text: &str
 async fn main() -> anyhow::Result<()> {
     let table = operations(&Notes::default()).with_discovery(Arc::new(SystemClock));
     for operation in table.iter() {
-        println!(
-            "{:14} {:14} {} {}",
-            operation.name(),
-            operation.scope(),
-            operation.rest().method,
-            operation.rest().path
-        );
+        let route = operation.rest().map(|rest| format!("{} {}", rest.method, rest.path)).unwrap_or_default();
+        println!("{:14} {:14} {route}", operation.name(), operation.scope());
     }
     let dispatcher = Dispatcher::new(table)?;
 

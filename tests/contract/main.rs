@@ -97,10 +97,13 @@ async fn every_operation_that_is_listed_is_there() -> anyhow::Result<()> {
         }
     }
     for operation in std::mem::take(&mut subject.operations) {
+        if operation.get("rest").is_none() {
+            continue; // on a WebSocket only
+        }
         let (method, path) = (operation["rest"]["method"].as_str(), operation["rest"]["path"].as_str());
         let (method, path) = (method.context("a method")?.parse()?, path.context("a path")?);
         let reply = open.send(method, path, &[("content-type", "application/json")], "").await;
-        let expected = if operation["open"] == true { 400 } else { 401 };
+        let expected = if operation["open"] == true { 422 } else { 401 };
         assert_eq!(reply.status, expected, "{path} is not routed: {}", reply.body);
     }
     Ok(())

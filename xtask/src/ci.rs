@@ -7,7 +7,7 @@ use crate::services::Services;
 use crate::steps::Steps;
 use crate::testing::{self, Options};
 use crate::workspace::Workspace;
-use crate::{check, deploy, each, readme, setup};
+use crate::{check, deploy, each, openapi, readme, setup};
 
 /// How often the durability tests kill the daemon.
 const KILL_ROUNDS: &str = "ORCHESTRATOR_KILL_ROUNDS";
@@ -34,6 +34,7 @@ fn all(workspace: &Workspace, is_full: bool, steps: &mut Steps) -> Result<Counts
     steps.step("deploy", || deploy::check(workspace))?;
     steps.step("doctest", || testing::doctests(&variables))?;
     steps.step("readme", || readme::run(workspace))?;
+    steps.step("openapi", || openapi::run(workspace))?;
     let rounds = if is_full { ROUNDS_FULL } else { ROUNDS };
     variables.push((KILL_ROUNDS.to_owned(), rounds.to_owned()));
     steps.step("nextest", || testing::nextest(&Options { kind: None, profile: "ci", variables }))

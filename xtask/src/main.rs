@@ -8,6 +8,7 @@ mod deploy;
 mod each;
 mod environment;
 mod findings;
+mod openapi;
 mod readme;
 mod run;
 mod services;
@@ -79,6 +80,8 @@ enum Command {
     },
     /// Container, alerts, dashboard and metrics, against the daemon that is built here.
     Deploy,
+    /// Examine the running daemon by its `/openapi.json`, with schemathesis.
+    Openapi,
     /// Run the benchmarks; arguments are passed on.
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -127,6 +130,10 @@ fn run(command: Command) -> Result<Option<Counts>> {
         Command::Deny => supply::run(&workspace)?,
         Command::Each { packages } => each::run(&workspace, &packages)?,
         Command::Deploy => deploy::run(&workspace)?,
+        Command::Openapi => {
+            Run::cargo(["build", "--all-features", "-p", "orchestrator-daemon", "-p", "orchestrator"]).run()?;
+            openapi::run(&workspace)?;
+        }
         Command::Bench { arguments } => bench(&workspace, &arguments)?,
         Command::Ci { full } => return ci::run(&workspace, full).map(Some),
     }

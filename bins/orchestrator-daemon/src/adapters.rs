@@ -7,7 +7,7 @@ mod work;
 mod workforce;
 
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
-pub(crate) use limits::PerAddress;
+pub(crate) use limits::{PerAddress, quota};
 pub(crate) use readiness::Loops;
 pub(crate) use work::OnBacklog;
 pub(crate) use workforce::{FromRegistry, own_capability};

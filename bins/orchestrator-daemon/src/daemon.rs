@@ -20,10 +20,11 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{FromRegistry, Loops, OnBacklog, Programs, ToSessions};
+use crate::adapters::{FromRegistry, OnBacklog, Programs, ToSessions};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
+use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
 use crate::{metrics, operations, reactions, stacks};
@@ -41,6 +42,7 @@ pub(crate) struct Daemon {
     pub(crate) database: Database,
     pub(crate) log: SqlLog,
     pub(crate) hub: Hub,
+    pub(crate) keys: Keys,
     pub(crate) auth: Auth,
     pub(crate) registry: Registry,
     pub(crate) backlog: Backlog,
@@ -105,14 +107,10 @@ impl Daemon {
         let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub);
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
-        let status = operations::StatusOf {
-            name: config.daemon.name.clone(),
-            started_at: clock.now(),
-            clock: clock.clone(),
-            gauges: gauges.clone(),
-            loops: Loops(supervisor.clone()),
-        };
+        let node = node_name(&config, &data)?;
+        let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status.loops);
+        let description = operations::Description::default();
         let table = Table::new()
             .merge(orchestrator_tasks::operations(
                 backlog.clone(),
@@ -125,11 +123,14 @@ impl Daemon {
             .merge(orchestrator_events::operations(hub.log().clone()))
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
-            .merge(operations::table(status.clone(), doctor))
+            .merge(operations::table(status.clone(), registry.clone(), doctor, description.clone()))
             .merge(operations::config(&configuration))
             .with_discovery(clock.clone());
         let limits = RateLimits::new(&config);
-        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, redactor, status, (peers, &limits))?;
+        let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
+        let guards = (redactor, keys.clone());
+        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, (peers, &limits))?;
+        description.set(gateway.openapi());
         gauges.counters.get_or_init(|| gateway.counters().clone());
         let daemon = Self {
             programs: Programs::of(&config),
@@ -140,6 +141,7 @@ impl Daemon {
             database,
             log,
             hub,
+            keys,
             auth,
             registry,
             backlog,
@@ -179,6 +181,13 @@ impl Daemon {
     }
 }
 
+/// Daemons that share a database may bear the same name, and must not take each other's sessions for their own.
+fn node_name(config: &Config, data: &DataDir) -> anyhow::Result<String> {
+    let owner = data.node()?;
+    let unique = &owner[owner.len().saturating_sub(NODE_DIGITS)..];
+    Ok(format!("{}-{unique}", config.daemon.name))
+}
+
 async fn open_sessions(
     config: &Config,
     data: &DataDir,
@@ -189,13 +198,10 @@ async fn open_sessions(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Sessions> {
     let redactor = redactor.clone();
-    let owner = data.node()?;
-    // Daemons that share a database may bear the same name, and must not take each other's sessions for their own.
-    let unique = &owner[owner.len().saturating_sub(NODE_DIGITS)..];
     let node = Node {
-        name: format!("{}-{unique}", config.daemon.name),
+        name: node_name(config, data)?,
         epoch: u64::try_from(clock.now().millis()).unwrap_or_default(),
-        owner,
+        owner: data.node()?,
     };
     let parts = Parts {
         store: Arc::new(orchestrator_sessions::SqlStore::open(database.clone()).await?),
@@ -214,6 +220,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     SqlLog::open(database.clone(), &Numbering::default()).await?;
     SqlStore::open(database.clone(), clock.clone()).await?;
+    Keys::open(database.clone(), clock.clone()).await?;
     Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
     // Nothing is signed with it: the tables are what is wanted.
@@ -257,7 +264,7 @@ fn open_gateway(
     config: &Config,
     dispatcher: Dispatcher,
     auth: &Auth,
-    redactor: &Redactor,
+    (redactor, keys): (&Redactor, Keys),
     status: operations::StatusOf,
     (peers, limits): (Peers, &RateLimits),
 ) -> anyhow::Result<Gateway> {
@@ -269,6 +276,7 @@ fn open_gateway(
         limits.per_credential.clone(),
         redactor,
         config.telemetry.otlp.sample_ratio,
+        keys,
     );
     let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
         .config(config.gateway())
@@ -277,10 +285,20 @@ fn open_gateway(
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"))
         .events(operations::EVENTS)
         .peers(peers);
-    builder = builder.open_page("/.well-known/jwks.json", "application/json", operations::key_set(auth.clone()));
-    builder = builder.page("/status", "application/json", operations::status_page(status));
+    let jwks = "/.well-known/jwks.json";
+    let status_schema = orchestrator_rpc::schema_of_output::<operations::Status>();
+    builder = builder
+        .open_page(jwks, "application/json", operations::key_set(auth.clone()))
+        .describe_page(jwks, "The keys that verify this daemon's tokens (RFC 7517)", Some(operations::key_set_schema()))
+        .page("/status", "application/json", operations::status_page(status))
+        .describe_page("/status", "How the daemon is doing", Some(status_schema));
     if config.metrics.enabled {
-        builder = builder.page(&config.metrics.path, metrics::CONTENT_TYPE, operations::metrics_page(gauges));
+        let path = &config.metrics.path;
+        builder = builder.page(path, metrics::CONTENT_TYPE, operations::metrics_page(gauges)).describe_page(
+            path,
+            "Metrics of the daemon as Prometheus reads them, for the operator's organisation",
+            None,
+        );
     }
     if let (Some(certificate), Some(key)) = (config.tls.cert.clone(), config.tls.key.clone()) {
         builder = builder.tls(Tls::load(TlsFiles { certificate, key })?);

@@ -8,6 +8,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod files;
+mod keys;
 mod live;
 mod metrics;
 mod operations;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod description;
 mod doctor;
 mod event_names;
 mod health;
@@ -10,21 +11,24 @@ mod status;
 
 use std::sync::Arc;
 
+use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_gateway::{OpenPage, Page};
 use orchestrator_rpc::{Call, Error, NoParams, Operation, Scope, Table};
 use orchestrator_vocab::OrgId;
+use schemars::{Schema, json_schema};
 
 use crate::metrics::Gauges;
 
 pub(crate) use config::table as config;
+pub(crate) use description::Description;
 pub(crate) use doctor::Doctor;
 pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};
-pub(crate) use status::StatusOf;
+pub(crate) use status::{Status, StatusOf};
 
-/// `session.create`, `session.execute`, `daemon.status`, `daemon.doctor` and `daemon.backup`.
-pub(crate) fn table(status: StatusOf, doctor: Doctor) -> Table {
+/// `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
+pub(crate) fn table(status: StatusOf, registry: Registry, doctor: Doctor, description: Description) -> Table {
     let (database, data) = (doctor.database.clone(), doctor.data.clone());
     let gauges = status.gauges.clone();
     let report = move |call: Call, NoParams {}| {
@@ -33,9 +37,10 @@ pub(crate) fn table(status: StatusOf, doctor: Doctor) -> Table {
     };
     Table::new()
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
-        .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub))
+        .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub, registry))
         .merge(backup::table(database, data))
         .merge(doctor::table(doctor))
+        .merge(description::table(description))
 }
 
 pub(crate) fn status_page(status: StatusOf) -> Page {
@@ -68,6 +73,11 @@ pub(crate) fn key_set(auth: Auth) -> OpenPage {
         let set = serde_json::json!({ "keys": auth.public_keys() });
         Box::pin(async move { Ok(set.to_string()) })
     })
+}
+
+pub(crate) fn key_set_schema() -> Schema {
+    json_schema!({ "type": "object", "required": ["keys"],
+        "properties": { "keys": { "type": "array", "items": { "type": "object", "required": ["kty"] } } } })
 }
 
 pub(crate) fn internal(error: anyhow::Error) -> Error {

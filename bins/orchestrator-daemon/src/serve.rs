@@ -225,6 +225,8 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     })?;
     start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();
+    let keys = daemon.keys.clone();
+    loops.spawn("idempotency keys", move |stop| keys.clone().run(stop))?;
     loops.spawn("metrics", move |stop| metrics::upkeep(metrics.clone(), stop))?;
     let (hub, sessions, days) = (daemon.hub.clone(), daemon.sessions.clone(), daemon.retention_days.subscribe());
     loops.spawn("retention", move |stop| retain(hub.clone(), sessions.clone(), days.clone(), stop))?;

@@ -1,5 +1,6 @@
 //! The tower stacks, each built once, outermost layer first.
 
+mod one_request_per_key;
 mod rate_limit;
 mod trace;
 
@@ -18,23 +19,27 @@ use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
+use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
 use rate_limit::RateLimitLayer;
 use trace::TraceLayer;
+
+use crate::keys::Keys;
 
 /// Calls that may run at once, over all connections; what comes on top is refused at once rather than queued.
 const CALLS_MAX: usize = 4_096;
 /// When a call that was shed may come again.
 const SHED_RETRY: Duration = Duration::from_millis(250);
 
-/// *Client call*: trace, latency, rate limit per credential, load shed, then the dispatcher with scope, deadline and
-/// parameters.
+/// *Client call*: trace, latency, rate limit per credential, load shed, one request per idempotency key, then the
+/// dispatcher with scope, deadline and parameters.
 pub(crate) fn client_calls(
     dispatcher: Dispatcher,
     metrics: &Metrics,
     limiter: Arc<Limiter<Credential>>,
     redactor: &Redactor,
     sample_ratio: f64,
+    keys: Keys,
 ) -> CallService {
     let table = dispatcher.table().clone();
     let named = table.clone();
@@ -42,10 +47,11 @@ pub(crate) fn client_calls(
     let stack = ServiceBuilder::new()
         .layer(TraceLayer { metrics: metrics.clone(), redactor: redactor.clone(), table: table.clone(), sample_ratio })
         .layer(LatencyLayer::new(metrics.clone(), "rpc_call_duration_seconds", "method", method))
-        .layer(RateLimitLayer::new(limiter, table, metrics))
+        .layer(RateLimitLayer::new(limiter, table.clone(), metrics))
         .map_err(refused)
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))
+        .layer(OneRequestPerKeyLayer::new(keys, table))
         .service(dispatcher);
     BoxCloneSyncService::new(ServiceBuilder::new().map_err(refused).service(stack))
 }

@@ -133,6 +133,8 @@ pub(crate) enum Command {
         /// The operation to explain: its parameters, result and errors
         method: Option<String>,
     },
+    /// Prints the OpenAPI 3.1 document of the REST interface
+    Openapi,
     /// Prints completions for a shell
     Completions {
         /// For example: orchestrator completions bash > ~/.local/share/bash-completion/completions/orchestrator

@@ -62,6 +62,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Backup(backup) => backup::run(daemon, backup).await,
         Command::Call(call) => call::run(daemon, &call).await,
         Command::Methods { method } => call::methods(daemon, method).await,
+        Command::Openapi => call::openapi(daemon).await,
         // Done already: they need no daemon.
         Command::Init(_) | Command::Doctor(_) | Command::Service(_) | Command::Completions { .. } => Ok(()),
     }

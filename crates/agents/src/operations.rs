@@ -53,6 +53,7 @@ pub struct RegisterParams {
     pub program: Option<AgentId>,
     /// What it can do, at most 64. Of a program, some of the configured ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub capabilities: Option<BTreeSet<Capability>>,
     /// How many tasks it may have at once, by default 1. Of a program, at most the configured number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +61,7 @@ pub struct RegisterParams {
     pub max_concurrent: Option<u32>,
     /// For people, up to 1,000 characters; workers only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1_000))]
     pub description: Option<String>,
     /// Not needed: registering the same again changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,6 +37,10 @@ pub struct Decision {
     pub remaining: u32,
     /// When asking again for as much can succeed; zero if it is allowed.
     pub retry_after: Duration,
+    /// When the oldest of what counts is forgotten, so that more is admitted than now.
+    pub reset_after: Duration,
+    /// The most in an interval, and its length; nothing while nothing is limited.
+    pub limit: Option<(u32, Duration)>,
 }
 
 /// A sliding-window rate limit per key (an address, a credential) in bounded memory.
@@ -96,9 +100,13 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 
     /// Counts `count` at once for `key`, all of it or nothing. A count above `max` is never allowed.
     pub fn check(&self, key: &K, count: u32) -> Decision {
-        match self.take(key, count) {
-            Ok(remaining) => Decision { allowed: true, remaining, retry_after: Duration::ZERO },
-            Err(wait_ms) => Decision { allowed: false, remaining: 0, retry_after: Duration::from_millis(wait_ms) },
+        let Taken { outcome, remaining, reset_ms, rule } = self.take(key, count);
+        Decision {
+            allowed: outcome.is_ok(),
+            remaining,
+            retry_after: Duration::from_millis(outcome.err().unwrap_or(0)),
+            reset_after: Duration::from_millis(reset_ms),
+            limit: rule.map(|rule| (rule.max, Duration::from_millis(rule.window_ms))),
         }
     }
 
@@ -107,23 +115,23 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).own.len()
     }
 
-    fn take(&self, key: &K, count: u32) -> Result<u32, u64> {
+    fn take(&self, key: &K, count: u32) -> Taken {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((rule, keys_max)) = state.limit else { return Ok(u32::MAX) };
+        let Some((rule, keys_max)) = state.limit else { return Taken::UNLIMITED };
         // Read under the lock, so that no window sees time go backwards.
         let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
         if let Some(window) = state.own.get_mut(key) {
-            return window.take(now_ms, count, rule);
+            return Taken::of(window, now_ms, count, rule);
         }
         if state.own.len() >= keys_max {
             state.sweep(now_ms, rule);
         }
         let shared = usize::try_from(self.hasher.hash_one(key) % SHARED_WINDOWS as u64).unwrap_or(0);
         if state.own.len() >= keys_max {
-            return state.shared[shared].take(now_ms, count, rule);
+            return Taken::of(&mut state.shared[shared], now_ms, count, rule);
         }
         let mut window = state.shared[shared].clone();
-        let taken = window.take(now_ms, count, rule);
+        let taken = Taken::of(&mut window, now_ms, count, rule);
         state.own.insert(key.clone(), window);
         taken
     }
@@ -132,6 +140,24 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 fn rule(limit: Limit) -> (Rule, usize) {
     let window_ms = u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
     (Rule { max: limit.max, window_ms }, limit.keys_max)
+}
+
+/// What a window said.
+struct Taken {
+    /// Or in how many milliseconds all of it would fit.
+    outcome: Result<(), u64>,
+    remaining: u32,
+    reset_ms: u64,
+    rule: Option<Rule>,
+}
+
+impl Taken {
+    const UNLIMITED: Self = Self { outcome: Ok(()), remaining: u32::MAX, reset_ms: 0, rule: None };
+
+    fn of(window: &mut Window, now_ms: u64, count: u32, rule: Rule) -> Self {
+        let outcome = window.take(now_ms, count, rule).map(drop);
+        Self { outcome, remaining: window.remaining(rule), reset_ms: window.reset_ms(now_ms, rule), rule: Some(rule) }
+    }
 }
 
 impl<K: Hash + Eq> State<K> {
@@ -158,7 +184,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_free_again_one_window_later() {
         let limiter = limiter(2, 10);
-        assert_eq!(limiter.check(&"a", 2), Decision { allowed: true, remaining: 0, retry_after: Duration::ZERO });
+        let admitted = limiter.check(&"a", 2);
+        assert_eq!((admitted.allowed, admitted.remaining, admitted.retry_after), (true, 0, Duration::ZERO));
+        assert_eq!(admitted.reset_after, Duration::from_secs(60));
         let refused = limiter.check(&"a", 1);
         assert_eq!((refused.allowed, refused.retry_after), (false, Duration::from_secs(60)));
         tokio::time::advance(Duration::from_millis(59_999)).await;

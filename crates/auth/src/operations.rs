@@ -68,14 +68,19 @@ where
     Operation::new(name, Scope::Admin, summary, move |call, params| handler(auth.clone(), call, params))
 }
 
+/// A name without spaces around it and without control characters, for schemas.
+const NAME: &str = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$";
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct IssueParams {
     /// Which kind.
     kind: IssueKind,
     /// Who will use it.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"))]
     subject: String,
     /// What it may do; nothing that the caller may not.
+    #[schemars(length(min = 1))]
     scopes: Scopes,
     /// For which organisation; the caller's own unless the caller is of the operator's.
     #[serde(default)]
@@ -87,6 +92,7 @@ struct IssueParams {
     expires_in_seconds: Option<u64>,
     /// What people call it.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME))]
     name: Option<String>,
     /// With a refresh token, to get the next JWT with. By default without.
     #[serde(default)]
@@ -179,6 +185,7 @@ async fn issue(auth: Auth, call: Call, params: IssueParams) -> Result<IssueResul
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RevokeParams {
     /// The token's id: of an API key, of a family of refresh tokens, or the `jti` of a JWT.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"))]
     token_id: String,
 }
 
@@ -199,8 +206,10 @@ async fn revoke(auth: Auth, call: Call, params: RevokeParams) -> Result<RevokeRe
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UpdateParams {
     /// The id of an API key or of a family of refresh tokens.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"))]
     token_id: String,
     /// What it may do from now on; nothing that the caller may not.
+    #[schemars(length(min = 1))]
     scopes: Scopes,
 }
 
@@ -218,6 +227,7 @@ async fn list(auth: Auth, call: Call, params: ListParams) -> Result<Page<TokenRe
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateOrgParams {
     /// What people call it; 1 to 100 characters, not in use.
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME))]
     name: String,
     /// Makes the call repeatable.
     #[serde(default, rename = "idempotencyKey")]

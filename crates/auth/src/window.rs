@@ -46,6 +46,17 @@ impl Window {
         Ok(rule.max - u32::try_from(wanted).unwrap_or(rule.max))
     }
 
+    /// How much more would be admitted at the last time that was handed in.
+    pub(crate) fn remaining(&self, rule: Rule) -> u32 {
+        let used: u64 = self.0.iter().map(|slot| u64::from(slot.count)).sum();
+        rule.max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    }
+
+    /// In how many milliseconds the oldest slot is forgotten; nothing counts and nothing waits if there is none.
+    pub(crate) fn reset_ms(&self, now_ms: u64, rule: Rule) -> u64 {
+        self.0.front().map_or(0, |slot| (slot.last_ms + rule.window_ms).saturating_sub(now_ms))
+    }
+
     /// Whether forgetting this window would forget an admission that still counts.
     pub(crate) fn is_live(&self, now_ms: u64, rule: Rule) -> bool {
         self.0.back().is_some_and(|slot| slot.last_ms + rule.window_ms > now_ms)

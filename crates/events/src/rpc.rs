@@ -16,6 +16,10 @@ const SCANNED_MAX: usize = 10_000;
 pub struct ListParams {
     /// Patterns of names, such as `task.*`; all events if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(max = 256), regex(pattern = r"^(\*\*?|[A-Za-z0-9_-]+)(\.(\*|[A-Za-z0-9_-]+))*$"))
+    )]
     pub events: Option<Vec<String>>,
     /// Only events about this one thing, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

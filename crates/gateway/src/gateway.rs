@@ -1,7 +1,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
-use orchestrator_rpc::{Authenticator, Table};
+use orchestrator_rpc::{Authenticator, Table, openapi};
 use orchestrator_vocab::{Clock, SystemClock};
+use schemars::Schema;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::shared::{AnyPage, NamedPage, Phase, Server, Shared};
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) router: axum::Router,
+    pub(crate) routers: crate::http::Routers,
     /// What the next connection is served with, once that is something else.
     next: Arc<RwLock<Option<Next>>>,
 }
@@ -20,7 +22,7 @@ pub struct Gateway {
 #[derive(Clone)]
 struct Next {
     shared: Arc<Shared>,
-    router: axum::Router,
+    routers: crate::http::Routers,
 }
 
 /// A configuration that can be put in force; see [`Gateway::prepare`].
@@ -82,14 +84,14 @@ impl Gateway {
     pub fn prepare(&self, config: Config) -> Result<Prepared, Error> {
         config.validate()?;
         let shared = Arc::new(Shared { config, ..Shared::clone(&self.shared) });
-        let router = crate::http::router(&shared)?;
-        Ok(Prepared { slot: self.next.clone(), next: Next { shared, router } })
+        let routers = crate::http::routers(&shared)?;
+        Ok(Prepared { slot: self.next.clone(), next: Next { shared, routers } })
     }
 
     /// As the next connection sees it.
     pub(crate) fn current(&self) -> Self {
         match self.next.read().unwrap_or_else(PoisonError::into_inner).clone() {
-            Some(Next { shared, router }) => Self { shared, router, next: self.next.clone() },
+            Some(Next { shared, routers }) => Self { shared, routers, next: self.next.clone() },
             None => self.clone(),
         }
     }
@@ -97,6 +99,11 @@ impl Gateway {
     /// What was counted so far.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.shared.counters
+    }
+
+    /// What `/openapi.json` answers: the operations with routes under REST, and the pages.
+    pub fn openapi(&self) -> &RawValue {
+        &self.shared.openapi
     }
 
     /// Loads the certificate again, without waiting for the next look at its files.
@@ -161,15 +168,29 @@ impl Builder {
 
     /// Serves a page at `path` to callers with `daemon.read`, for example `/status` or `/metrics`.
     #[must_use]
-    pub fn page(mut self, path: impl Into<String>, content_type: &'static str, page: Page) -> Self {
-        self.pages.push(NamedPage { path: path.into(), content_type, page: AnyPage::Reader(page) });
-        self
+    pub fn page(self, path: impl Into<String>, content_type: &'static str, page: Page) -> Self {
+        self.add_page(path.into(), content_type, AnyPage::Reader(page))
     }
 
     /// Serves a page at `path` to everybody: for a second gateway on a listener that only this machine reaches.
     #[must_use]
-    pub fn open_page(mut self, path: impl Into<String>, content_type: &'static str, page: OpenPage) -> Self {
-        self.pages.push(NamedPage { path: path.into(), content_type, page: AnyPage::Open(page) });
+    pub fn open_page(self, path: impl Into<String>, content_type: &'static str, page: OpenPage) -> Self {
+        self.add_page(path.into(), content_type, AnyPage::Open(page))
+    }
+
+    fn add_page(mut self, path: String, content_type: &'static str, page: AnyPage) -> Self {
+        let summary = format!("The page {path}");
+        self.pages.push(NamedPage { path, content_type, summary, schema: None, page });
+        self
+    }
+
+    /// What `/openapi.json` says about the page at `path`, which was added before. The schema is that of a JSON body.
+    #[must_use]
+    pub fn describe_page(mut self, path: &str, summary: impl Into<String>, schema: Option<Schema>) -> Self {
+        if let Some(page) = self.pages.iter_mut().find(|page| page.path == path) {
+            page.summary = summary.into();
+            page.schema = schema;
+        }
         self
     }
 
@@ -208,7 +229,16 @@ impl Builder {
     pub fn build(self) -> Result<Gateway, Error> {
         self.config.validate()?;
         self.table.check()?;
+        let info = openapi::Info {
+            title: &self.server.name,
+            version: &self.server.version,
+            description: "Operations under /api/v1 and the pages beside them. The same operations answer JSON-RPC 2.0 \
+                          at POST /rpc and over a WebSocket at /ws.",
+        };
+        let document = openapi::document(&info, &self.table, &crate::http::described(&self.pages));
+        let openapi = Arc::from(to_raw_value(&document).expect("a value is JSON"));
         let shared = Arc::new(Shared {
+            openapi,
             config: self.config,
             table: self.table,
             calls: self.calls,
@@ -225,7 +255,7 @@ impl Builder {
             counters: Arc::default(),
             phase: Phase::default(),
         });
-        let router = crate::http::router(&shared)?;
-        Ok(Gateway { shared, router, next: Arc::default() })
+        let routers = crate::http::routers(&shared)?;
+        Ok(Gateway { shared, routers, next: Arc::default() })
     }
 }

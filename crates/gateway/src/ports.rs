@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use orchestrator_rpc::{Caller, Error};
+use orchestrator_rpc::{Caller, Error, Quota};
 use serde_json::value::RawValue;
 
 /// The stack every call goes through: the daemon layers it over `rpc`'s dispatcher and boxes it once.
@@ -35,7 +35,16 @@ impl fmt::Display for RetryAfter {
 /// credential are limited inside the [`CallService`].
 pub trait Limits: Send + Sync {
     /// Counts one attempt of `address`, or says how long it has to wait. Never blocks.
-    fn count(&self, address: IpAddr, attempt: Attempt) -> Result<(), RetryAfter>;
+    fn count(&self, address: IpAddr, attempt: Attempt) -> Counted;
+}
+
+/// What came of counting an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How long the address has to wait; nothing if the attempt is admitted.
+    pub refused: Option<RetryAfter>,
+    /// What is left for the address, if attempts are limited. Told in the headers of the answer.
+    pub quota: Option<Quota>,
 }
 
 /// No limits per address.
@@ -43,8 +52,8 @@ pub trait Limits: Send + Sync {
 pub struct Unlimited;
 
 impl Limits for Unlimited {
-    fn count(&self, _: IpAddr, _: Attempt) -> Result<(), RetryAfter> {
-        Ok(())
+    fn count(&self, _: IpAddr, _: Attempt) -> Counted {
+        Counted::default()
     }
 }
 

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use orchestrator_rpc::{Authenticator, Table};
 use orchestrator_vocab::{Clock, Id, Kind};
+use schemars::Schema;
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
@@ -18,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pages: Arc<Vec<NamedPage>>,
+    /// What `/openapi.json` answers.
+    pub(crate) openapi: Arc<RawValue>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) server: Server,
     /// The events that can be subscribed to, beside the gateway's own.
@@ -32,6 +36,9 @@ pub(crate) struct Shared {
 pub(crate) struct NamedPage {
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
+    /// For its description.
+    pub(crate) summary: String,
+    pub(crate) schema: Option<Schema>,
     pub(crate) page: AnyPage,
 }
 

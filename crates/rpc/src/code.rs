@@ -87,7 +87,7 @@ impl Code {
             Self::Parse => (-32700, "PARSE", 400),
             Self::InvalidRequest => (-32600, "INVALID_REQUEST", 400),
             Self::UnknownMethod => (-32601, "UNKNOWN_METHOD", 404),
-            Self::InvalidParams => (-32602, "INVALID_PARAMS", 400),
+            Self::InvalidParams => (-32602, "INVALID_PARAMS", 422),
             Self::Internal => (-32603, "INTERNAL", 500),
             Self::Unauthorized => (-32000, "UNAUTHORIZED", 401),
             Self::Forbidden => (-32001, "FORBIDDEN", 403),

@@ -20,7 +20,9 @@ struct Listed {
     /// It needs no credential.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     open: bool,
-    rest: Route,
+    /// Absent from what means something on a WebSocket only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rest: Option<Route>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -130,7 +132,7 @@ impl Listed {
             creates: operation.is_creating(),
             read_only: operation.is_read_only(),
             open: operation.is_open(),
-            rest: Route { method: operation.rest().method, path: operation.rest().path.clone() },
+            rest: operation.rest().map(|rest| Route { method: rest.method, path: rest.path.clone() }),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,6 +35,7 @@ struct Declared {
     read_only: bool,
     free: bool,
     open: bool,
+    socket_only: bool,
     handler: Arc<Handler>,
 }
 
@@ -58,8 +58,7 @@ impl Operation {
         F: Future<Output = Result<R, Error>> + Send + 'static,
     {
         let name = name.into();
-        let parameters = SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<P>();
-        let result = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<R>();
+        let (parameters, result) = (crate::schema::of_input::<P>(), crate::schema::of_output::<R>());
         let rest = Rest::of(&name, properties(&parameters));
         let handler = move |call: Call, params: Option<&RawValue>| -> Result<Reply, Error> {
             let answer = handler(call, parse_params(params)?);
@@ -78,6 +77,7 @@ impl Operation {
             read_only: false,
             free: false,
             open: false,
+            socket_only: false,
             handler: Arc::new(handler),
         }))
     }
@@ -112,6 +112,12 @@ impl Operation {
     #[must_use]
     pub fn open(self) -> Self {
         self.with(|declared| declared.open = true)
+    }
+
+    /// Says that a call means something on a WebSocket only: it has no route under REST.
+    #[must_use]
+    pub fn on_sockets_only(self) -> Self {
+        self.with(|declared| declared.socket_only = true)
     }
 
     /// Documents the codes that are this operation's own; those any call may answer go without saying.
@@ -150,9 +156,14 @@ impl Operation {
         &self.0.result
     }
 
-    /// Its place under REST.
-    pub fn rest(&self) -> &Rest {
-        &self.0.rest
+    /// Its place under REST; `None` if it means something on a WebSocket only.
+    pub fn rest(&self) -> Option<&Rest> {
+        (!self.0.socket_only).then_some(&self.0.rest)
+    }
+
+    /// The status of a success under REST: 201 for what makes one thing, else 200.
+    pub fn success_status(&self) -> u16 {
+        if self.is_creating() && self.name().ends_with(".create") { 201 } else { 200 }
     }
 
     /// The documented codes.

@@ -103,7 +103,7 @@ impl TryFrom<u64> for Limit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(transparent)]
-pub struct Cursor(String);
+pub struct Cursor(#[schemars(length(min = 1, max = 1_024), regex(pattern = "^[A-Za-z0-9_-]+$"))] String);
 
 /// Longer ones are not ours; checked before they are decoded.
 const CURSOR_BYTES_MAX: usize = 1_024;

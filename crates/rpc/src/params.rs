@@ -1,6 +1,7 @@
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment, Track};
 
@@ -23,7 +24,7 @@ pub struct NoParams {}
 /// Beyond what `T` refuses (it should be `deny_unknown_fields`), refuses keys written twice anywhere, nesting
 /// deeper than [`PARAMS_DEPTH_MAX`], lists in place of the object, and numbers beyond a double. In free-form
 /// parts (`serde_json::Value`) whole numbers keep all digits within 64 bits; larger ones become the nearest
-/// double, as in JavaScript: send those as strings.
+/// double, as in JavaScript: send those as strings. Where an integer is expected, `7.0` is one.
 ///
 /// # Errors
 /// [`Code::InvalidParams`](crate::Code::InvalidParams), naming the field by its path.
@@ -41,7 +42,36 @@ pub fn parse_params<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T,
     if strict.deserialize(&mut serde_json::Deserializer::from_str(text)).is_err() {
         return Err(explain(text, |tracked| strict.deserialize(tracked)));
     }
-    serde_json::from_str(text).map_err(|_| explain(text, |tracked| T::deserialize(tracked).map(drop)))
+    serde_json::from_str(text).or_else(|_| {
+        let whole = with_whole_numbers(text).and_then(|text| serde_json::from_str(&text).ok());
+        whole.ok_or_else(|| explain(text, |tracked| T::deserialize(tracked).map(drop)))
+    })
+}
+
+/// The text with `7.0` and `7e0` written as `7`, or `None` if nothing changes. JSON Schema counts them as integers, and
+/// some clients write all numbers as doubles; serde tells them apart.
+fn with_whole_numbers(text: &str) -> Option<String> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    make_whole(&mut value).then(|| value.to_string())
+}
+
+/// Up to here every whole double is exactly one integer.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+fn make_whole(value: &mut Value) -> bool {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(double) if number.is_f64() && double.fract() == 0.0 && double.abs() <= WHOLE_MAX => {
+                *value = Value::from(double as i64);
+                true
+            }
+            _ => false,
+        },
+        // Not `any`, which stops at the first.
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| make_whole(item) | changed),
+        Value::Object(members) => members.values_mut().fold(false, |changed, item| make_whole(item) | changed),
+        _ => false,
+    }
 }
 
 /// Parses bytes that are one JSON value and nothing after it, for example a REST body.

@@ -1,4 +1,10 @@
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::{Code, Error};
 
 /// Where an operation is found under REST.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,6 +22,19 @@ const WITHOUT_PLURAL: [&str; 9] =
     ["audit", "auth", "config", "federation", "health", "memory", "rpc", "system", "usage"];
 
 impl Rest {
+    /// What an `Idempotency-Key` looks like: 1 to 200 visible ASCII characters.
+    pub const IDEMPOTENCY_KEY_PATTERN: &str = "^[!-~]{1,200}$";
+
+    /// Whether parameters come in a body; else they come in the query.
+    pub fn has_body(&self) -> bool {
+        matches!(self.method, "POST" | "PATCH")
+    }
+
+    /// Whether a header's text fits [`IDEMPOTENCY_KEY_PATTERN`](Self::IDEMPOTENCY_KEY_PATTERN).
+    pub fn is_idempotency_key(text: &str) -> bool {
+        (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
     /// The route of an operation, from its name and the properties of its parameters.
     pub(crate) fn of(name: &str, properties: Option<&Map<String, Value>>) -> Self {
         let segments: Vec<&str> = name.split('.').collect();
@@ -40,6 +59,52 @@ impl Rest {
 
     fn post(path: String, id_parameter: Option<String>) -> Self {
         Self { method: "POST", path: under_root(&path), id_parameter }
+    }
+}
+
+/// The body of every answer that is no success.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ErrorBody<'a> {
+    /// What went wrong.
+    pub error: ErrorFields<'a>,
+}
+
+/// What went wrong, in one object.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorFields<'a> {
+    /// For programs.
+    pub code: Code,
+    /// A sentence for a person.
+    pub message: Cow<'a, str>,
+    /// The parameter at fault, as a path: `dependsOn[2]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<Cow<'a, str>>,
+    /// How long to wait before trying again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Names the call in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<Cow<'a, str>>,
+    /// More for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Cow<'a, Value>>,
+}
+
+impl<'a> ErrorBody<'a> {
+    /// The body of this error. Of an internal one it says no more than that and its correlation id.
+    pub fn of(error: &'a Error) -> Self {
+        let public = error.code != Code::Internal;
+        Self {
+            error: ErrorFields {
+                code: error.code,
+                message: if public { error.message.as_str().into() } else { "internal error".into() },
+                field: error.field.as_deref().map(Cow::Borrowed),
+                retry_after_ms: error.retry_after.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+                correlation_id: error.correlation().map(Cow::Borrowed),
+                details: error.data.as_ref().filter(|_| public).map(Cow::Borrowed),
+            },
+        }
     }
 }
 

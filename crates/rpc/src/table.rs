@@ -116,7 +116,8 @@ impl Table {
         let mut routes: HashMap<String, &str> = HashMap::new();
         for operation in self.iter() {
             faults.extend(faults_of(operation));
-            let route = format!("{} {}", operation.rest().method, operation.rest().path);
+            let Some(rest) = operation.rest() else { continue };
+            let route = format!("{} {}", rest.method, rest.path);
             if let Some(first) = routes.insert(route.clone(), operation.name()) {
                 faults.push(Fault::Route { first: first.to_owned(), second: operation.name().to_owned(), route });
             }

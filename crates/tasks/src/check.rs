@@ -38,6 +38,13 @@ pub const ERROR_BYTES_MAX: usize = 16_000;
 /// The most items of one command.
 pub const BATCH_MAX: usize = 1_000;
 
+/// What [`chars`] asks of a text beside its length, for schemas.
+#[cfg(feature = "rpc")]
+pub(crate) const VISIBLE: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
+/// What [`bytes`] asks of a text beside its length, for schemas.
+#[cfg(feature = "rpc")]
+pub(crate) const WITHOUT_NUL: &str = r"^[^\x00]*$";
+
 pub(crate) fn chars(field: &str, text: &str, most: usize) -> Result<(), Error> {
     // The byte length answers for nearly every text without counting.
     let count = if text.len() <= most { text.len() } else { text.chars().count() };

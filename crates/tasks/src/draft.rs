@@ -23,39 +23,48 @@ use crate::{Error, OnFailure, Priority, check};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Draft {
     /// One line, 1 to 500 characters.
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 500), regex(pattern = check::VISIBLE)))]
     pub title: String,
     /// Up to 100 kB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "rpc", schemars(length(max = 100_000), regex(pattern = check::WITHOUT_NUL)))]
     pub description: String,
     /// What sort of work it is, up to 64 characters; `general` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 64), regex(pattern = check::VISIBLE)))]
     pub kind: Option<String>,
     /// How soon it should run compared with others.
     #[serde(default)]
     pub priority: Priority,
     /// Tasks that have to complete first: ids, or `{taskId, onFailure}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "rpc", schemars(length(max = 1_000)))]
     pub depends_on: Vec<Dependency>,
     /// A name for this task within one `createMany`, for the `dependsOnRefs` of the others.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 64), regex(pattern = check::VISIBLE)))]
     pub reference: Option<String>,
     /// Tasks of the same `createMany` that have to complete first, by their `ref`; if one fails, this one is cancelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "rpc", schemars(length(max = 1_000)))]
     pub depends_on_refs: Vec<String>,
     /// What an agent must be able to do to work on it; up to 32.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[cfg_attr(feature = "rpc", schemars(length(max = 32)))]
     pub required_capabilities: BTreeSet<Capability>,
     /// The task it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<TaskId>,
     /// Up to 64 words of up to 64 characters.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[cfg_attr(feature = "rpc", schemars(length(max = 64), inner(length(min = 1, max = 64), regex(pattern = check::VISIBLE))))]
     pub tags: BTreeSet<String>,
     /// Up to 64 kB of JSON for the creator's own use.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// Tasks with the same key share a limited number of slots; up to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 128), regex(pattern = check::VISIBLE)))]
     pub concurrency_key: Option<String>,
     /// Not before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,9 +74,11 @@ pub struct Draft {
     pub deadline: Option<Timestamp>,
     /// After how many attempts a failure is final, 1 to 100; the configured number (3) if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(range(min = 1, max = 100)))]
     pub max_attempts: Option<u32>,
     /// Creating again under the same key returns the first task; up to 200 characters, unique in the organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 200), regex(pattern = check::VISIBLE)))]
     pub idempotency_key: Option<String>,
 }
 

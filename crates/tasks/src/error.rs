@@ -44,6 +44,14 @@ pub enum Error {
         /// From where, by what, and why not.
         source: InvalidTransition,
     },
+    /// Leave the field as it is: a finished task keeps what it says, except its tags and metadata.
+    #[error("{field}: cannot change, the task is {status}")]
+    Finished {
+        /// The field as it is called on the wire.
+        field: &'static str,
+        /// How the task ended.
+        status: crate::Status,
+    },
     /// Drop what you know about the task: it is no longer yours.
     #[error("stale fence {given} for task {id}: it is {expected} by now")]
     Stale {

@@ -88,9 +88,7 @@ impl Patch {
         set(&mut task.deadline, self.deadline.as_ref(), "deadline", &mut changed);
         set(&mut task.max_attempts, self.max_attempts.as_ref(), "maxAttempts", &mut changed);
         match changed.get(only_words) {
-            Some(field) if task.state.is_finished() => {
-                Err(Error::invalid(*field, format!("cannot change: the task is {}", task.state.status())))
-            }
+            Some(field) if task.state.is_finished() => Err(Error::Finished { field, status: task.state.status() }),
             _ => draft::check_times(task.run_at, task.deadline).map(|()| changed),
         }
     }

@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 
-use orchestrator_auth::{Limit, Limiter, Source};
-use orchestrator_gateway::{Attempt, Limits, RetryAfter};
+use orchestrator_auth::{Decision, Limit, Limiter, Source};
+use orchestrator_gateway::{Attempt, Counted, Limits, RetryAfter};
+use orchestrator_rpc::Quota;
 
 /// One sliding window per source address for everything that is not authenticated.
 #[derive(Debug)]
@@ -18,8 +19,15 @@ impl PerAddress {
 }
 
 impl Limits for PerAddress {
-    fn count(&self, address: IpAddr, _: Attempt) -> Result<(), RetryAfter> {
+    fn count(&self, address: IpAddr, _: Attempt) -> Counted {
         let decision = self.0.check(&Source::of(address), 1);
-        if decision.allowed { Ok(()) } else { Err(RetryAfter(decision.retry_after)) }
+        let refused = (!decision.allowed).then_some(RetryAfter(decision.retry_after));
+        Counted { refused, quota: quota("address", &decision) }
     }
+}
+
+/// What a decision leaves, for the headers of the answer; nothing if nothing is limited.
+pub(crate) fn quota(name: &'static str, decision: &Decision) -> Option<Quota> {
+    let (limit, window) = decision.limit?;
+    Some(Quota { name, limit, window, remaining: decision.remaining, reset: decision.reset_after })
 }

@@ -15,6 +15,7 @@ const NAME_BYTES_MAX: usize = 100;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct BackupParams {
     /// Letters, digits, `.`, `_` and `-`; the file is `<data dir>/backups/<name>.db` and must be new.
+    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"))]
     name: String,
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use orchestrator_agents::{Agent, Kind, Registry, Status};
 use orchestrator_events::{Delivery, Filter, Follower, Hub, Query, Subscription};
 use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Table};
 use orchestrator_sessions::{SessionInfo, Sessions};
@@ -78,8 +79,10 @@ enum SessionType {
 struct TaskParams {
     /// What sort of work it is.
     #[serde(default, rename = "type")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\x00]*[^\s\x00][^\x00]*$"))]
     kind: Option<String>,
     /// What to do; its first line becomes the title.
+    #[schemars(length(min = 1, max = 100_000), regex(pattern = r"^[^\x00\r\n]*[^\s\x00][^\x00]*$"))]
     description: String,
     #[serde(default)]
     priority: Priority,
@@ -92,12 +95,13 @@ struct Desk {
     backlog: Backlog,
     sessions: Sessions,
     hub: Hub,
+    registry: Registry,
 }
 
 /// `session.create`: a task, bound to an agent if one is named, and the session that works on it. `session.execute`: a
 /// further task for the agent of a session, which works on it in a session of its own.
-pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub) -> Table {
-    let desk = Desk { backlog, sessions, hub };
+pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub, registry: Registry) -> Table {
+    let desk = Desk { backlog, sessions, hub, registry };
     let creating = desk.clone();
     let create = move |call: Call, params: CreateParams| {
         let desk = creating.clone();
@@ -111,7 +115,11 @@ pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub) -> Table {
     let more = "Gives the agent of a session a further task and answers when it has begun";
     let refusals = [Code::NotFound, Code::Unavailable];
     Table::new()
-        .with(Operation::new("session.create", Scope::Write, summary, create).creates().fails_with([Code::Unavailable]))
+        .with(
+            Operation::new("session.create", Scope::Write, summary, create)
+                .creates()
+                .fails_with([Code::Conflict, Code::Unavailable]),
+        )
         .with(Operation::new("session.execute", Scope::Write, more, execute).creates().fails_with(refusals))
 }
 
@@ -150,6 +158,7 @@ impl Desk {
             traceparent: call.traceparent.clone(),
             ..Origin::new(call.org(), call.actor())
         };
+        self.check_somebody_can(call.org(), &draft.required_capabilities).await?;
         let task = self.backlog.create(&origin, draft).await?.id;
         let follower = call.extensions.get::<Follower>().filter(|follower| follower.is_wanted(following.said));
         let followed = match follower {
@@ -167,6 +176,24 @@ impl Desk {
         }
         let session = self.sessions.get(call.org(), session).await?;
         Ok(self.sessions.info(&session))
+    }
+
+    /// Nobody waits for an agent that there is not.
+    async fn check_somebody_can(&self, org: OrgId, required: &BTreeSet<Capability>) -> Result<(), Error> {
+        let agents = self.registry.candidates(org).await?;
+        // One that is unhealthy comes back by itself; one that was unregistered does not.
+        let can = |agent: &Agent| {
+            let own = own_capability(&agent.id);
+            let has =
+                |capability: &Capability| agent.capabilities.contains(capability) || own.as_ref() == Some(capability);
+            agent.kind == Kind::Program && agent.status == Status::Ready && required.iter().all(has)
+        };
+        if agents.iter().any(can) {
+            return Ok(());
+        }
+        let required: Vec<&str> = required.iter().map(Capability::as_str).collect();
+        let message = format!("no agent program of this organisation can do this: [{}]", required.join(", "));
+        Err(Error::conflict(message).with_data(json!({ "requiredCapabilities": required })))
     }
 
     /// What happens to the task and the session that works on it, from the creation of the task on.

@@ -3,11 +3,13 @@ use std::task::{Context, Poll};
 
 use futures::future::Either;
 use orchestrator_auth::Limiter;
-use orchestrator_rpc::{Error, Request, Table};
+use orchestrator_rpc::{Error, QuotaSlot, Request, Table};
 use orchestrator_telemetry::{Counter, Metrics};
 use orchestrator_vocab::OrgId;
 use serde_json::json;
 use tower::{Layer, Service};
+
+use crate::adapters::quota;
 
 /// Two organisations may hold tokens of one id: they must not share a window.
 pub(crate) type Credential = (OrgId, String);
@@ -39,6 +41,10 @@ impl RateLimitLayer {
         }
         let caller = &request.call.caller;
         let decision = self.limiter.check(&(caller.org, caller.credential.clone()), 1);
+        let quota = quota("credential", &decision);
+        if let (Some(slot), Some(quota)) = (request.call.extensions.get::<QuotaSlot>(), quota) {
+            slot.put(quota);
+        }
         if decision.allowed {
             return Ok(());
         }

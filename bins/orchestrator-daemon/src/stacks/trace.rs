@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use orchestrator_redact::Redactor;
-use orchestrator_rpc::{Error, Request, Table};
+use orchestrator_rpc::{Error, FreshTrace, Request, Table};
 use orchestrator_telemetry::{Metrics, TraceContext};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
@@ -60,6 +60,9 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         // A trace that came from outside goes on; else one begins here, so that all that follows can be found by it.
         let given = request.call.traceparent.as_deref().and_then(|header| header.parse::<TraceContext>().ok());
+        // The transport may have begun it, because it names the trace in its answer.
+        let is_begun_here = request.call.extensions.get::<FreshTrace>().is_some();
+        let given = given.map(|given| if is_begun_here { given.sampled_at(self.layer.sample_ratio) } else { given });
         let begun = || TraceContext::root().sampled_at(self.layer.sample_ratio);
         let trace = given.map_or_else(begun, |given| given.child());
         request.call.traceparent = Some(trace.to_string());
@@ -68,7 +71,7 @@ where
             "call",
             otel.name = &*name,
             otel.kind = "server",
-            traceparent = given.as_ref().map(tracing::field::display),
+            traceparent = given.as_ref().filter(|_| !is_begun_here).map(tracing::field::display),
             rpc.system.name = "jsonrpc",
             rpc.method = &*name,
             error = tracing::field::Empty,

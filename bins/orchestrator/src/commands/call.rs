@@ -1,4 +1,4 @@
-//! `orchestrator call` and `orchestrator methods`: every operation, also those without a command of their own.
+//! `orchestrator call`, `orchestrator methods` and `orchestrator openapi`: every operation, also those without a command of their own.
 
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -33,17 +33,25 @@ pub(crate) async fn run(daemon: &Daemon, args: &CallArgs) -> Result<(), Failure>
 pub(crate) async fn methods(daemon: &Daemon, method: Option<String>) -> Result<(), Failure> {
     let Some(method) = method else { return list(daemon).await };
     let described = daemon.call("rpc.describe", Params::new().with("method", method)).await?;
+    let route = match described.get("rest") {
+        Some(rest) => format!("{} {}", text(rest, "method"), text(rest, "path")),
+        None => "on a WebSocket only".to_owned(),
+    };
     let said = format!(
-        "{}: {}\nscope {}, {} {}\n\nparameters:\n{:#}\n\nresult:\n{:#}",
+        "{}: {}\nscope {}, {route}\n\nparameters:\n{:#}\n\nresult:\n{:#}",
         text(&described, "name"),
         text(&described, "summary"),
         text(&described, "scope"),
-        text(&described["rest"], "method"),
-        text(&described["rest"], "path"),
         described["parameters"],
         described["result"],
     );
     daemon.out.show(&Answer::told(described, said))
+}
+
+/// The document as the daemon wrote it, for a generator of clients.
+pub(crate) async fn openapi(daemon: &Daemon) -> Result<(), Failure> {
+    let document = daemon.call_raw("rpc.openapi", &values::read_json("{}")?).await?;
+    daemon.out.line(document.get())
 }
 
 async fn list(daemon: &Daemon) -> Result<(), Failure> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use orchestrator_rpc::{Caller, Code, Credential, Error, Scope};
+use orchestrator_rpc::{Caller, Code, Credential, Error, Quota, Scope};
 use serde_json::json;
 
 use super::reply::{Refusal, UNAUTHORIZED};
-use crate::Attempt;
 use crate::shared::Shared;
+use crate::{Attempt, Counted};
 
 /// Longer than any token we issue; stops a header from being a load.
 const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
@@ -32,11 +32,6 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Refu
     credential.filter(|_| single).map(Some).ok_or_else(Refusal::unauthorized)
 }
 
-/// Plain HTTP has one and the same answer for every credential that does not count.
-fn without_reason(error: Error) -> Refusal {
-    if error.code == Code::Unauthorized { Refusal::unauthorized() } else { error.into() }
-}
-
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| plain(token)).flatten()
@@ -51,14 +46,14 @@ impl Shared {
     /// The caller of an HTTP request.
     pub(crate) async fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
         match credential(headers) {
-            Ok(Some(credential)) => self.login(&credential, address).await.map_err(without_reason),
+            Ok(Some(credential)) => self.authenticated(&credential, address).await.map_err(Refusal::without_reason),
             Ok(None) => {
-                self.count(address, Attempt::Request)?;
-                Err(Refusal::unauthorized())
+                let quota = self.count(address, Attempt::Request)?;
+                Err(Refusal::unauthorized().with_quota(quota))
             }
             Err(refusal) => {
-                self.count(address, Attempt::FailedLogin)?;
-                Err(refusal)
+                let quota = self.count(address, Attempt::FailedLogin)?;
+                Err(refusal.with_quota(quota))
             }
         }
     }
@@ -74,8 +69,13 @@ impl Shared {
         self.table.get(method).is_some_and(orchestrator_rpc::Operation::is_open)
     }
 
-    /// Asks who this is, and counts it against the address if it is nobody.
+    /// The caller of a WebSocket that shows its credential in its first frame.
     pub(crate) async fn login(&self, credential: &Credential, address: IpAddr) -> Result<Arc<Caller>, Error> {
+        self.authenticated(credential, address).await.map_err(Refusal::into_error)
+    }
+
+    /// Asks who this is, and counts it against the address if it is nobody.
+    async fn authenticated(&self, credential: &Credential, address: IpAddr) -> Result<Arc<Caller>, Refusal> {
         let asked = AssertUnwindSafe(self.authenticator.authenticate(credential)).catch_unwind().await;
         let answer = asked.unwrap_or_else(|_| {
             self.counters.panics.increment();
@@ -83,17 +83,19 @@ impl Shared {
         });
         match answer {
             Ok(caller) if caller.is_good() => Ok(Arc::new(caller)),
-            Err(error) if matches!(error.code, Code::Unavailable | Code::Internal | Code::RateLimited) => Err(error),
+            Err(error) if matches!(error.code, Code::Unavailable | Code::Internal | Code::RateLimited) => {
+                Err(error.into())
+            }
             refused => {
                 self.counters.logins_failed.increment();
-                let limited = self.count(address, Attempt::FailedLogin).err();
+                let quota = self.count(address, Attempt::FailedLogin)?;
                 let is_over =
                     refused.is_err_and(|error| error.data.is_some_and(|data| data["reason"] == TOKEN_EXPIRED));
-                let unauthorized = || match is_over {
+                let unauthorized = match is_over {
                     true => Error::unauthorized(UNAUTHORIZED).with_data(json!({ "reason": TOKEN_EXPIRED })),
                     false => Error::unauthorized(UNAUTHORIZED),
                 };
-                Err(limited.map_or_else(unauthorized, Refusal::into_error))
+                Err(Refusal::from(unauthorized).with_quota(quota))
             }
         }
     }
@@ -107,12 +109,12 @@ impl Shared {
         Err(Error::forbidden(format!("{} is required", Scope::Read)).into())
     }
 
-    /// Counts an attempt of what is not authenticated.
-    pub(crate) fn count(&self, address: IpAddr, attempt: Attempt) -> Result<(), Refusal> {
-        self.limits.count(crate::admission::unit(address), attempt).map_err(|after| {
-            self.counters.rate_limited.increment();
-            Refusal::rate_limited(after)
-        })
+    /// Counts an attempt of what is not authenticated, and says what is left.
+    pub(crate) fn count(&self, address: IpAddr, attempt: Attempt) -> Result<Option<Quota>, Refusal> {
+        let Counted { refused, quota } = self.limits.count(crate::admission::unit(address), attempt);
+        let Some(after) = refused else { return Ok(quota) };
+        self.counters.rate_limited.increment();
+        Err(Refusal::rate_limited(after).with_quota(quota))
     }
 }
 

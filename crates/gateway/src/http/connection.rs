@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,6 +16,7 @@ use tower::ServiceExt;
 
 use super::guard;
 use super::pace::{Pace, Paced, RequestBody, ResponseBody};
+use super::trace::{self, Trace};
 use crate::Gateway;
 use crate::shared::Shared;
 use crate::stream::Stream;
@@ -125,6 +126,23 @@ async fn route(
     peer: IpAddr,
     local: bool,
 ) -> Response {
+    let trace = Trace::of(request.headers());
+    let header = trace.header();
+    let mut response = routed(gateway, request, pace, (slot, trace), peer, local).await;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(trace::NAME, header);
+    }
+    response
+}
+
+async fn routed(
+    gateway: &Gateway,
+    request: Request<Incoming>,
+    pace: &Arc<Pace>,
+    (slot, trace): (UpgradeSlot, Trace),
+    peer: IpAddr,
+    local: bool,
+) -> Response {
     let (mut head, body) = request.into_parts();
     let body = RequestBody { body, pace: pace.clone() };
     if let Err(refusal) = guard::check(&head, &gateway.shared.config, local) {
@@ -134,8 +152,10 @@ async fn route(
     let address = guard::client_address(peer, &head.headers, &gateway.shared.config);
     head.extensions.insert(Client(address));
     head.extensions.insert(slot);
+    head.extensions.insert(trace);
+    let router = gateway.routers.for_request(&head).clone();
     let request = Request::from_parts(head, Body::new(body));
-    match gateway.router.clone().oneshot(request).await {
+    match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     }

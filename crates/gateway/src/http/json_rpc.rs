@@ -9,25 +9,33 @@ use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
-use orchestrator_rpc::{Call, Caller, Code, Frame, Incoming, Message, Reply, jsonrpc};
+use orchestrator_rpc::{
+    Call, Caller, Code, Error, Frame, FreshTrace, Incoming, Message, QuotaSlot, Reply, Rest, jsonrpc,
+};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::body;
 use super::connection::Client;
 use super::reply::{self, Refusal};
+use super::trace::Trace;
 use crate::perform::perform;
-use crate::shared::{RequestId, Shared, correlation};
+use crate::shared::Shared;
 
 /// Answers `POST /rpc`.
 pub(crate) async fn rpc(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
+    Extension(trace): Extension<Trace>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    match received(&shared, client.0, &head.headers, body).await {
-        Ok((frame, template)) => answered(&shared, frame, &template.call).await,
+    match received(&shared, client.0, (&head.headers, trace), body).await {
+        Ok((frame, template)) => {
+            let mut response = answered(&shared, frame, &template.call).await;
+            template.add_quota(&mut response);
+            response
+        }
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -35,20 +43,40 @@ pub(crate) async fn rpc(
 /// A call without method and parameters, which is cancelled when the request is dropped.
 pub(crate) struct Template {
     pub(crate) call: Call,
+    quota: QuotaSlot,
     _gone: DropGuard,
 }
 
 impl Template {
-    pub(crate) fn new(shared: &Shared, caller: Arc<Caller>, headers: &HeaderMap) -> Self {
-        let traceparent = traceparent(headers);
-        let name = correlation(traceparent.as_deref(), || RequestId::new().to_string());
-        let mut call = Call::new(caller, name).with_deadline(Instant::now() + shared.config.call_timeout);
-        call.traceparent = traceparent;
-        call.idempotency_key = text(headers, "idempotency-key");
+    pub(crate) fn new(shared: &Shared, caller: Arc<Caller>, headers: &HeaderMap, trace: Trace) -> Result<Self, Error> {
+        let deadline = Instant::now() + shared.config.call_timeout;
+        let mut call = Call::new(caller, trace.id().to_owned()).with_deadline(deadline);
+        if trace.is_fresh {
+            call.extensions.insert(FreshTrace);
+        }
+        call.traceparent = Some(trace.parent);
+        call.idempotency_key = idempotency_key(headers)?;
+        let quota = QuotaSlot::default();
+        call.extensions.insert(quota.clone());
         let cancel = CancellationToken::new();
         call.cancel = cancel.clone();
-        Self { call, _gone: cancel.drop_guard() }
+        Ok(Self { call, quota, _gone: cancel.drop_guard() })
     }
+
+    /// Says in the headers what the call left of its credential's limit.
+    pub(crate) fn add_quota(&self, response: &mut Response) {
+        if let Some(quota) = self.quota.get() {
+            reply::add_quota(response.headers_mut(), &quota);
+        }
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| Rest::is_idempotency_key(text) && given.next().is_none());
+    let expected = "expected once, 1 to 200 visible ASCII characters";
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| Error::invalid_field("Idempotency-Key", expected))
 }
 
 /// The trace context of a request, if it is short enough to be one.
@@ -63,22 +91,22 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 async fn received(
     shared: &Shared,
     address: IpAddr,
-    headers: &HeaderMap,
+    (headers, trace): (&HeaderMap, Trace),
     body: Body,
 ) -> Result<(Frame, Template), Refusal> {
     let caller = match shared.caller(headers, address).await {
         Ok(caller) => caller,
-        Err(refusal) => return open_calls(shared, address, headers, body, refusal).await,
+        Err(refusal) => return open_calls(shared, address, (headers, trace), body, refusal).await,
     };
     let bytes = body::json_bytes(headers, body, &shared.config).await?;
-    Ok((jsonrpc::decode(&bytes), Template::new(shared, caller, headers)))
+    Ok((jsonrpc::decode(&bytes), Template::new(shared, caller, headers, trace)?))
 }
 
 /// Calls without a credential that counts, if all of them are of open operations; otherwise the refusal.
 async fn open_calls(
     shared: &Shared,
     address: IpAddr,
-    headers: &HeaderMap,
+    (headers, trace): (&HeaderMap, Trace),
     body: Body,
     refusal: Refusal,
 ) -> Result<(Frame, Template), Refusal> {
@@ -99,7 +127,7 @@ async fn open_calls(
     for _ in 1..calls {
         shared.stranger(address)?;
     }
-    Ok((frame, Template::new(shared, Arc::new(caller), headers)))
+    Ok((frame, Template::new(shared, Arc::new(caller), headers, trace)?))
 }
 
 async fn answered(shared: &Shared, frame: Frame, template: &Call) -> Response {

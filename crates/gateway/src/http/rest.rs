@@ -3,17 +3,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, request};
-use orchestrator_rpc::{Error, Operation, parse_json};
+use http::header::LINK;
+use http::{StatusCode, Uri, request};
+use hyper::body::Body as _;
+use orchestrator_rpc::{Error, Operation, Rest, parse_json};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::connection::Client;
 use super::json_rpc::Template;
 use super::reply::Refusal;
-use super::{body, query, reply};
+use super::trace::Trace;
+use super::{body, link, query, reply};
 use crate::perform::perform;
 use crate::shared::Shared;
 
@@ -28,58 +32,77 @@ pub(crate) async fn rest(
     shared: Arc<Shared>,
     operation: Operation,
     Extension(client): Extension<Client>,
+    Extension(trace): Extension<Trace>,
     request: Request,
 ) -> Response {
-    match answered(&shared, &operation, client.0, request).await {
-        Ok(result) => {
-            let status = if is_plain_create(&operation) { StatusCode::CREATED } else { StatusCode::OK };
-            reply::text(status, "application/json", <Box<str>>::from(result).into_string())
-        }
+    let (head, body) = request.into_parts();
+    let template = match admitted(&shared, &operation, &head, (client.0, trace)).await {
+        Ok(template) => template,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let mut response = match performed(&shared, &operation, &head, body, &template).await {
+        Ok(result) => success(&operation, &head.uri, result),
         Err(refusal) => refusal.into_response(),
+    };
+    template.add_quota(&mut response);
+    response
+}
+
+fn success(operation: &Operation, uri: &Uri, result: Box<RawValue>) -> Response {
+    let status = StatusCode::from_u16(operation.success_status()).unwrap_or(StatusCode::OK);
+    let next = link::next(operation, uri, &result);
+    let mut response = reply::text(status, "application/json", <Box<str>>::from(result).into_string());
+    if let Some(next) = next {
+        response.headers_mut().insert(LINK, next);
     }
+    response
 }
 
-fn is_plain_create(operation: &Operation) -> bool {
-    operation.is_creating() && operation.name().ends_with(".create")
-}
-
-async fn answered(
+async fn admitted(
     shared: &Shared,
     operation: &Operation,
-    address: IpAddr,
-    request: Request,
-) -> Result<Box<RawValue>, Refusal> {
-    let (head, body) = request.into_parts();
-    let (caller, bytes) = if operation.is_open() {
-        let caller = shared.stranger(address)?;
-        (caller, body::json_bytes_of_stranger(&head.headers, body, &shared.config).await?)
-    } else {
-        let caller = shared.caller(&head.headers, address).await?;
-        (caller, body::json_bytes(&head.headers, body, &shared.config).await?)
+    head: &request::Parts,
+    (address, trace): (IpAddr, Trace),
+) -> Result<Template, Refusal> {
+    let caller = match operation.is_open() {
+        true => shared.stranger(address)?,
+        false => shared.caller(&head.headers, address).await?,
     };
-    let params = params(operation, &head, &bytes)?;
-    let template = Template::new(shared, caller, &head.headers);
+    Ok(Template::new(shared, caller, &head.headers, trace)?)
+}
+
+async fn performed(
+    shared: &Shared,
+    operation: &Operation,
+    head: &request::Parts,
+    body: Body,
+    template: &Template,
+) -> Result<Box<RawValue>, Refusal> {
+    let Some(rest) = operation.rest() else { return Err(Error::not_found("no such route").into()) };
+    if !rest.has_body() && !body.is_end_stream() {
+        return Err(Error::invalid_request("this takes its parameters from the URL, not from a body").into());
+    }
+    let bytes = if operation.is_open() {
+        body::json_bytes_of_stranger(&head.headers, body, &shared.config).await?
+    } else {
+        body::json_bytes(&head.headers, body, &shared.config).await?
+    };
+    let params = params(operation, rest, head, &bytes)?;
     let params = Some(to_raw_value(&params).map_err(Error::internal)?);
     let method = operation.name().to_owned();
     let request = orchestrator_rpc::Request { call: template.call.clone(), method, params };
     Ok(perform(shared, request).await?)
 }
 
-fn params(operation: &Operation, head: &request::Parts, body: &[u8]) -> Result<Params, Error> {
+fn params(operation: &Operation, rest: &Rest, head: &request::Parts, body: &[u8]) -> Result<Params, Error> {
     let query = head.uri.query().unwrap_or_default();
-    let reads_query = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
-    let mut params = match (body.is_empty(), reads_query) {
-        (true, true) => from_query(operation, query)?,
-        (false, true) if head.method != Method::DELETE => {
-            return Err(Error::invalid_request("this takes its parameters from the URL, not from a body"));
-        }
-        _ if !query.is_empty() => {
-            return Err(Error::invalid_request("this takes its parameters from the body, not from the URL"));
-        }
-        (true, false) => Params::new(),
-        (false, _) => from_body(body)?,
+    let mut params = match (rest.has_body(), body.is_empty()) {
+        (false, _) => from_query(operation, query)?,
+        (true, _) if !query.is_empty() => return Err(stray(query)),
+        (true, true) => Params::new(),
+        (true, false) => from_body(body)?,
     };
-    if let Some(name) = &operation.rest().id_parameter {
+    if let Some(name) = &rest.id_parameter {
         let segment = head.uri.path().split('/').nth(ID_SEGMENT).unwrap_or_default();
         let id = Value::String(query::decoded_path(segment).into_owned());
         if params.insert(name.clone(), raw(&id)).is_some() {
@@ -87,6 +110,12 @@ fn params(operation: &Operation, head: &request::Parts, body: &[u8]) -> Result<P
         }
     }
     Ok(params)
+}
+
+/// Names the first parameter of a query where there should be none.
+fn stray(query: &str) -> Error {
+    let name = query::pairs(query).next().map(|(name, _)| name).unwrap_or_default();
+    Error::invalid_field(name, "this takes its parameters from the body, not from the URL")
 }
 
 fn from_body(body: &[u8]) -> Result<Params, Error> {

@@ -7,29 +7,60 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, any, get, on, post};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, Method, StatusCode};
-use orchestrator_rpc::{Code, Operation};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LINK, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, Method, StatusCode, request};
+use orchestrator_rpc::{Code, Operation, Quota};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use super::connection::Client;
 use super::reply::Refusal;
+use super::trace::Trace;
 use super::{json_rpc, pages, rest};
 use crate::shared::Shared;
 use crate::{Attempt, Error, ws};
 
-const OWN_PATHS: [&str; 6] = ["/", "/ws", "/rpc", "/livez", "/readyz", "/health"];
+/// Where the description of the routes is.
+const OPENAPI: &str = "/openapi.json";
+const OWN_PATHS: [&str; 7] = ["/", "/ws", "/rpc", "/livez", "/readyz", "/health", OPENAPI];
+
+/// All routes of a gateway, twice: browsers of listed origins are answered by the one with CORS.
+#[derive(Debug, Clone)]
+pub(crate) struct Routers {
+    plain: Router,
+    with_cors: Router,
+}
+
+impl Routers {
+    /// The layer for CORS takes every OPTIONS for a preflight; one that is none is answered by its route.
+    pub(crate) fn for_request(&self, head: &request::Parts) -> &Router {
+        let is_preflight = head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if head.method == Method::OPTIONS && !is_preflight { &self.plain } else { &self.with_cors }
+    }
+}
 
 /// All routes of a gateway.
-pub(crate) fn router(shared: &Arc<Shared>) -> Result<Router, Error> {
+pub(crate) fn routers(shared: &Arc<Shared>) -> Result<Routers, Error> {
+    let plain = router(shared)?;
+    let with_cors = match cors(&shared.config.allowed_origins) {
+        Some(cors) => plain.clone().layer(cors),
+        None => plain.clone(),
+    };
+    Ok(Routers { plain, with_cors })
+}
+
+fn router(shared: &Arc<Shared>) -> Result<Router, Error> {
     let mut router = Router::new()
         .route("/", any(ws::upgrade))
         .route("/ws", any(ws::upgrade))
         .route("/rpc", post(json_rpc::rpc))
         .route("/livez", get(pages::livez))
         .route("/readyz", get(pages::readyz))
-        .route("/health", get(pages::readyz));
+        .route("/health", get(pages::readyz))
+        .route(OPENAPI, get(pages::openapi));
     router = with_pages(router, shared)?;
     for operation in shared.table.iter() {
         router = with_operation(router, shared, operation);
@@ -42,7 +73,6 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Result<Router, Error> {
             counters.panics.increment();
             panicked(&*panic)
         }))
-        .layer(cors(&shared.config.allowed_origins))
         .with_state(shared.clone()))
 }
 
@@ -63,16 +93,16 @@ fn with_pages(mut router: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Result<R
 }
 
 fn with_operation(router: Router<Arc<Shared>>, shared: &Arc<Shared>, operation: &Operation) -> Router<Arc<Shared>> {
-    let filter = match operation.rest().method {
+    let Some(rest) = operation.rest() else { return router };
+    let filter = match rest.method {
         "GET" => MethodFilter::GET,
         "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
         _ => MethodFilter::POST,
     };
-    let (shared, operation) = (shared.clone(), operation.clone());
-    let path = operation.rest().path.clone();
-    let handler = move |client: Extension<Client>, request: axum::extract::Request| {
-        rest::rest(shared.clone(), operation.clone(), client, request)
+    let (shared, path, operation) = (shared.clone(), rest.path.clone(), operation.clone());
+    let handler = move |client: Extension<Client>, trace: Extension<Trace>, request: axum::extract::Request| {
+        rest::rest(shared.clone(), operation.clone(), client, trace, request)
     };
     router.route(&path, on(filter, handler))
 }
@@ -83,15 +113,28 @@ async fn not_found(
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Response {
-    if matches!(super::auth::credential(&headers), Ok(None))
-        && let Err(refusal) = shared.count(client.0, Attempt::Request)
-    {
-        return refusal.into_response();
+    match counted(&shared, client, &headers) {
+        Ok(quota) => {
+            let refusal = Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, "no such route");
+            refusal.with_quota(quota).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
     }
-    Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, "no such route").into_response()
 }
 
-async fn method_not_allowed() -> Response {
+/// Counts a request to what is open to everybody, unless it brings a credential.
+pub(super) fn counted(shared: &Shared, client: Client, headers: &HeaderMap) -> Result<Option<Quota>, Refusal> {
+    match super::auth::credential(headers) {
+        Ok(None) => shared.count(client.0, Attempt::Request),
+        _ => Ok(None),
+    }
+}
+
+/// axum adds `Allow`, which is all that OPTIONS asks for.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::InvalidRequest, "this route has other methods").into_response()
 }
 
@@ -102,15 +145,17 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 }
 
 /// Without listed origins there are no CORS headers, and browsers keep to the same origin.
-fn cors(origins: &[String]) -> CorsLayer {
+fn cors(origins: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
     let own = ["x-api-key", "idempotency-key", "traceparent"].map(HeaderName::from_static);
-    CorsLayer::new()
+    let told = ["ratelimit", "ratelimit-policy", "traceparent"].map(HeaderName::from_static);
+    let cors = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(own.into_iter().chain([AUTHORIZATION, CONTENT_TYPE]).collect::<Vec<_>>())
-        .expose_headers([RETRY_AFTER])
+        .expose_headers(told.into_iter().chain([RETRY_AFTER, LINK, WWW_AUTHENTICATE]).collect::<Vec<_>>());
+    Some(cors)
 }

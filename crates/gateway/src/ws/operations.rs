@@ -45,12 +45,13 @@ pub fn operations(hub: Hub, peers: Peers) -> Table {
     };
     let list = move |call: Call, params: ListParams| std::future::ready(peers.list(call.org(), &params));
     let beat = "Says how the client is doing, and that it is alive";
-    Table::new()
+    let on_sockets = Table::new()
         .with(Operation::new(CONNECT, Scope::Read, "Authenticates a WebSocket; its first call", connect))
         .with(Operation::new("subscribe", Scope::Read, "Sends matching events to this WebSocket", subscribe))
         .with(Operation::new("unsubscribe", Scope::Read, "Ends a subscription or a part of it", unsubscribe))
-        .with(Operation::new("connection.heartbeat", Scope::Read, beat, heartbeat).free())
-        .with(Operation::new("connection.list", Scope::Admin, "Lists the open WebSockets", list).read_only())
+        .with(Operation::new("connection.heartbeat", Scope::Read, beat, heartbeat).free());
+    let on_sockets: Table = on_sockets.iter().cloned().map(Operation::on_sockets_only).collect();
+    on_sockets.with(Operation::new("connection.list", Scope::Admin, "Lists the open WebSockets", list).read_only())
 }
 
 async fn subscribed(hub: &Hub, call: &Call, params: SubscribeParams) -> Result<SubscribeResult, Error> {

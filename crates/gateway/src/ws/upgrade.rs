@@ -53,7 +53,7 @@ async fn admit(shared: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the daemon is stopping"));
     }
     match credential(headers) {
-        Ok(None) => shared.count(address, Attempt::Upgrade).map(|()| None),
+        Ok(None) => shared.count(address, Attempt::Upgrade).map(|_| None),
         Ok(Some(_)) | Err(_) => shared.caller(headers, address).await.map(Some),
     }
 }

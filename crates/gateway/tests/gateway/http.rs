@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use orchestrator_gateway::{Attempt, Builder, Config, Limits, Readiness, RetryAfter};
+use orchestrator_gateway::{Attempt, Builder, Config, Counted, Limits, Readiness, RetryAfter};
+use orchestrator_rpc::Quota;
 use serde_json::json;
 
 use crate::support::{GOOD, JSON, Response, Server, read_to_end};
@@ -221,9 +222,12 @@ async fn listed_origins_get_cors_headers() {
 struct Three(AtomicUsize);
 
 impl Limits for Three {
-    fn count(&self, _: IpAddr, _: Attempt) -> Result<(), RetryAfter> {
+    fn count(&self, _: IpAddr, _: Attempt) -> Counted {
         let before = self.0.fetch_add(1, Ordering::SeqCst);
-        if before < 3 { Ok(()) } else { Err(RetryAfter(Duration::from_millis(59_001))) }
+        let reset = Duration::from_millis(59_001);
+        let remaining = u32::try_from(3_usize.saturating_sub(before + 1)).unwrap_or(0);
+        let quota = Quota { name: "address", limit: 3, window: Duration::from_secs(60), remaining, reset };
+        Counted { refused: (before >= 3).then_some(RetryAfter(reset)), quota: Some(quota) }
     }
 }
 

@@ -49,19 +49,19 @@ async fn a_body_is_one_object_without_repetitions() {
     let server = Server::start().await;
     let headers = format!("{GOOD}{JSON}");
     for (body, status) in [
-        (r#"{"title":"a","title":"b"}"#, 400),
+        (r#"{"title":"a","title":"b"}"#, 422),
         (r#"{"title":"a"}{}"#, 400),
         ("[]", 400),
-        (r#"{"title":"a","more":1}"#, 400),
-        (r#"{"title":7}"#, 400),
-        ("", 400),
+        (r#"{"title":"a","more":1}"#, 422),
+        (r#"{"title":7}"#, 422),
+        ("", 422),
     ] {
         let response = server.send("POST", "/api/v1/things", &headers, body).await;
         assert_eq!(response.status, status, "{body}: {response:?}");
     }
     let both = server.send("PATCH", "/api/v1/things/t1", &headers, r#"{"thingId":"t2"}"#).await;
-    both.refused(400, "INVALID_PARAMS");
-    server.send("POST", "/api/v1/things?title=a", &headers, "").await.refused(400, "INVALID_REQUEST");
+    both.refused(422, "INVALID_PARAMS");
+    server.send("POST", "/api/v1/things?title=a", &headers, "").await.refused(422, "INVALID_PARAMS");
     server.send("POST", "/api/v1/things", GOOD, r#"{"title":"a"}"#).await.refused(415, "UNSUPPORTED_MEDIA");
 }
 
@@ -94,10 +94,11 @@ async fn the_idempotency_key_may_be_a_header() {
 }
 
 #[tokio::test]
-async fn what_needs_a_websocket_says_so() {
+async fn what_needs_a_websocket_has_no_route_and_says_why_elsewhere() {
     let server = Server::start().await;
     let headers = format!("{GOOD}{JSON}");
     let response = server.send("POST", "/api/v1/subscribe", &headers, r#"{"events":["**"]}"#).await;
-    response.refused(400, "INVALID_REQUEST");
-    assert!(response.body.contains("WebSocket"));
+    response.refused(404, "NOT_FOUND");
+    let response = server.rpc(r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"events":["**"]}}"#).await;
+    assert!(response.body.contains("WebSocket"), "{response:?}");
 }

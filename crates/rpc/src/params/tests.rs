@@ -148,3 +148,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_whole_double_is_an_integer_where_one_is_expected() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Count {
+        count: u64,
+        note: serde_json::Value,
+    }
+    let parsed = |text: &str| parse_params::<Count>(Some(&parse_json(text.as_bytes()).unwrap()));
+    for count in ["7.0", "7e0", "0.7e1", "7"] {
+        assert_eq!(parsed(&format!(r#"{{"count":{count},"note":1.5}}"#)).unwrap().count, 7, "{count}");
+    }
+    for count in ["7.5", "-1.0", "1e300"] {
+        assert_eq!(parsed(&format!(r#"{{"count":{count},"note":1}}"#)).unwrap_err().field.as_deref(), Some("count"));
+    }
+    assert_eq!(parsed(r#"{"count":7,"note":1.0}"#).unwrap().note, serde_json::json!(1.0), "free-form parts stay");
+}

@@ -24,6 +24,9 @@ impl From<Error> for RpcError {
                 Self::conflict(message).with_field("dependsOn").with_data(json!({ "cycle": path }))
             }
             Error::Transition { source, .. } => Self::conflict(message).with_data(json!({ "status": source.from })),
+            Error::Finished { field, status } => {
+                Self::conflict(message).with_field(field).with_data(json!({ "status": status }))
+            }
             Error::Stale { expected, .. } => {
                 Self::conflict(message).with_field("fence").with_data(json!({ "stale": true, "fence": expected }))
             }

@@ -105,6 +105,7 @@ struct CompleteParams {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CompleteManyParams {
     /// Up to 1,000.
+    #[schemars(length(max = 1_000))]
     items: Vec<CompleteParams>,
 }
 
@@ -116,6 +117,7 @@ struct FailParams {
     /// As it came with the claim.
     fence: Fence,
     /// What went wrong; up to 16 kB.
+    #[schemars(length(max = 16_000), regex(pattern = crate::check::WITHOUT_NUL))]
     error: String,
 }
 

@@ -90,6 +90,7 @@ struct TriggerParams {
     schedule_id: ScheduleId,
     /// Triggering again under the same key returns the first task.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 200), regex(pattern = crate::check::VISIBLE))]
     idempotency_key: Option<String>,
 }
 
@@ -100,6 +101,7 @@ struct UpdateParams {
     /// The schedule.
     schedule_id: ScheduleId,
     /// For people; 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), regex(pattern = crate::check::VISIBLE))]
     name: Option<String>,
     /// Its instants. A new plan starts now: nothing is caught up with.
     plan: Option<Plan>,
@@ -108,10 +110,13 @@ struct UpdateParams {
     /// What happens if the task of an earlier instant has not finished.
     overlap: Option<Overlap>,
     /// How late an instant may still be dealt with, in milliseconds.
+    #[schemars(range(min = 60_000, max = 604_800_000))]
     catch_up_window_ms: Option<u64>,
     /// Of the instants that are late, the newest so many still create tasks.
+    #[schemars(range(min = 1, max = 100))]
     catch_up_max: Option<u32>,
     /// Each instant is put off by up to this, in milliseconds.
+    #[schemars(range(max = 3_600_000))]
     jitter_ms: Option<u64>,
     /// Whether it rests.
     paused: Option<bool>,

@@ -42,7 +42,7 @@ fn writing(desk: &Desk) -> Table {
             Operation::new("task.update", Scope::Write, "Changes what a task says", move |call, p| {
                 update.clone().update(call, p)
             })
-            .fails_with([Code::NotFound])
+            .fails_with(conflicts)
             .tool(),
         )
         .with(
@@ -118,9 +118,11 @@ pub(super) struct TaskParams {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateManyParams {
     /// What to create, 1 to 1,000. They may depend on each other: `ref` and `dependsOnRefs`.
+    #[schemars(length(max = 1_000))]
     tasks: Vec<Draft>,
     /// Creating again under the same key returns the first tasks; up to 190 characters.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 190), regex(pattern = crate::check::VISIBLE))]
     idempotency_key: Option<String>,
 }
 
@@ -131,16 +133,21 @@ struct UpdateParams {
     /// The task.
     task_id: TaskId,
     /// One line, 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = crate::check::VISIBLE))]
     title: Option<String>,
     /// Up to 100 kB.
+    #[schemars(length(max = 100_000), regex(pattern = crate::check::WITHOUT_NUL))]
     description: Option<String>,
     /// What sort of work it is, up to 64 characters.
+    #[schemars(length(min = 1, max = 64), regex(pattern = crate::check::VISIBLE))]
     kind: Option<String>,
     /// How soon it should run compared with others.
     priority: Option<Priority>,
     /// What an agent must be able to do to work on it; counts from the next claim.
+    #[schemars(length(max = 32))]
     required_capabilities: Option<BTreeSet<Capability>>,
     /// Replaces all tags.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64), regex(pattern = crate::check::VISIBLE)))]
     tags: Option<BTreeSet<String>>,
     /// Replaces all metadata.
     metadata: Option<Map<String, Value>>,
@@ -151,6 +158,7 @@ struct UpdateParams {
     #[serde(default, deserialize_with = "nullable")]
     deadline: Option<Option<Timestamp>>,
     /// After how many attempts a failure is final, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     max_attempts: Option<u32>,
 }
 
@@ -166,6 +174,7 @@ struct CancelParams {
     task_id: TaskId,
     /// Why, for those who read it later.
     #[serde(default)]
+    #[schemars(length(max = 16_000), regex(pattern = crate::check::WITHOUT_NUL))]
     reason: Option<String>,
 }
 

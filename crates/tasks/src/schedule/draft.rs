@@ -31,6 +31,7 @@ pub const WINDOW_MS_MAX: u64 = 7 * 24 * 3_600_000;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScheduleDraft {
     /// For people; 1 to 200 characters.
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 200), regex(pattern = check::VISIBLE)))]
     pub name: String,
     /// Its instants.
     pub plan: Plan,
@@ -41,18 +42,22 @@ pub struct ScheduleDraft {
     pub overlap: Overlap,
     /// How late an instant may still be dealt with, in milliseconds: 60,000 to 604,800,000. Default 3,600,000 (an hour).
     #[serde(default = "window_ms_default")]
+    #[cfg_attr(feature = "rpc", schemars(range(min = 60_000, max = 604_800_000)))]
     pub catch_up_window_ms: u64,
     /// Of the instants that are late, the newest so many still create tasks: 1 to 100. Default 1.
     #[serde(default = "catch_up_default")]
+    #[cfg_attr(feature = "rpc", schemars(range(min = 1, max = 100)))]
     pub catch_up_max: u32,
     /// Each instant is put off by up to this, in milliseconds: 0 to 3,600,000. Default 0.
     #[serde(default)]
+    #[cfg_attr(feature = "rpc", schemars(range(max = 3_600_000)))]
     pub jitter_ms: u64,
     /// Whether it starts resting.
     #[serde(default)]
     pub paused: bool,
     /// Creating again under the same key returns the first schedule; up to 200 characters, unique in the organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 200), regex(pattern = check::VISIBLE)))]
     pub idempotency_key: Option<String>,
 }
 
