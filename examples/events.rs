@@ -1,8 +1,11 @@
-//! A log on SQLite, a subscriber that is fast, one that comes late, and what the log says afterwards.
+//! A log on SQLite, a subscriber that is fast, one that comes late, one that goes away and comes back, and what the log says
+//! afterwards.
 
 use std::sync::Arc;
 
-use orchestrator_events::{Delivery, Filter, Hub, Log as _, NewEvent, Numbering, Query, SqlLog};
+use orchestrator_events::{
+    Delivery, Filter, Hub, Log as _, NewEvent, Numbering, Query, SqlLog, SqlWindows, Wanted, Windows, WindowsConfig,
+};
 use orchestrator_sql::{Database, Error, Options};
 use orchestrator_vocab::{Actor, Clock as _, OrgId, SystemClock};
 use serde_json::json;
@@ -47,6 +50,21 @@ async fn main() -> anyhow::Result<()> {
     if let Delivery::Event(event) = late.next().await? {
         println!("resumed after 1: {} {}", event.seq, event.name);
     }
+    let store = Arc::new(SqlWindows::beside(&log));
+    let secret = b"from a file, at least 32 random bytes";
+    let windows = Windows::new(hub.clone(), store, secret, Arc::new(SystemClock), WindowsConfig::default())?;
+    let window = windows.open(ORG, "a guest");
+    let token = window.token();
+    let parts = Filter::parse(["tea.*"])?.parts(0);
+    window.subscribe(Wanted { id: "tea".into(), parts, after: None, requires_ack: false }).await?;
+    window.close().await?;
+    append(&database, "tea.brewed", 2).await?;
+    if let Some((_window, mut restored)) = windows.resume(ORG, "a guest", &token).await?
+        && let Delivery::Event(event) = restored[0].subscription.next().await?
+    {
+        println!("missed: {} {} {}", event.seq, event.name, event.payload);
+    }
+    println!("a stranger resumes: {}", windows.resume(ORG, "a stranger", &token).await?.is_some());
     println!("in the log: {}", log.query(ORG, Query { limit: 100, ..Query::default() }).await?.len());
 
     stop.cancel();

@@ -104,11 +104,13 @@ pub(crate) struct Tls {
 pub(crate) struct Events {
     /// For how many days events are kept; `null` for ever.
     pub(crate) retention_days: Option<u32>,
+    /// What is kept for subscribers that are away.
+    pub(crate) windows: orchestrator_events::WindowsConfig,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { retention_days: Some(30) }
+        Self { retention_days: Some(30), windows: orchestrator_events::WindowsConfig::default() }
     }
 }
 
@@ -157,6 +159,7 @@ impl Config {
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         self.tasks.validate().context("tasks")?;
         self.gateway().validate().context("gateway")?;
+        self.events.windows.validate().context("events.windows")?;
         ensure!((1..=100_000).contains(&self.daemon.max_sessions), "daemon.maxSessions: expected 1 to 100000");
         ensure!(self.daemon.shutdown_timeout_ms > 0, "daemon.shutdownTimeoutMs: expected 1 or more");
         ensure!(

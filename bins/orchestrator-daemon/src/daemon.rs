@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use orchestrator_agents::Registry;
-use orchestrator_auth::Auth;
-use orchestrator_events::{Hub, Numbering, SqlLog};
+use orchestrator_auth::{Auth, Secret};
+use orchestrator_events::{Hub, Numbering, SqlLog, SqlWindows, Windows};
 use orchestrator_gateway::{Gateway, Peers, Tls, TlsFiles};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Table};
@@ -93,7 +93,6 @@ impl Daemon {
         let (database, log) = open_database(&config, &data, redactor).await?;
         let hub = Hub::new(Arc::new(log.clone()));
         hub.start().await?;
-
         let auth = open_auth(&config, &data, &database, clock.clone()).await?;
         let registry =
             Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
@@ -105,6 +104,7 @@ impl Daemon {
         reactions::health_of_agents(&hub, registry.clone());
 
         let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub);
+        let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let node = node_name(&config, &data)?;
@@ -129,7 +129,7 @@ impl Daemon {
         let limits = RateLimits::new(&config);
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
         let guards = (redactor, keys.clone());
-        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, (peers, &limits))?;
+        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, (peers, windows, &limits))?;
         description.set(gateway.openapi());
         gauges.counters.get_or_init(|| gateway.counters().clone());
         let daemon = Self {
@@ -260,13 +260,25 @@ async fn open_auth(
     Ok(auth)
 }
 
+/// Beside the log. Tokens are signed by a key of their own: derived from the signing secret that daemons may share, otherwise
+/// from a file that is made once.
+fn open_windows(config: &Config, data: &DataDir, hub: &Hub, log: &SqlLog) -> anyhow::Result<Windows> {
+    let secret = match &config.auth.jwt_secret {
+        Some(secret) => Secret::new(secret.expose_secret())?,
+        None => Secret::load_or_create(&data.resume_key())?,
+    };
+    let key = secret.derive("resume tokens");
+    let store = Arc::new(SqlWindows::beside(log));
+    Ok(Windows::new(hub.clone(), store, &key, Arc::new(SystemClock), config.events.windows.clone())?)
+}
+
 fn open_gateway(
     config: &Config,
     dispatcher: Dispatcher,
     auth: &Auth,
     (redactor, keys): (&Redactor, Keys),
     status: operations::StatusOf,
-    (peers, limits): (Peers, &RateLimits),
+    (peers, windows, limits): (Peers, Windows, &RateLimits),
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
     let table = dispatcher.table().clone();
@@ -284,7 +296,8 @@ fn open_gateway(
         .readiness(Arc::new(status.loops.clone()))
         .server("orchestrator-daemon", env!("CARGO_PKG_VERSION"))
         .events(operations::EVENTS)
-        .peers(peers);
+        .peers(peers)
+        .windows(windows);
     let jwks = "/.well-known/jwks.json";
     let status_schema = orchestrator_rpc::schema_of_output::<operations::Status>();
     builder = builder

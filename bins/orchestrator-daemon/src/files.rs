@@ -34,6 +34,10 @@ impl DataDir {
         self.0.join("orchestrator.db")
     }
 
+    pub(crate) fn resume_key(&self) -> PathBuf {
+        self.0.join("resume.key")
+    }
+
     pub(crate) fn admin_token(&self) -> PathBuf {
         self.0.join("admin.token")
     }

@@ -197,6 +197,12 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let log = log.clone();
         async move { log.run(stop).await }
     })?;
+    if let Some(windows) = daemon.gateway.windows().cloned() {
+        loops.spawn("offline windows", move |stop| {
+            let windows = windows.clone();
+            async move { windows.run(stop).await }
+        })?;
+    }
     let auth = daemon.auth.clone();
     loops.spawn("authentication", move |stop| {
         let auth = auth.clone();

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::path::Path;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice};
+use sha2::Sha256;
 
 use crate::{Error, private_file, random};
 
@@ -92,6 +94,12 @@ impl Secret {
         Err(failed(std::io::Error::other("it comes and goes")))
     }
 
+    /// A key for another purpose, from which this secret cannot be found out: HMAC-SHA256 of the purpose.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mac = Hmac::<Sha256>::new_from_slice(self.expose()).expect("HMAC takes keys of any length");
+        mac.chain_update(purpose).finalize().into_bytes().into()
+    }
+
     pub(crate) fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }
@@ -113,6 +121,16 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, expected: WeakSecret) {
         assert_eq!(Secret::new(text).unwrap_err(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_derived_key_is_that_of_its_purpose_and_secret() {
+        let secret = |text: &str| Secret::new(text).unwrap();
+        let (one, other) =
+            (secret("a fine secret of more than 32 bytes"), secret("another one of more than 32 bytes!"));
+        assert_eq!(one.derive("a"), one.clone().derive("a"));
+        assert_ne!(one.derive("a"), one.derive("b"));
+        assert_ne!(one.derive("a"), other.derive("a"));
     }
 
     #[test]

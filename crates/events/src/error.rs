@@ -5,6 +5,9 @@ pub enum Error {
     /// Retry later, or page an operator.
     #[error("the event log failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Fix the pattern.
+    #[error(transparent)]
+    Filter(#[from] crate::InvalidFilter),
     /// A stored event cannot be understood: the log was written by something else, or is damaged.
     #[error("event {seq} in the log is not readable: {what}")]
     Damaged {

@@ -1,3 +1,6 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The most patterns in one filter.
@@ -22,6 +25,39 @@ pub struct Filter {
     patterns: Vec<Pattern>,
     fields: Map<String, Value>,
     others: Vec<Self>,
+}
+
+/// One pattern of a subscription, and from where on it counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// Over dotted names.
+    pub pattern: String,
+    /// Fields the payload must have.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// Only events with a number above this one are wanted.
+    #[serde(default)]
+    pub since: u64,
+}
+
+impl Part {
+    /// What it wants, whatever the number.
+    ///
+    /// # Errors
+    /// The pattern is none.
+    pub fn filter(&self) -> Result<Filter, InvalidFilter> {
+        Ok(Filter::parse([&self.pattern])?.with_fields(self.fields.clone()))
+    }
+
+    /// Everything any of the parts wants.
+    ///
+    /// # Errors
+    /// There is no part, or a pattern is none.
+    pub fn filter_of(parts: &[Self]) -> Result<Filter, InvalidFilter> {
+        let (first, rest) = parts.split_first().ok_or(InvalidFilter::Count)?;
+        rest.iter().try_fold(first.filter()?, |filter, part| Ok(filter.or(part.filter()?)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +101,16 @@ impl Filter {
     pub fn or(mut self, other: Self) -> Self {
         self.others.push(other);
         self
+    }
+
+    /// The filter in parts that can be written down; each wants what has a number above `since`.
+    pub fn parts(&self, since: u64) -> Vec<Part> {
+        let own = self.patterns.iter().map(|pattern| Part {
+            pattern: pattern.to_string(),
+            fields: self.fields.clone(),
+            since,
+        });
+        own.chain(self.others.iter().flat_map(|other| other.parts(since))).collect()
     }
 
     /// Whether an event of this name with this payload is wanted.
@@ -112,6 +158,27 @@ impl Pattern {
             Self::Segments(segments) => {
                 let names: Vec<&str> = name.split('.').collect();
                 segments_match(segments, &names)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("**"),
+            Self::Exact(name) => f.write_str(name),
+            Self::Segments(segments) => {
+                for (n, segment) in segments.iter().enumerate() {
+                    let text = match segment {
+                        Segment::Name(name) => name,
+                        Segment::One => "*",
+                        Segment::Any => "**",
+                    };
+                    f.write_str(if n == 0 { "" } else { "." })?;
+                    f.write_str(text)?;
+                }
+                Ok(())
             }
         }
     }
@@ -186,6 +253,19 @@ mod tests {
         assert!(filter.matches("task.created", &json!({ "a": 1 })));
         assert!(filter.matches("session.created", &json!({ "b": 1 })));
         assert!(!filter.matches("session.created", &json!({ "a": 1 })));
+    }
+
+    #[test]
+    fn filters_can_be_written_down_in_parts() {
+        let fields = json!({ "a": 1 }).as_object().unwrap().clone();
+        let everything = Filter::parse(["*"]).unwrap().with_fields(fields);
+        let parts = Filter::parse(["task.created", "a.**.z"]).unwrap().or(everything).parts(7);
+        let patterns: Vec<_> =
+            parts.iter().map(|part| (part.pattern.as_str(), part.fields.len(), part.since)).collect();
+        assert_eq!(patterns, [("task.created", 0, 7), ("a.**.z", 0, 7), ("**", 1, 7)]);
+        for part in parts {
+            assert_eq!(part.filter().unwrap().parts(7), [part]);
+        }
     }
 
     proptest! {

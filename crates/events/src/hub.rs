@@ -6,8 +6,9 @@ use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::ledger::Ledger;
 use crate::queue::Queue;
-use crate::{Error, Event, Filter, Log, Relay, Subscription, Transient};
+use crate::{Error, Event, Filter, Gap, Log, Relay, Subscription, Transient};
 
 /// How many events are taken from the log at once.
 const PAGE: usize = 512;
@@ -22,6 +23,25 @@ pub struct Hub {
     log: Arc<dyn Log>,
     relay: Option<Arc<dyn Relay>>,
     shared: Arc<Mutex<Shared>>,
+}
+
+/// Where a subscription begins.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The first event has a number above this one.
+    pub(crate) after: u64,
+    /// Everything up to this number has arrived already.
+    pub(crate) settled: u64,
+    /// Told first of all; the first event comes after it.
+    pub(crate) gap: Option<Gap>,
+    /// If events have to be acknowledged.
+    pub(crate) ledger: Option<Ledger>,
+}
+
+impl Start {
+    pub(crate) fn after(after: u64) -> Self {
+        Self { after, settled: after, gap: None, ledger: None }
+    }
 }
 
 #[derive(Default)]
@@ -71,14 +91,23 @@ impl Hub {
 
     /// Subscribes to everything with a number above `after`; what was trimmed since is reported as a gap.
     pub fn subscribe_after(&self, org: OrgId, filter: Filter, after: u64) -> Subscription {
+        self.attach(org, filter, Start::after(after))
+    }
+
+    pub(crate) fn attach(&self, org: OrgId, filter: Filter, start: Start) -> Subscription {
         let filter = Arc::new(filter);
         let mut shared = self.shared();
         let entry = shared.orgs.entry(org).or_default();
         // It starts by reading the log, so that nothing between `after` and the hub's position is missed.
-        let queue = Arc::new(Queue::lagging_until(entry.position));
+        let queue = Arc::new(Queue::lagging_until(entry.position, start.settled, start.ledger));
         entry.subscribers.push((filter.clone(), queue.clone()));
         drop(shared);
-        Subscription::new(org, filter, self.log.clone(), queue, after)
+        let cursor = start.gap.and_then(|gap| gap.to).unwrap_or(start.after);
+        let subscription = Subscription::new(org, filter, self.log.clone(), queue, cursor);
+        match start.gap {
+            Some(gap) => subscription.after_gap(gap),
+            None => subscription,
+        }
     }
 
     /// Calls `listener` for every event of every organisation, in order within each, from [`Hub::start`] on (or from

@@ -6,6 +6,8 @@ mod filter;
 #[cfg(feature = "rpc")]
 mod follower;
 mod hub;
+mod lane;
+mod ledger;
 mod log;
 mod memory;
 mod queue;
@@ -17,18 +19,26 @@ mod rpc;
 #[cfg(feature = "sql")]
 mod sql;
 mod subscription;
+mod window;
 
 pub use error::Error;
 pub use event::{Event, NewEvent, Transient};
-pub use filter::{Filter, InvalidFilter};
+pub use filter::{Filter, InvalidFilter, Part};
 #[cfg(feature = "rpc")]
 pub use follower::Follower;
 pub use hub::Hub;
+pub use lane::Lane;
 pub use log::{Log, Order, Query};
 pub use memory::MemoryLog;
 pub use relay::Relay;
 #[cfg(feature = "rpc")]
 pub use rpc::{ListParams, operations};
 #[cfg(feature = "sql")]
-pub use sql::{Inbox, Numbering, Reads, SqlLog};
-pub use subscription::{Delivery, Gap, GapReason, Subscription};
+pub use sql::{Inbox, Numbering, Reads, SqlLog, SqlWindows};
+pub use subscription::{Delivery, Gap, GapReason, Progress, Subscription};
+#[cfg(any(test, feature = "test-util"))]
+pub use window::conformance as window_conformance;
+pub use window::{
+    Bounds, Definition, InvalidWindowsConfig, MemoryWindows, Record, Restored, Wanted, Window, WindowId, WindowKind,
+    WindowStore, Windows, WindowsConfig,
+};

@@ -1,15 +1,20 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use orchestrator_vocab::EventId;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use crate::ledger::Ledger;
 use crate::subscription::{Delivery, Gap, GapReason};
-use crate::{Event, Transient};
+use crate::{Event, Lane, Transient};
 
 /// Stored events that wait in memory for one subscriber; beyond that it reads the log.
 const EVENTS_MAX: usize = 256;
-/// Live-only pieces that wait for one subscriber; beyond that they are dropped, with a gap.
+/// Live-only pieces of one lane that wait for one subscriber; beyond that they are dropped, with a gap.
 const TRANSIENTS_MAX: usize = 256;
+/// Words about the connection that wait; the newest say how things are, so the oldest is dropped.
+const CONTROL_MAX: usize = 16;
 
 /// What lies between the hub and one subscriber. The hub never waits for it.
 #[derive(Debug, Default)]
@@ -21,7 +26,9 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Arc<Event>>,
-    transients: VecDeque<Arc<Transient>>,
+    control: VecDeque<Arc<Transient>>,
+    normal: VecDeque<Arc<Transient>>,
+    log: VecDeque<Arc<Transient>>,
     transients_dropped: u64,
     /// The last number the hub has offered to this subscriber, wanted or not.
     offered: u64,
@@ -29,6 +36,20 @@ struct State {
     lagging: bool,
     /// The subscription was dropped.
     closed: bool,
+    progress: Progress,
+}
+
+/// How far a subscriber is, for its window.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The last number handed out.
+    handed: u64,
+    /// The last number that need not be handed out again.
+    settled: u64,
+    /// More has been read from the log than was handed out.
+    ahead: bool,
+    /// Kept if the subscriber acknowledges.
+    ledger: Option<Box<Ledger>>,
 }
 
 /// What the subscriber shall do next.
@@ -39,9 +60,13 @@ pub(crate) enum Next {
 }
 
 impl Queue {
-    /// A queue whose subscriber reads the log up to `offered` first.
-    pub(crate) fn lagging_until(offered: u64) -> Self {
-        Self { state: Mutex::new(State { offered, lagging: true, ..State::default() }), filled: Notify::new() }
+    /// A queue whose subscriber has seen everything up to `after` and reads the log up to `offered` first.
+    pub(crate) fn lagging_until(offered: u64, after: u64, ledger: Option<Ledger>) -> Self {
+        let progress = Progress { handed: after, settled: after, ahead: false, ledger: ledger.map(Box::new) };
+        Self {
+            state: Mutex::new(State { offered, lagging: true, progress, ..State::default() }),
+            filled: Notify::new(),
+        }
     }
 
     /// Sends the subscriber to the log for everything up to `offered`.
@@ -81,27 +106,42 @@ impl Queue {
 
     pub(crate) fn offer_transient(&self, piece: &Arc<Transient>) {
         let mut state = self.state();
-        if state.transients.len() < TRANSIENTS_MAX {
-            state.transients.push_back(piece.clone());
-        } else {
-            state.transients_dropped += 1;
+        match Lane::of(&piece.name) {
+            Lane::Control => {
+                if state.control.len() == CONTROL_MAX {
+                    state.control.pop_front();
+                }
+                state.control.push_back(piece.clone());
+            }
+            Lane::Normal if state.normal.len() < TRANSIENTS_MAX => state.normal.push_back(piece.clone()),
+            Lane::Log if state.log.len() < TRANSIENTS_MAX => state.log.push_back(piece.clone()),
+            Lane::Normal | Lane::Log => state.transients_dropped += 1,
         }
         drop(state);
         self.filled.notify_one();
     }
 
-    /// Stored events go before live-only ones. `cursor` is the last number the subscriber has seen or passed.
+    /// Control before stored events before what is live only; what was read from the log goes before other events, and is
+    /// not here. `cursor` is the last number the subscriber has seen or
+    /// passed.
     pub(crate) fn next(&self, cursor: u64) -> Next {
         let mut state = self.state();
-        while let Some(event) = state.events.pop_front() {
-            if event.seq > cursor {
-                return Next::Deliver(Delivery::Event(event));
+        if let Some(piece) = state.control.pop_front() {
+            return Next::Deliver(Delivery::Transient(piece));
+        }
+        if !state.progress.ahead && !state.progress.is_full() {
+            while let Some(event) = state.events.pop_front() {
+                if event.seq > cursor {
+                    // At once: between here and there nobody may take the queue for read up to its end.
+                    state.progress.hand(&event);
+                    return Next::Deliver(Delivery::Event(event));
+                }
+            }
+            if state.lagging {
+                return Next::ReadLog;
             }
         }
-        if state.lagging {
-            return Next::ReadLog;
-        }
-        if let Some(piece) = state.transients.pop_front() {
+        if let Some(piece) = state.normal.pop_front().or_else(|| state.log.pop_front()) {
             return Next::Deliver(Delivery::Transient(piece));
         }
         match std::mem::take(&mut state.transients_dropped) {
@@ -110,9 +150,10 @@ impl Queue {
         }
     }
 
-    /// Ends reading the log if that has reached everything the hub has offered.
-    pub(crate) fn caught_up(&self, cursor: u64) -> bool {
+    /// Ends reading the log if that has reached everything the hub has offered. `ahead`: what was read is not handed out.
+    pub(crate) fn caught_up(&self, cursor: u64, ahead: bool) -> bool {
         let mut state = self.state();
+        state.progress.ahead = ahead;
         if cursor >= state.offered {
             state.lagging = false;
         }
@@ -123,10 +164,116 @@ impl Queue {
         self.state().offered
     }
 
+    /// Notes what goes out of what was read from the log. `ahead`: there is more of it.
+    pub(crate) fn handed(&self, delivery: &Delivery, ahead: bool) {
+        let progress = &mut self.state().progress;
+        progress.ahead = ahead;
+        match delivery {
+            Delivery::Event(event) => progress.hand(event),
+            Delivery::Gap(Gap { to: Some(to), .. }) => progress.handed = progress.handed.max(*to),
+            Delivery::Gap(_) | Delivery::Transient(_) => {}
+        }
+    }
+
+    /// Notes that everything up to this number was written to the subscriber.
+    pub(crate) fn written(&self, seq: u64) {
+        let progress = &mut self.state().progress;
+        progress.settled = progress.settled.max(seq.min(progress.handed));
+    }
+
+    /// Notes that everything up to this number has arrived.
+    pub(crate) fn acknowledge(&self, seq: u64) {
+        self.settle(|ledger| ledger.acknowledge(seq));
+    }
+
+    /// Notes that these, and what was before them, have arrived.
+    pub(crate) fn acknowledge_ids(&self, ids: &[EventId]) {
+        self.settle(|ledger| ledger.acknowledge_ids(ids));
+    }
+
+    fn settle(&self, arrived: impl FnOnce(&mut Ledger)) {
+        if let Some(ledger) = &mut self.state().progress.ledger {
+            arrived(ledger);
+        }
+        self.filled.notify_one();
+    }
+
+    /// What has to be sent again now, and when to ask for that next.
+    pub(crate) fn due(&self) -> (Vec<u64>, Option<Instant>) {
+        match &self.state().progress.ledger {
+            Some(ledger) => (ledger.due(Instant::now()), ledger.due_at()),
+            None => (Vec::new(), None),
+        }
+    }
+
+    pub(crate) fn awaits(&self, seq: u64) -> bool {
+        self.state().progress.ledger.as_ref().is_some_and(|ledger| ledger.awaits(seq))
+    }
+
+    pub(crate) fn forget(&self, seq: u64) {
+        self.settle(|ledger| ledger.forget(seq));
+    }
+
+    /// Whether nothing new may be sent before something is acknowledged.
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().progress.is_full()
+    }
+
+    pub(crate) fn requires_acknowledgement(&self) -> bool {
+        self.state().progress.ledger.is_some()
+    }
+
+    /// Where to go on after for a subscriber that comes back.
+    pub(crate) fn position(&self) -> u64 {
+        self.state().position()
+    }
+
+    /// Nothing is delivered any more; what was handed out may still be written or acknowledged.
     pub(crate) fn close(&self) {
         let mut state = self.state();
+        if state.is_idle() {
+            let position = state.position();
+            (state.progress.handed, state.progress.settled) = (position, position);
+        }
+        // From here on an empty queue says nothing.
+        state.progress.ahead = true;
         state.closed = true;
-        state.events.clear();
-        state.transients.clear();
+        state.events = VecDeque::new();
+        state.control = VecDeque::new();
+        state.normal = VecDeque::new();
+        state.log = VecDeque::new();
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        let is_read = self.events.is_empty() && !self.lagging && !self.progress.ahead;
+        is_read && self.progress.settled() >= self.progress.handed && !self.closed
+    }
+
+    fn position(&self) -> u64 {
+        // What was offered and is not waiting was not wanted.
+        if self.is_idle() { self.progress.settled().max(self.offered) } else { self.progress.settled() }
+    }
+}
+
+impl Progress {
+    fn hand(&mut self, event: &Event) {
+        self.handed = self.handed.max(event.seq);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.sent(event.seq, event.id, Instant::now());
+        }
+    }
+
+    fn settled(&self) -> u64 {
+        match &self.ledger {
+            // Without entries, all that was handed out is acknowledged.
+            Some(ledger) => ledger.before_first().unwrap_or(self.handed),
+            None => self.settled,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.is_full())
     }
 }

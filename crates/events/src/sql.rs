@@ -2,6 +2,7 @@ mod inbox;
 mod listen;
 mod migrations;
 mod rows;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub use inbox::Inbox;
 
 use crate::recent::Recent;
 use crate::{Error, Event, Log, NewEvent, Query, Relay};
+
+pub use windows::SqlWindows;
 
 /// The log on SQLite or PostgreSQL.
 ///

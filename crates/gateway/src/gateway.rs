@@ -1,5 +1,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
+use orchestrator_events::Windows;
 use orchestrator_rpc::{Authenticator, Table, openapi};
 use orchestrator_vocab::{Clock, SystemClock};
 use schemars::Schema;
@@ -68,6 +69,7 @@ impl Gateway {
             server: Server { name: "orchestrator".into(), version: env!("CARGO_PKG_VERSION").into() },
             events: Vec::new(),
             peers: Peers::default(),
+            windows: None,
         }
     }
 
@@ -106,6 +108,11 @@ impl Gateway {
         &self.shared.openapi
     }
 
+    /// The windows it was given, for whoever runs them.
+    pub fn windows(&self) -> Option<&Windows> {
+        self.shared.windows.as_ref()
+    }
+
     /// Loads the certificate again, without waiting for the next look at its files.
     ///
     /// # Errors
@@ -129,6 +136,7 @@ pub struct Builder {
     server: Server,
     events: Vec<&'static str>,
     peers: Peers,
+    windows: Option<Windows>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -222,6 +230,13 @@ impl Builder {
         self
     }
 
+    /// Remembers subscriptions of those who go away. Without it there are no resume tokens, and nothing can be acknowledged.
+    #[must_use]
+    pub fn windows(mut self, windows: Windows) -> Self {
+        self.windows = Some(windows);
+        self
+    }
+
     /// Checks everything.
     ///
     /// # Errors
@@ -251,6 +266,7 @@ impl Builder {
             server: self.server,
             events: self.events,
             peers: self.peers,
+            windows: self.windows,
             admission: Arc::default(),
             counters: Arc::default(),
             phase: Phase::default(),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use orchestrator_events::Windows;
 use orchestrator_rpc::{Authenticator, Table};
 use orchestrator_vocab::{Clock, Id, Kind};
 use schemars::Schema;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     /// The events that can be subscribed to, beside the gateway's own.
     pub(crate) events: Vec<&'static str>,
     pub(crate) peers: Peers,
+    /// For subscribers that go away and come back.
+    pub(crate) windows: Option<Windows>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) phase: Phase,

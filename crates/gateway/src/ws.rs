@@ -1,5 +1,6 @@
 //! What a connection does once it is a WebSocket.
 
+mod arrival;
 mod calls;
 mod close;
 mod connect;
@@ -10,6 +11,7 @@ mod operations;
 mod peers;
 mod session;
 mod socket;
+mod source;
 mod subscriptions;
 mod timers;
 mod topics;

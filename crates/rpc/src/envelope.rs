@@ -2,7 +2,8 @@
 //! socket.
 //!
 //! Each kind of frame is a call: `auth` is `auth.connect`, `heartbeat` is `connection.heartbeat`, `subscribe` and
-//! `unsubscribe` change the one subscription named [`SUBSCRIPTION`], `call` is any operation. The reply carries the id of
+//! `unsubscribe` change the one subscription named [`SUBSCRIPTION`], whose events are acknowledged by `ack` (that is
+//! `event.ack`, and not answered), `call` is any operation. The reply carries the id of
 //! the frame it answers.
 //!
 //! ```
@@ -25,4 +26,4 @@ pub use encode::{encode_event, encode_reply, encode_signal};
 pub const SUBSCRIPTION: &str = "session";
 
 /// The kinds of frames a client sends.
-const TYPES: [&str; 5] = ["auth", "heartbeat", "subscribe", "unsubscribe", "call"];
+const TYPES: [&str; 6] = ["auth", "heartbeat", "subscribe", "unsubscribe", "ack", "call"];

@@ -16,6 +16,8 @@ pub enum Signal {
         reason: String,
         /// Different for each connection, so that not all come back at once.
         delay: Duration,
+        /// What to show then, to go on where this connection was.
+        resume_token: Option<String>,
     },
     /// A call was refused because there were too many.
     RateLimit {
@@ -64,7 +66,13 @@ impl Signal {
     /// What it says. `delay` and `retryAfter` are milliseconds.
     pub fn facts(&self) -> Box<RawValue> {
         let facts = match self {
-            Self::Reconnect { reason, delay } => json!({ "reason": reason, "delay": whole_millis(*delay) }),
+            Self::Reconnect { reason, delay, resume_token } => {
+                let mut facts = json!({ "reason": reason, "delay": whole_millis(*delay) });
+                if let Some(token) = resume_token {
+                    facts["resumeToken"] = json!(token);
+                }
+                facts
+            }
             Self::RateLimit { action, retry_after, current_rate, max_rate } => {
                 let mut facts = json!({ "action": action, "retryAfter": whole_millis(*retry_after) });
                 for (name, rate) in [("currentRate", current_rate), ("maxRate", max_rate)] {

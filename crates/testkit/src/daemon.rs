@@ -95,6 +95,11 @@ impl Daemon {
         }
     }
 
+    /// A connection of the administrator that authenticates by its first call, and what it was answered.
+    pub async fn arrive(&self, resume: Option<&str>) -> (Socket, serde_json::Value) {
+        Socket::arrive(&self.url, &self.admin_token, resume).await
+    }
+
     /// A connection of the administrator.
     pub async fn admin(&self) -> Socket {
         self.socket(&self.admin_token).await

@@ -74,6 +74,31 @@ impl Socket {
         Ok(Self { stream, next_id: 1, replies: HashMap::new(), events: VecDeque::new() })
     }
 
+    /// Authenticates as the first call, which may resume what an earlier connection was at.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub async fn arrive(url: &str, token: &str, resume: Option<&str>) -> (Self, Value) {
+        let mut socket = match Self::open(url, &[]).await {
+            Ok(socket) => socket,
+            Err(unopened) => panic!("no WebSocket to {url}: {unopened:?}"),
+        };
+        let mut params = json!({"auth": {"type": "jwt", "token": token}});
+        if let Some(resume) = resume {
+            params["resumeToken"] = json!(resume);
+        }
+        let hello = socket.call("auth.connect", params).await.expect("to be let in");
+        (socket, hello)
+    }
+
+    /// Says goodbye and waits until the daemon has heard it.
+    pub async fn leave(mut self) {
+        // Gone already is as good.
+        let _ = self.stream.send(tungstenite::Message::Close(None)).await;
+        let hearing = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        patiently("the daemon to say goodbye", hearing).await;
+    }
+
     /// Calls and waits for the reply.
     ///
     /// # Panics
@@ -181,7 +206,11 @@ impl Socket {
         self.subscribe_with(json!({"events": events, "afterSeq": after_seq})).await
     }
 
-    async fn subscribe_with(&mut self, params: Value) -> String {
+    /// Subscribes with these parameters.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub async fn subscribe_with(&mut self, params: Value) -> String {
         let answer = self.call("subscribe", params).await.expect("a subscription");
         answer["subscriptionId"].as_str().expect("a subscription has an id").to_owned()
     }

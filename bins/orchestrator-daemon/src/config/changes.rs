@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Config, Daemon};
+use super::{Config, Daemon, Events};
 
 /// The path of a value: a name of an agent may have dots in it.
 pub(crate) type Path = Vec<String>;
@@ -36,7 +36,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         gateway: wanted.gateway.clone(),
         // The ready index was written with the step.
         tasks: orchestrator_tasks::Config { ageing_step_ms: running.tasks.ageing_step_ms, ..wanted.tasks.clone() },
-        events: wanted.events.clone(),
+        events: Events { retention_days: wanted.events.retention_days, ..running.events.clone() },
         agents: wanted.agents.clone(),
         registry: wanted.registry.clone(),
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },

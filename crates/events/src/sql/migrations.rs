@@ -1,8 +1,11 @@
 use orchestrator_sql::{Backend, Migration};
 use orchestrator_vocab::EventId;
 
-pub(super) const ALL: &[Migration] =
-    &[Migration { name: "m0001_log", statements: log }, Migration { name: "m0003_identity", statements: identity }];
+pub(super) const ALL: &[Migration] = &[
+    Migration { name: "m0001_log", statements: log },
+    Migration { name: "m0002_windows", statements: windows },
+    Migration { name: "m0003_identity", statements: identity },
+];
 
 fn log(backend: Backend) -> Vec<String> {
     let (uuid, clustered) = (backend.uuid(), backend.clustered());
@@ -23,5 +26,18 @@ fn identity(_: Backend) -> Vec<String> {
     vec![
         "create table events_identity (id text not null primary key)".into(),
         format!("insert into events_identity (id) values ('{id}')"),
+    ]
+}
+
+fn windows(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    vec![
+        format!(
+            "create table events_windows (id {uuid} not null primary key, org {uuid} not null, subject text not null, \
+             generation bigint not null, definitions text not null, positions text not null, \
+             seen bigint not null){clustered}"
+        ),
+        "create index events_windows_owner on events_windows (org, subject, seen)".into(),
+        "create index events_windows_org on events_windows (org, seen)".into(),
     ]
 }

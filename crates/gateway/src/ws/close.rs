@@ -25,6 +25,7 @@ pub(crate) enum Close {
     RateLimited,
     PingFlood,
     InsufficientScope,
+    TakenOver,
 }
 
 impl Close {
@@ -48,7 +49,7 @@ impl Close {
             Self::TooLarge => (1009, "the message is too large"),
             Self::Internal => (1011, "this cannot be answered now"),
             Self::TooManyConnections => (1013, "too many connections of this credential"),
-            Self::SlowReader => (1013, "answers are not read fast enough; resume with afterSeq"),
+            Self::SlowReader => (1013, "what is sent is not read fast enough; connect again and resume"),
             Self::AuthenticationFailed => (4001, "authentication failed"),
             Self::Revoked => (4001, "the credential was revoked"),
             Self::RoleChanged => (4006, "the scopes of the credential changed; connect again"),
@@ -56,6 +57,7 @@ impl Close {
             Self::Expired => (4003, "the credential expired"),
             Self::RateLimited => (4004, "too many attempts"),
             Self::PingFlood => (4004, "too many pings"),
+            Self::TakenOver => (4006, "the resume token was shown by another connection"),
             Self::InsufficientScope => (4005, "the credential has no scope"),
         }
     }

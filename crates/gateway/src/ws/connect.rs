@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::arrival::Arrival;
 use super::close::Close;
 use super::dialect::{Dialect, Replies};
 use super::hello::Connected;
@@ -36,6 +37,14 @@ pub(crate) struct Ready {
     /// Known already if the caller was found by the first frame.
     pub(crate) dialect: Option<Dialect>,
     pub(crate) seat: Seat,
+    pub(crate) arrival: Arrival,
+}
+
+/// Who got in by its first frame.
+struct Welcome {
+    caller: Arc<Caller>,
+    seat: Seat,
+    arrival: Arrival,
 }
 
 /// Why somebody did not get in, and how the close is to be written.
@@ -66,8 +75,10 @@ pub(crate) async fn connect(shared: &Shared, mut socket: Socket, login: Login) -
             socket.close(Close::TooManyConnections, None).await;
             return None;
         };
+        let window = shared.windows.as_ref().map(|windows| Arc::new(windows.open(caller.org, &caller.subject)));
+        let arrival = Arrival { window, ..Arrival::default() };
         socket.trust();
-        return Some(Ready { id, socket, caller, traceparent, dialect: None, seat });
+        return Some(Ready { id, socket, caller, traceparent, dialect: None, seat, arrival });
     }
     let found = tokio::select! {
         biased;
@@ -77,9 +88,9 @@ pub(crate) async fn connect(shared: &Shared, mut socket: Socket, login: Login) -
         () = shared.phase.stopping.cancelled() => Err(Close::GoingAway.into()),
     };
     match found {
-        Ok((caller, seat, dialect)) => {
+        Ok((Welcome { caller, seat, arrival }, dialect)) => {
             socket.trust();
-            Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect), seat })
+            Some(Ready { id, socket, caller, traceparent, dialect: Some(dialect), seat, arrival })
         }
         Err(Unwelcome { close: Some(close), dialect }) => {
             socket.close(close, dialect).await;
@@ -97,7 +108,7 @@ async fn first_call(
     socket: &mut Socket,
     address: IpAddr,
     id: ConnectionId,
-) -> Result<(Arc<Caller>, Seat, Dialect), Unwelcome> {
+) -> Result<(Welcome, Dialect), Unwelcome> {
     let (dialect, frame) = loop {
         let text = next_text(socket).await?;
         let Some(dialect) = Dialect::detect(&text) else {
@@ -121,15 +132,15 @@ async fn first_call(
         Frame::Single(Incoming::Refused(reply)) => (Some(reply.id), Err(reply.outcome.err().unwrap_or_else(missing))),
         Frame::Batch(_) => (Some(RequestId::null()), Err(missing())),
     };
-    let (caller, outcome) = match outcome {
-        Ok((caller, seat, hello)) => (Ok((caller, seat, dialect)), Ok(hello)),
+    let (welcome, outcome) = match outcome {
+        Ok((welcome, hello)) => (Ok((welcome, dialect)), Ok(hello)),
         Err(error) => (Err(close_for(&error)), Err(error)),
     };
     let text = reply_to.and_then(|id| dialect.encode(&Replies::One(Reply { id, outcome }), &*shared.clock));
     if let Some(text) = text {
         socket.push(text).map_err(unwelcome)?;
     }
-    caller.map_err(unwelcome)
+    welcome.map_err(unwelcome)
 }
 
 async fn next_text(socket: &mut Socket) -> Result<Utf8Bytes, Option<Close>> {
@@ -157,7 +168,7 @@ async fn authenticate(
     address: IpAddr,
     id: ConnectionId,
     dialect: Dialect,
-) -> Result<(Arc<Caller>, Seat, Box<RawValue>), Error> {
+) -> Result<(Welcome, Box<RawValue>), Error> {
     if message.method != super::operations::CONNECT {
         return Err(missing());
     }
@@ -178,8 +189,10 @@ async fn authenticate(
         return Err(Error::forbidden("the credential has no scope"));
     }
     let seat = shared.seat(id, &caller, introduction).ok_or_else(full)?;
-    let hello = Connected::new(shared, &caller, id);
-    Ok((caller, seat, to_raw_value(&hello).map_err(Error::internal)?))
+    let arrival = Arrival::of(shared, &caller, params.resume_token.as_deref()).await?;
+    let hello = Connected::new(shared, &caller, id, &arrival);
+    let hello = to_raw_value(&hello).map_err(Error::internal)?;
+    Ok((Welcome { caller, seat, arrival }, hello))
 }
 
 impl Shared {

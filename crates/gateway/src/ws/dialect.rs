@@ -117,6 +117,11 @@ impl Dialect {
         matches!(self, Self::V2 | Self::Simple)
     }
 
+    /// Whether clients acknowledge events unless they say that they will not.
+    pub(crate) fn acknowledges(self) -> bool {
+        self == Self::Envelope
+    }
+
     /// Whether only frames of the client are a sign of life, and pongs of its library are none.
     pub(crate) fn wants_heartbeats(self) -> bool {
         self == Self::Envelope

@@ -1,11 +1,13 @@
+use orchestrator_events::Restored;
 use orchestrator_rpc::{Caller, Scopes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::arrival::Arrival;
 use super::operations::PROTOCOL;
 use crate::shared::{ConnectionId, Shared};
 
-const CAPABILITIES: [&str; 4] = ["subscriptions", "resumeAfterSeq", "heartbeats", "reconnectNotice"];
+const CAPABILITIES: [&str; 5] = ["subscriptions", "resumeAfterSeq", "resumeToken", "heartbeats", "reconnectNotice"];
 /// What the gateway itself tells.
 const OWN_EVENTS: [&str; 4] = ["stream.gap", "health.heartbeat", "connection.reconnect", "connection.rateLimit"];
 
@@ -25,6 +27,24 @@ pub(crate) struct Connected {
     events: Vec<&'static str>,
     auth: Granted,
     policy: Policy,
+    /// To be shown by the next connection, to go on where this one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume_token: Option<String>,
+    /// Whether the token that was shown was good; if it was not, subscribe again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<bool>,
+    /// What goes on, in the order it was subscribed to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subscriptions: Vec<Resumed>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Resumed {
+    subscription_id: String,
+    events: Vec<String>,
+    /// The first event will have a higher number than this.
+    after_seq: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -32,7 +52,7 @@ struct ServerInfo {
     name: String,
     version: String,
     /// What this server does beyond answering calls.
-    capabilities: [&'static str; 4],
+    capabilities: [&'static str; 5],
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -54,7 +74,7 @@ struct Policy {
 }
 
 impl Connected {
-    pub(crate) fn new(shared: &Shared, caller: &Caller, id: ConnectionId) -> Self {
+    pub(crate) fn new(shared: &Shared, caller: &Caller, id: ConnectionId, arrival: &Arrival) -> Self {
         let config = &shared.config;
         let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -75,6 +95,19 @@ impl Connected {
                 heartbeat_timeout_ms: millis(config.ping_interval * config.pings_missed_max),
                 max_buffered_bytes: config.send_queue_bytes_max,
             },
+            resume_token: arrival.window.as_ref().map(|window| window.token()),
+            resumed: arrival.resumed,
+            subscriptions: arrival.restored.iter().map(Resumed::of).collect(),
+        }
+    }
+}
+
+impl Resumed {
+    fn of(restored: &Restored) -> Self {
+        Self {
+            subscription_id: restored.id.clone(),
+            events: restored.parts.iter().map(|part| part.pattern.clone()).collect(),
+            after_seq: restored.subscription.cursor(),
         }
     }
 }

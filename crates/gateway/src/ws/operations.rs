@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use orchestrator_events::{Filter, Hub};
+use orchestrator_events::{Filter, Hub, Subscription, Wanted};
 use orchestrator_rpc::page::ListParams;
 use orchestrator_rpc::{Call, Error, Operation, Scope, Scopes, Table};
-use orchestrator_vocab::{Clock, Timestamp};
+use orchestrator_vocab::{Clock, EventId, Timestamp};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::hello::Connected;
 use super::peers::{Beat, HeartbeatParams, Introduction, Peer, Peers};
+use super::source::Source;
 use super::subscriptions::Connection;
 use super::topics::Topics;
 
@@ -20,8 +21,8 @@ use super::topics::Topics;
 pub(crate) const PROTOCOL: u32 = 2;
 pub(crate) const CONNECT: &str = "auth.connect";
 
-/// The operations of the gateway itself: `auth.connect`, `subscribe`, `unsubscribe`, `connection.heartbeat` and
-/// `connection.list`. Merge them into the table, and hand the same `peers` to the gateway.
+/// The operations of the gateway itself: `auth.connect`, `subscribe`, `unsubscribe`, `event.ack`, `connection.heartbeat`
+/// and `connection.list`. Merge them into the table, and hand the same `peers` to the gateway.
 ///
 /// All but the last mean something on a WebSocket only; over HTTP they say so. A subscription sees its caller's
 /// organisation, starts now or, with `afterSeq`, where an earlier one ended, and tells of what it had to leave out by
@@ -31,7 +32,9 @@ pub fn operations(hub: Hub, peers: Peers) -> Table {
         let hub = hub.clone();
         async move { subscribed(&hub, &call, params).await }
     };
-    let unsubscribe = |call: Call, params: UnsubscribeParams| async move { unsubscribed(connection(&call)?, &params) };
+    let unsubscribe =
+        |call: Call, params: UnsubscribeParams| async move { unsubscribed(connection(&call)?, &params).await };
+    let acknowledge = |call: Call, params: AckParams| async move { acknowledged(connection(&call)?, &params) };
     // The first call of a connection is answered by the gateway before there is a session; this is for all others.
     let connect = |call: Call, _: ConnectParams| async move {
         connection(&call)?;
@@ -49,6 +52,7 @@ pub fn operations(hub: Hub, peers: Peers) -> Table {
         .with(Operation::new(CONNECT, Scope::Read, "Authenticates a WebSocket; its first call", connect))
         .with(Operation::new("subscribe", Scope::Read, "Sends matching events to this WebSocket", subscribe))
         .with(Operation::new("unsubscribe", Scope::Read, "Ends a subscription or a part of it", unsubscribe))
+        .with(Operation::new("event.ack", Scope::Read, "Says which events have arrived", acknowledge).free())
         .with(Operation::new("connection.heartbeat", Scope::Read, beat, heartbeat).free());
     let on_sockets: Table = on_sockets.iter().cloned().map(Operation::on_sockets_only).collect();
     on_sockets.with(Operation::new("connection.list", Scope::Admin, "Lists the open WebSockets", list).read_only())
@@ -56,26 +60,25 @@ pub fn operations(hub: Hub, peers: Peers) -> Table {
 
 async fn subscribed(hub: &Hub, call: &Call, params: SubscribeParams) -> Result<SubscribeResult, Error> {
     let connection = connection(call)?;
-    let SubscribeParams { events, filter, after_seq, subscription_id } = params;
+    let SubscribeParams { events, filter, after_seq, subscription_id, requires_ack } = params;
     let id: Arc<str> = match subscription_id {
         Some(name) => checked(name)?.into(),
         None => Connection::fresh_id(),
     };
+    let resume_token = connection.window().map(|window| window.token());
+    let own: &Own = call.extensions.get().ok_or_else(needs_websocket)?;
+    let by_default = || resume_token.is_some() && own.peer.dialect.get().is_some_and(|dialect| dialect.acknowledges());
+    let requires_ack = requires_ack.unwrap_or_else(by_default);
     let fields = filter.unwrap_or_default();
     if connection.topics(&id).is_none() {
         let topics = Topics::default();
         topics.add(&events, &fields, after_seq.unwrap_or_default())?;
-        let filter = topics.filter().unwrap_or_else(Filter::everything);
         connection.check_room()?;
-        let subscription = match after_seq {
-            Some(after) => hub.subscribe_after(call.org(), filter, after),
-            None => hub.subscribe(call.org(), filter).await.map_err(Error::internal)?,
-        };
-        let after_seq = subscription.cursor();
-        let deliveries = topics.clone().stream(hub.clone(), call.org(), subscription).boxed();
         // Another call may have opened it since.
-        if connection.subscribe(id.clone(), Some(topics), deliveries).is_ok() {
-            return Ok(SubscribeResult { subscription_id: id.to_string(), events, after_seq });
+        if connection.take(id.clone(), Some(topics.clone())).is_ok() {
+            let opening = Opening { hub, call, connection, id: id.clone(), topics, after_seq, requires_ack };
+            let after_seq = opening.open().await.inspect_err(|_| connection.give_up(&id))?;
+            return Ok(SubscribeResult { subscription_id: id.to_string(), events, after_seq, resume_token });
         }
     }
     if after_seq.is_some() {
@@ -86,21 +89,97 @@ async fn subscribed(hub: &Hub, call: &Call, params: SubscribeParams) -> Result<S
     };
     let head = hub.log().head(call.org()).await.map_err(Error::internal)?;
     topics.add(&events, &fields, head)?;
-    Ok(SubscribeResult { subscription_id: id.to_string(), events: topics.patterns(), after_seq: head })
+    remember(connection, &id, &topics).await?;
+    let events = topics.patterns();
+    Ok(SubscribeResult { subscription_id: id.to_string(), events, after_seq: head, resume_token })
 }
 
-fn unsubscribed(connection: &Connection, params: &UnsubscribeParams) -> Result<Unsubscribed, Error> {
+/// A subscription whose id is taken and which is not there yet.
+struct Opening<'a> {
+    hub: &'a Hub,
+    call: &'a Call,
+    connection: &'a Connection,
+    id: Arc<str>,
+    topics: Topics,
+    after_seq: Option<u64>,
+    requires_ack: bool,
+}
+
+impl Opening<'_> {
+    /// Answers the number after which it begins.
+    async fn open(self) -> Result<u64, Error> {
+        let (subscription, source) = self.subscribe().await?;
+        let Self { connection, id, topics, .. } = self;
+        let after_seq = subscription.cursor();
+        let is_there = connection.begin(id.clone(), topics.clone().stream(source, subscription).boxed());
+        // Meanwhile others may have added to it, or ended it.
+        if !is_there && let Some(window) = connection.window() {
+            window.unsubscribe(&id).await.map_err(Error::internal)?;
+        } else if topics.has_changed() {
+            remember(connection, &id, &topics).await?;
+        }
+        Ok(after_seq)
+    }
+
+    async fn subscribe(&self) -> Result<(Subscription, Source), Error> {
+        let org = self.call.org();
+        if let Some(window) = self.connection.window() {
+            let (id, parts) = (self.id.to_string(), self.topics.parts());
+            let wanted = Wanted { id, parts, after: self.after_seq, requires_ack: self.requires_ack };
+            let subscription = window.subscribe(wanted).await.map_err(Error::internal)?;
+            return Ok((subscription, Source::Window(window.clone(), self.id.clone())));
+        }
+        if self.requires_ack {
+            return Err(Error::invalid_field("requiresAck", "this server keeps no windows"));
+        }
+        let filter = self.topics.filter().unwrap_or_else(Filter::everything);
+        let subscription = match self.after_seq {
+            Some(after) => self.hub.subscribe_after(org, filter, after),
+            None => self.hub.subscribe(org, filter).await.map_err(Error::internal)?,
+        };
+        Ok((subscription, Source::Hub(self.hub.clone(), org)))
+    }
+}
+
+async fn remember(connection: &Connection, id: &str, topics: &Topics) -> Result<(), Error> {
+    match connection.window() {
+        Some(window) => window.define(id, topics.parts()).await.map_err(Error::internal),
+        None => Ok(()),
+    }
+}
+
+async fn unsubscribed(connection: &Connection, params: &UnsubscribeParams) -> Result<Unsubscribed, Error> {
     let id = params.subscription_id.as_str();
     if let Some(events) = &params.events {
         let topics = connection.topics(id).ok_or_else(|| Error::not_found(format!("no subscription {id}")))?;
         let topics = topics.ok_or_else(|| Error::conflict("this subscription ends as a whole"))?;
         if topics.remove(events)? {
+            remember(connection, id, &topics).await?;
             return Ok(Unsubscribed {});
         }
     }
-    connection.unsubscribe(id).map(|()| Unsubscribed {})
+    connection.unsubscribe(id)?;
+    if let Some(window) = connection.window() {
+        window.unsubscribe(id).await.map_err(Error::internal)?;
+    }
+    Ok(Unsubscribed {})
 }
 
+fn acknowledged(connection: &Connection, params: &AckParams) -> Result<Acknowledged, Error> {
+    let window = connection.window().ok_or_else(|| Error::conflict("this server keeps no windows"))?;
+    match (params.seq, &params.event_ids) {
+        (Some(seq), None) => window.acknowledge(seq),
+        (None, Some(ids)) if ids.len() <= ACKNOWLEDGED_MAX => window.acknowledge_ids(ids),
+        (None, Some(_)) => {
+            return Err(Error::invalid_field("eventIds", format_args!("expected at most {ACKNOWLEDGED_MAX}")));
+        }
+        _ => return Err(Error::invalid_params("expected either `seq` or `eventIds`").with_field("seq")),
+    }
+    Ok(Acknowledged {})
+}
+
+/// The most events acknowledged by their ids at once; one number acknowledges any number of them.
+const ACKNOWLEDGED_MAX: usize = 1_000;
 /// The longest id a client may give a subscription.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -142,6 +221,8 @@ pub(crate) struct ConnectParams {
     pub(crate) client: Option<Map<String, Value>>,
     /// What the client can do; `connection.list` shows it.
     pub(crate) capabilities: Option<Vec<String>>,
+    /// What an earlier connection of the same subject was given: this one takes its place.
+    pub(crate) resume_token: Option<String>,
 }
 
 /// What a connection keeps of what its client says of itself, in bytes of JSON.
@@ -205,6 +286,10 @@ struct SubscribeParams {
     /// The id it shall have, 1 to 128 letters, digits, `-`, `_`, `.` or `:`; one is made if absent. A subscription that is
     /// open under this id gets these events too.
     subscription_id: Option<String>,
+    /// Sends each event again until `event.ack` says that it has arrived, also to a later connection. Otherwise an event
+    /// counts as delivered once it is written. Decided when the subscription is opened. Default: in the session envelope,
+    /// if the server keeps windows.
+    requires_ack: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -214,7 +299,22 @@ struct SubscribeResult {
     events: Vec<String>,
     /// The first event will have a higher number than this.
     after_seq: u64,
+    /// To be shown to `auth.connect` by the next connection, to go on where this one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume_token: Option<String>,
 }
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AckParams {
+    /// Everything up to and with this number has arrived, on every subscription as far as it was sent there.
+    seq: Option<u64>,
+    /// The same, by ids: the last of them and everything before it.
+    event_ids: Option<Vec<EventId>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Acknowledged {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use orchestrator_events::Follower;
+use orchestrator_events::{Follower, Window};
 use orchestrator_rpc::{Call, Caller, Signal, Standing};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -41,6 +41,9 @@ pub(crate) struct Session {
     calls_running: usize,
     subscriptions: Subscriptions,
     revoked: BoxFuture<'static, Close>,
+    window: Option<Arc<Window>>,
+    /// The window went to another connection.
+    lost: BoxFuture<'static, ()>,
     draining: BoxFuture<'static, ()>,
     /// The peer was told to connect again elsewhere or later.
     is_told: bool,
@@ -48,6 +51,8 @@ pub(crate) struct Session {
     is_stopping: bool,
     timers: Timers,
     pings_missed: u32,
+    /// What the peer had taken at the last ping.
+    taken_bytes: usize,
     heartbeats: u64,
     /// When the peer may be told again that it is too fast.
     slow_down_at: Option<Instant>,
@@ -74,7 +79,12 @@ impl From<Close> for End {
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, ready: Ready) -> Self {
-        let connection = Connection::new(shared.config.subscriptions_max);
+        let window = ready.arrival.window;
+        let connection = Connection::new(shared.config.subscriptions_max, window.clone());
+        connection.restore(ready.arrival.restored);
+        let mut subscriptions = Subscriptions::new(connection.clone());
+        subscriptions.begin_fresh();
+        let lost = window.as_ref().map_or_else(|| std::future::pending().boxed(), |window| window.lost().boxed());
         let cancel = CancellationToken::new();
         let revoked = revoked(&ready.caller).boxed();
         let timers = Timers::new(shared.clone(), ready.caller.expires_at);
@@ -102,14 +112,17 @@ impl Session {
             dialect: ready.dialect,
             running: FuturesUnordered::new(),
             calls_running: 0,
-            subscriptions: Subscriptions::new(connection),
+            subscriptions,
             revoked,
+            window,
+            lost,
             draining: shared.phase.draining.clone().cancelled_owned().boxed(),
             is_told: false,
             stopping: shared.phase.stopping.clone().cancelled_owned().boxed(),
             is_stopping: false,
             timers,
             pings_missed: 0,
+            taken_bytes: 0,
             heartbeats: 0,
             slow_down_at: None,
             turns_left: TURNS_MAX,
@@ -122,12 +135,35 @@ impl Session {
 
     pub(crate) async fn run(mut self) {
         let end = poll_fn(|cx| self.poll(cx)).await;
-        let dialect = self.dialect;
+        let (dialect, window) = (self.dialect, self.window.clone());
+        let last = self.last_words();
         let socket = self.into_socket();
         match end {
-            End::Gone => socket.leave().await,
-            End::Close(close) => socket.close(close, dialect).await,
+            End::Gone => {
+                // Whoever hears the goodbye answered may rely on it.
+                remember(window).await;
+                socket.leave().await;
+            }
+            End::Close(close) => {
+                if close == Close::SlowReader {
+                    socket.close_instead(last, dialect).await;
+                } else {
+                    socket.close(close, dialect).await;
+                }
+                remember(window).await;
+            }
         }
+    }
+
+    /// What a peer that does not read fast enough is told, should it ever read that far.
+    fn last_words(&self) -> Option<String> {
+        let signal = self.come_back("what is sent is not read fast enough");
+        self.dialect?.encode_signal(&signal, &*self.shared.clock)
+    }
+
+    fn come_back(&self, reason: &str) -> Signal {
+        let resume_token = self.window.as_ref().map(|window| window.token());
+        Signal::Reconnect { reason: reason.to_owned(), delay: reconnect_delay(self.id), resume_token }
     }
 
     /// Ends calls and subscriptions.
@@ -201,8 +237,9 @@ impl Session {
                 self.shared.counters.events_dropped.add(usize::try_from(gap.count).unwrap_or(usize::MAX));
             }
             let dialect = self.dialect.unwrap_or(Dialect::JsonRpc);
-            if let Some(text) = dialect.encode_event(&notice.told(&notice.payload()), &*self.shared.clock) {
-                self.socket.push(text)?;
+            match dialect.encode_event(&notice.told(&notice.payload()), &*self.shared.clock) {
+                Some(text) => self.socket.push_event(text, notice.mark())?,
+                None => notice.handed.passed_over(),
             }
             Ok(())
         })
@@ -219,8 +256,7 @@ impl Session {
         }
         if !self.is_told && self.draining.poll_unpin(cx).is_ready() {
             self.is_told = true;
-            let reason = "the daemon is stopping".to_owned();
-            if let Err(close) = self.tell(&Signal::Reconnect { reason, delay: reconnect_delay(self.id) }) {
+            if let Err(close) = self.tell(&self.come_back("the daemon is stopping")) {
                 return Poll::Ready(close.into());
             }
             cx.waker().wake_by_ref();
@@ -234,6 +270,9 @@ impl Session {
         if let Poll::Ready(close) = self.revoked.poll_unpin(cx) {
             return Poll::Ready(close.into());
         }
+        if self.lost.poll_unpin(cx).is_ready() {
+            return Poll::Ready(Close::TakenOver.into());
+        }
         while let Poll::Ready(tick) = self.timers.poll_tick(cx) {
             if let Err(close) = self.tick(tick) {
                 return Poll::Ready(close.into());
@@ -246,6 +285,10 @@ impl Session {
     fn tick(&mut self, tick: Tick) -> Result<(), Close> {
         match tick {
             Tick::Expired => return Err(Close::Expired),
+            Tick::Ping if self.is_stuck() => {
+                self.shared.counters.slow_readers.increment();
+                return Err(Close::SlowReader);
+            }
             // Pongs are not read while a connection has as many calls as it may: that is no silence of the peer.
             Tick::Ping if self.is_busy() => {}
             Tick::Ping if self.pings_missed >= self.shared.config.pings_missed_max => {
@@ -265,7 +308,14 @@ impl Session {
     /// Says something about the connection itself, to a peer whose dialect is known and has a form for it.
     fn tell(&mut self, signal: &Signal) -> Result<(), Close> {
         let text = self.dialect.and_then(|dialect| dialect.encode_signal(signal, &*self.shared.clock));
-        text.map_or(Ok(()), |text| self.socket.push(text))
+        text.map_or(Ok(()), |text| self.socket.push_urgent(text))
+    }
+
+    /// Whether something is waiting for the peer, and the peer has taken nothing since this was last asked.
+    fn is_stuck(&mut self) -> bool {
+        let (is_waiting, taken) = self.socket.backlog();
+        let before = std::mem::replace(&mut self.taken_bytes, taken);
+        is_waiting && before == taken
     }
 
     fn received(&mut self, received: Received, cx: &mut Context<'_>) -> Result<(), End> {
@@ -317,6 +367,15 @@ impl Session {
     fn is_busy(&self) -> bool {
         let in_order = self.dialect.is_some_and(Dialect::is_in_order);
         self.calls_running >= if in_order { 1 } else { self.shared.config.calls_in_flight_max }
+    }
+}
+
+/// Writes where a subscriber stands that has gone.
+async fn remember(window: Option<Arc<Window>>) {
+    if let Some(window) = window
+        && let Err(error) = window.close().await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "where a subscriber stands was not written");
     }
 }
 

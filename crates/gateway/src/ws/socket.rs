@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::close::Close;
 use super::dialect::Dialect;
+use super::subscriptions::Mark;
 use crate::Counters;
 use crate::shared::Shared;
 use crate::stream::{Metered, Stream};
@@ -41,11 +42,20 @@ pub(crate) enum Received {
     Fault(Close),
 }
 
+struct Queued {
+    message: Message,
+    /// Of an event: what is said about the connection goes before it.
+    is_event: bool,
+    mark: Option<Mark>,
+}
+
 /// A WebSocket with a bounded queue of what is to be sent.
 pub(crate) struct Socket {
     ws: WebSocketStream<Metered>,
-    queue: VecDeque<Message>,
+    queue: VecDeque<Queued>,
     queued_bytes: usize,
+    /// Of all that was ever taken from the queue.
+    taken_bytes: usize,
     queue_bytes_max: usize,
     /// Pings and pongs that may still come in this interval.
     control_left: u32,
@@ -72,6 +82,7 @@ impl Socket {
             ws,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            taken_bytes: 0,
             queue_bytes_max: shared.config.send_queue_bytes_max,
             control_left: shared.config.control_frames_max,
             control_max: shared.config.control_frames_max,
@@ -122,6 +133,23 @@ impl Socket {
 
     /// Queues a text; an error means that the reader is too slow.
     pub(crate) fn push(&mut self, text: String) -> Result<(), Close> {
+        let at = self.queue.len();
+        self.insert(at, text, false, None)
+    }
+
+    /// Queues an event; `mark` is noted once it is written.
+    pub(crate) fn push_event(&mut self, text: String, mark: Option<Mark>) -> Result<(), Close> {
+        let at = self.queue.len();
+        self.insert(at, text, true, mark)
+    }
+
+    /// Queues something about the connection itself, before all events.
+    pub(crate) fn push_urgent(&mut self, text: String) -> Result<(), Close> {
+        let at = self.queue.iter().position(|queued| queued.is_event).unwrap_or(self.queue.len());
+        self.insert(at, text, false, None)
+    }
+
+    fn insert(&mut self, at: usize, text: String, is_event: bool, mark: Option<Mark>) -> Result<(), Close> {
         // One message may always wait, or large answers could not be sent at all.
         if self.queued_bytes > 0 && self.queued_bytes + text.len() > self.queue_bytes_max {
             self.counters.slow_readers.increment();
@@ -130,20 +158,25 @@ impl Socket {
         self.counters.messages_out.increment();
         self.counters.bytes_out.add(text.len());
         self.queued_bytes += text.len();
-        self.queue.push_back(Message::Text(text.into()));
+        self.queue.insert(at, Queued { message: Message::Text(text.into()), is_event, mark });
         Ok(())
     }
 
     /// Queues a ping, unless so much is waiting that an earlier one may be among it.
     pub(crate) fn push_ping(&mut self) {
         if self.queue.is_empty() {
-            self.queue.push_back(Message::Ping(Bytes::new()));
+            self.queue.push_back(Queued { message: Message::Ping(Bytes::new()), is_event: false, mark: None });
         }
     }
 
     /// Whether the peer should first read what it was sent.
     pub(crate) fn is_crowded(&self) -> bool {
         self.queued_bytes > CROWDED_BYTES
+    }
+
+    /// Whether something is waiting, and how much the peer has ever taken.
+    pub(crate) fn backlog(&self) -> (bool, usize) {
+        (self.queued_bytes > 0, self.taken_bytes)
     }
 
     /// Whether enough is waiting to be worth a write.
@@ -155,10 +188,15 @@ impl Socket {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
         while !self.queue.is_empty() {
             ready!(Pin::new(&mut self.ws).poll_ready(cx))?;
-            if let Some(message) = self.queue.pop_front() {
-                self.queued_bytes -= if message.is_text() { message.len() } else { 0 };
+            if let Some(Queued { message, mark, .. }) = self.queue.pop_front() {
+                let bytes = if message.is_text() { message.len() } else { 0 };
+                self.queued_bytes -= bytes;
+                self.taken_bytes = self.taken_bytes.wrapping_add(bytes);
                 self.is_flushed = false;
                 Pin::new(&mut self.ws).start_send(message)?;
+                if let Some(mark) = mark {
+                    mark.written();
+                }
             }
         }
         if self.queue.capacity() > 64 {
@@ -176,10 +214,17 @@ impl Socket {
         let _ = timeout(CLOSE_TIMEOUT, self.say_goodbye(close, dialect)).await;
     }
 
-    async fn say_goodbye(&mut self, close: Close, dialect: Option<Dialect>) -> Result<(), tungstenite::Error> {
-        if close == Close::SlowReader {
-            self.queue.clear();
+    /// Sends `last` instead of what is queued, and closes as to a peer that does not read fast enough.
+    pub(crate) async fn close_instead(mut self, last: Option<String>, dialect: Option<Dialect>) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+        if let Some(last) = last {
+            let _ = self.push(last);
         }
+        self.close(Close::SlowReader, dialect).await;
+    }
+
+    async fn say_goodbye(&mut self, close: Close, dialect: Option<Dialect>) -> Result<(), tungstenite::Error> {
         std::future::poll_fn(|cx| self.poll_write(cx)).await?;
         self.ws.close(Some(close.frame(dialect))).await?;
         self.linger().await

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
-use orchestrator_events::{Delivery, Gap, Subscription};
+use orchestrator_events::{Delivery, Gap, Progress, Restored, Subscription, Window};
 use orchestrator_rpc::{Error, Tell};
 use orchestrator_vocab::{Id, Kind};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::sync::CancellationToken;
 
+use super::source::Source;
 use super::topics::Topics;
 
 /// Between two attempts to read a log that fails.
@@ -29,6 +30,8 @@ pub(crate) struct Connection(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     subscriptions_max: usize,
+    /// Remembers the subscriptions for a subscriber that goes away.
+    window: Option<Arc<Window>>,
     state: Mutex<State>,
 }
 
@@ -47,7 +50,7 @@ struct Entry {
 
 struct Fresh {
     id: Arc<str>,
-    deliveries: BoxStream<'static, Delivery>,
+    deliveries: BoxStream<'static, Handed>,
     stop: CancellationToken,
 }
 
@@ -61,8 +64,12 @@ impl std::fmt::Debug for State {
 pub(crate) struct Taken;
 
 impl Connection {
-    pub(crate) fn new(subscriptions_max: usize) -> Self {
-        Self(Arc::new(Inner { subscriptions_max, state: Mutex::default() }))
+    pub(crate) fn new(subscriptions_max: usize, window: Option<Arc<Window>>) -> Self {
+        Self(Arc::new(Inner { subscriptions_max, window, state: Mutex::default() }))
+    }
+
+    pub(crate) fn window(&self) -> Option<&Arc<Window>> {
+        self.0.window.as_ref()
     }
 
     pub(crate) fn check_room(&self) -> Result<(), Error> {
@@ -77,31 +84,55 @@ impl Connection {
         Id::<SubscriptionKind>::new().to_string().into()
     }
 
-    /// Opens a subscription. Check for room first.
-    pub(crate) fn subscribe(
-        &self,
-        id: Arc<str>,
-        topics: Option<Topics>,
-        deliveries: BoxStream<'static, Delivery>,
-    ) -> Result<(), Taken> {
+    /// Takes an id, for a subscription that [`begin`](Self::begin) brings or [`give_up`](Self::give_up) does not. Check for
+    /// room first.
+    pub(crate) fn take(&self, id: Arc<str>, topics: Option<Topics>) -> Result<(), Taken> {
         let mut state = self.state();
         if state.open.contains_key(&id) {
             return Err(Taken);
         }
-        let stop = CancellationToken::new();
-        state.open.insert(id.clone(), Entry { stop: stop.clone(), topics });
-        state.fresh.push(Fresh { id, deliveries, stop });
+        state.open.insert(id, Entry { stop: CancellationToken::new(), topics });
         Ok(())
+    }
+
+    /// Brings the subscription of an id that was taken; false if it was unsubscribed from already.
+    pub(crate) fn begin(&self, id: Arc<str>, deliveries: BoxStream<'static, Handed>) -> bool {
+        let mut state = self.state();
+        let Some(stop) = state.open.get(&id).map(|entry| entry.stop.clone()) else { return false };
+        state.fresh.push(Fresh { id, deliveries, stop });
+        true
+    }
+
+    pub(crate) fn give_up(&self, id: &str) {
+        self.state().open.remove(id);
     }
 
     /// Opens one for an operation that made something worth following; if it is open, it goes on as it is.
     pub(crate) fn follow(&self, id: &str, subscription: Subscription) -> Result<(), Error> {
         self.check_room()?;
+        if self.take(id.into(), None).is_err() {
+            return Ok(());
+        }
+        if let Some(window) = self.window() {
+            window.adopt(id, &subscription);
+        }
         let deliveries = stream::unfold(subscription, |mut subscription| async move {
             Some((next(&mut subscription).await, subscription))
         });
-        let _ = self.subscribe(id.into(), None, deliveries.boxed());
+        self.begin(id.into(), deliveries.boxed());
         Ok(())
+    }
+
+    /// Opens what the window has remembered, in its order.
+    pub(crate) fn restore(&self, restored: Vec<Restored>) {
+        let Some(window) = self.window() else { return };
+        for Restored { id, parts, subscription } in restored {
+            let (id, topics) = (Arc::<str>::from(id), Topics::restored(parts));
+            if self.take(id.clone(), Some(topics.clone())).is_ok() {
+                let source = Source::Window(window.clone(), id.clone());
+                self.begin(id, topics.stream(source, subscription).boxed());
+            }
+        }
     }
 
     /// The patterns of a subscription; `None` if it is not open.
@@ -123,10 +154,50 @@ impl Connection {
     }
 }
 
+/// What a subscription brought.
+pub(crate) struct Handed {
+    pub(crate) delivery: Delivery,
+    /// Where it is noted that it was written.
+    progress: Progress,
+    requires_ack: bool,
+}
+
+impl Handed {
+    /// Nobody is to be told of it: as if it had been written.
+    pub(crate) fn passed_over(&self) {
+        if let Some(seq) = self.last_seq() {
+            self.progress.written(seq);
+        }
+        if let (true, Delivery::Event(event)) = (self.requires_ack, &self.delivery) {
+            self.progress.withdraw(event.seq);
+        }
+    }
+
+    fn last_seq(&self) -> Option<u64> {
+        match &self.delivery {
+            Delivery::Event(event) => Some(event.seq),
+            Delivery::Gap(gap) => gap.to,
+            Delivery::Transient(_) => None,
+        }
+    }
+}
+
 /// Something for one of the subscriptions.
 pub(crate) struct Notice {
     pub(crate) subscription: Arc<str>,
-    pub(crate) delivery: Delivery,
+    pub(crate) handed: Handed,
+}
+
+/// To be noted once something is written.
+pub(crate) struct Mark {
+    progress: Progress,
+    seq: u64,
+}
+
+impl Mark {
+    pub(crate) fn written(self) {
+        self.progress.written(self.seq);
+    }
 }
 
 /// All subscriptions of a connection, merged.
@@ -144,7 +215,7 @@ impl Subscriptions {
     /// it is sent under.
     pub(crate) fn begin_fresh(&mut self) {
         for Fresh { id, deliveries, stop } in self.connection.take_fresh() {
-            let notices = deliveries.map(move |delivery| Notice { subscription: id.clone(), delivery });
+            let notices = deliveries.map(move |handed| Notice { subscription: id.clone(), handed });
             self.all.push(notices.take_until(stop.cancelled_owned()).boxed());
         }
     }
@@ -161,10 +232,13 @@ impl Subscriptions {
 }
 
 /// The next thing, however long the log cannot be read.
-pub(crate) async fn next(subscription: &mut Subscription) -> Delivery {
+pub(crate) async fn next(subscription: &mut Subscription) -> Handed {
     loop {
         match subscription.next().await {
-            Ok(delivery) => return delivery,
+            Ok(delivery) => {
+                let requires_ack = subscription.requires_acknowledgement();
+                return Handed { delivery, progress: subscription.progress(), requires_ack };
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a subscription cannot read the log");
                 tokio::time::sleep(RETRY).await;
@@ -176,24 +250,31 @@ pub(crate) async fn next(subscription: &mut Subscription) -> Delivery {
 impl Notice {
     /// The event as codecs take it; `payload` is that of [`Notice::payload`].
     pub(crate) fn told<'a>(&'a self, payload: &'a RawValue) -> Tell<'a> {
-        let (name, event_id, seq) = match &self.delivery {
+        let (name, event_id, seq) = match &self.handed.delivery {
             Delivery::Event(event) => (&*event.name, Some(event.id), Some(event.seq)),
             Delivery::Transient(piece) => (&*piece.name, None, None),
             Delivery::Gap(_) => ("stream.gap", None, None),
         };
-        Tell { name, payload, event_id, seq, subscription: Some(&self.subscription), requires_ack: false }
+        let requires_ack = self.handed.requires_ack && seq.is_some();
+        Tell { name, payload, event_id, seq, subscription: Some(&self.subscription), requires_ack }
     }
 
     pub(crate) fn payload(&self) -> Box<RawValue> {
-        match &self.delivery {
+        match &self.handed.delivery {
             Delivery::Event(event) => raw(&event.payload),
             Delivery::Transient(piece) => raw(&piece.payload),
             Delivery::Gap(gap) => raw(gap),
         }
     }
 
+    /// What is to be noted once it is written.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        let seq = self.handed.last_seq()?;
+        Some(Mark { progress: self.handed.progress.clone(), seq })
+    }
+
     pub(crate) fn gap(&self) -> Option<&Gap> {
-        match &self.delivery {
+        match &self.handed.delivery {
             Delivery::Gap(gap) => Some(gap),
             Delivery::Event(_) | Delivery::Transient(_) => None,
         }

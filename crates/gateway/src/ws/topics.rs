@@ -2,16 +2,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
 use futures::stream;
-use orchestrator_events::{Delivery, Filter, Hub, Subscription};
+use orchestrator_events::{self as events, Delivery, Filter, Subscription};
 use orchestrator_rpc::Error;
-use orchestrator_vocab::OrgId;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use super::subscriptions::next;
+use super::source::Source;
+use super::subscriptions::{Handed, next};
 
 /// The most patterns of one subscription, as many as one filter may have.
 const PATTERNS_MAX: usize = 64;
+
+/// From this version on, patterns were added or taken away.
+const ADDED_TO: u64 = 2;
 
 /// The patterns of a subscription, which may change while it is open.
 #[derive(Debug, Clone, Default)]
@@ -30,15 +33,22 @@ struct State {
     version: u64,
 }
 
-/// One pattern, wanted of what has a number above `since`.
+/// One pattern, wanted of what has a number above its `since`.
 #[derive(Debug, Clone)]
 struct Part {
-    pattern: String,
+    part: events::Part,
     filter: Filter,
-    since: u64,
 }
 
 impl Topics {
+    /// Patterns that were asked for before.
+    pub(crate) fn restored(parts: Vec<events::Part>) -> Self {
+        let parts = parts.into_iter().filter_map(|part| Some(Part { filter: part.filter().ok()?, part })).collect();
+        // Each may have been added at another time: the subscription alone is not exact.
+        let state = State { parts, version: ADDED_TO };
+        Self(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new() }))
+    }
+
     /// Adds patterns; those that are there already stay as they are.
     pub(crate) fn add(&self, events: &[String], fields: &Map<String, Value>, since: u64) -> Result<(), Error> {
         let invalid = |error: &dyn std::fmt::Display| Error::invalid_field("events", error);
@@ -47,11 +57,12 @@ impl Topics {
         let mut state = self.state();
         let mut parts = state.parts.clone();
         for pattern in events {
-            if parts.iter().any(|part| part.pattern == *pattern) {
+            if parts.iter().any(|known| known.part.pattern == *pattern) {
                 continue;
             }
-            let filter = Filter::parse([pattern]).map_err(|error| invalid(&error))?.with_fields(fields.clone());
-            parts.push(Part { pattern: pattern.clone(), filter, since });
+            let part = events::Part { pattern: pattern.clone(), fields: fields.clone(), since };
+            let filter = part.filter().map_err(|error| invalid(&error))?;
+            parts.push(Part { part, filter });
         }
         if parts.len() > PATTERNS_MAX {
             return Err(invalid(&format_args!("a subscription has at most {PATTERNS_MAX} patterns")));
@@ -64,18 +75,28 @@ impl Topics {
     /// Takes patterns away, all of them or none. Whether any are left.
     pub(crate) fn remove(&self, events: &[String]) -> Result<bool, Error> {
         let mut state = self.state();
-        let known = |event: &String| state.parts.iter().any(|part| part.pattern == *event);
+        let known = |event: &String| state.parts.iter().any(|known| known.part.pattern == *event);
         if let Some(unknown) = events.iter().find(|event| !known(event)) {
             return Err(Error::not_found(format!("not subscribed to `{unknown}`")).with_field("events"));
         }
-        state.parts.retain(|part| !events.contains(&part.pattern));
+        state.parts.retain(|known| !events.contains(&known.part.pattern));
         let left = !state.parts.is_empty();
         self.change(state);
         Ok(left)
     }
 
     pub(crate) fn patterns(&self) -> Vec<String> {
-        self.state().parts.iter().map(|part| part.pattern.clone()).collect()
+        self.state().parts.iter().map(|known| known.part.pattern.clone()).collect()
+    }
+
+    /// The same as a window remembers them.
+    pub(crate) fn parts(&self) -> Vec<events::Part> {
+        self.state().parts.iter().map(|known| known.part.clone()).collect()
+    }
+
+    /// Whether something was added or taken away since it was opened.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.state().version >= ADDED_TO
     }
 
     /// Everything any pattern wants.
@@ -84,15 +105,10 @@ impl Topics {
     }
 
     /// What the patterns want from now on, of what `subscription` has and of those that take its place.
-    pub(crate) fn stream(
-        self,
-        hub: Hub,
-        org: OrgId,
-        subscription: Subscription,
-    ) -> impl Stream<Item = Delivery> + Send {
+    pub(crate) fn stream(self, source: Source, subscription: Subscription) -> impl Stream<Item = Handed> + Send {
         let version = self.state().version;
         let at = subscription.cursor();
-        let following = Following { topics: self, hub, org, subscription, at, version };
+        let following = Following { topics: self, source, subscription, at, version };
         stream::unfold(following, |mut following| async move { Some((following.next().await, following)) })
     }
 
@@ -108,9 +124,9 @@ impl Topics {
         match delivery {
             Delivery::Gap(_) => true,
             Delivery::Event(event) => {
-                parts.any(|part| part.since < event.seq && part.filter.matches(&event.name, &event.payload))
+                parts.any(|known| known.part.since < event.seq && known.filter.matches(&event.name, &event.payload))
             }
-            Delivery::Transient(piece) => parts.any(|part| part.filter.matches(&piece.name, &piece.payload)),
+            Delivery::Transient(piece) => parts.any(|known| known.filter.matches(&piece.name, &piece.payload)),
         }
     }
 
@@ -121,8 +137,7 @@ impl Topics {
 
 struct Following {
     topics: Topics,
-    hub: Hub,
-    org: OrgId,
+    source: Source,
     subscription: Subscription,
     /// The last number that was delivered.
     at: u64,
@@ -130,24 +145,25 @@ struct Following {
 }
 
 impl Following {
-    async fn next(&mut self) -> Delivery {
+    async fn next(&mut self) -> Handed {
         loop {
             self.catch_up();
             let topics = self.topics.clone();
-            let delivery = tokio::select! {
+            let handed = tokio::select! {
                 biased;
                 () = topics.0.changed.notified() => continue,
-                delivery = next(&mut self.subscription) => delivery,
+                handed = next(&mut self.subscription) => handed,
             };
-            match &delivery {
+            match &handed.delivery {
                 Delivery::Event(event) => self.at = event.seq,
                 Delivery::Gap(gap) => self.at = gap.to.unwrap_or(self.at),
                 Delivery::Transient(_) => {}
             }
             // As long as nothing was changed, the subscription itself is exact.
-            if self.version <= 1 || self.topics.wants(&delivery) {
-                return delivery;
+            if self.version < ADDED_TO || self.topics.wants(&handed.delivery) {
+                return handed;
             }
+            handed.passed_over();
         }
     }
 
@@ -158,7 +174,7 @@ impl Following {
         if version != self.version
             && let Some(filter) = self.topics.filter()
         {
-            self.subscription = self.hub.subscribe_after(self.org, filter, self.at);
+            self.subscription = self.source.renew(filter, self.at);
             self.version = version;
         }
     }

@@ -36,9 +36,10 @@ fn message(members: &Members<'_, 4>, kind: Option<&'static str>, id: Option<Requ
         Some("heartbeat") => {
             Ok(Message { id, method: "connection.heartbeat".into(), params: payload.map(ToOwned::to_owned) })
         }
-        Some(method @ ("subscribe" | "unsubscribe")) => {
-            Ok(Message { id, method: method.into(), params: topics(payload)? })
-        }
+        Some("subscribe") => Ok(Message { id, method: "subscribe".into(), params: wanted(payload)? }),
+        Some("unsubscribe") => Ok(Message { id, method: "unsubscribe".into(), params: topics(payload)? }),
+        // Nobody waits for an answer to it.
+        Some("ack") => Ok(Message { id: None, method: "event.ack".into(), params: acknowledged(payload)? }),
         _ => Err(Error::invalid_request(format!("`type` is one of {}", TYPES.join(", ")))),
     }
 }
@@ -62,16 +63,21 @@ struct Auth {
     daemon_id: Option<String>,
     #[serde(default)]
     orchestrator_id: Option<String>,
+    #[serde(default)]
+    resume_token: Option<String>,
 }
 
 /// A bearer token is a JWT or an API key: the server tells them apart.
 fn authentication(payload: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Error> {
-    let Auth { access_token, daemon_id, orchestrator_id } = parse_params(payload)?;
+    let Auth { access_token, daemon_id, orchestrator_id, resume_token } = parse_params(payload)?;
     let mut params = json!({ "auth": { "type": "jwt", "token": access_token } });
     for (name, value) in [("daemonId", daemon_id), ("orchestratorId", orchestrator_id)] {
         if let Some(value) = value {
             params["client"][name] = Value::String(value);
         }
+    }
+    if let Some(token) = resume_token {
+        params["resumeToken"] = Value::String(token);
     }
     raw(&params)
 }
@@ -85,6 +91,34 @@ struct Topics {
 fn topics(payload: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Error> {
     let Topics { event_types } = parse_params(payload)?;
     raw(&json!({ "events": event_types, "subscriptionId": SUBSCRIPTION }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    event_types: Vec<String>,
+    #[serde(default)]
+    requires_ack: Option<bool>,
+}
+
+fn wanted(payload: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Error> {
+    let Wanted { event_types, requires_ack } = parse_params(payload)?;
+    let mut params = json!({ "events": event_types, "subscriptionId": SUBSCRIPTION });
+    if let Some(requires_ack) = requires_ack {
+        params["requiresAck"] = requires_ack.into();
+    }
+    raw(&params)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Acknowledged {
+    event_ids: Vec<String>,
+}
+
+fn acknowledged(payload: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Error> {
+    let Acknowledged { event_ids } = parse_params(payload)?;
+    raw(&json!({ "eventIds": event_ids }))
 }
 
 fn raw(params: &Value) -> Result<Option<Box<RawValue>>, Error> {

@@ -88,6 +88,8 @@ struct Hello {
     policy: Policy,
     #[serde(default)]
     resume_token: Option<String>,
+    #[serde(default)]
+    resumed: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +113,9 @@ fn greeting(hello: &RawValue, now: Timestamp) -> Box<RawValue> {
     });
     if let Some(token) = hello.resume_token {
         payload["resumeToken"] = token.into();
+    }
+    if let Some(resumed) = hello.resumed {
+        payload["resumed"] = resumed.into();
     }
     raw(&payload)
 }

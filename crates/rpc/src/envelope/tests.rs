@@ -116,7 +116,8 @@ fn events_and_signals_have_envelopes_of_their_own() {
     assert_eq!((&event["type"], &event["payload"]["eventType"]), (&json!("event"), &json!("task.created")));
     assert_eq!(event["payload"]["data"], json!({ "a": 1 }));
     assert_eq!((&event["payload"]["seq"], &event["payload"]["requiresAck"]), (&json!(3), &json!(false)));
-    let signal = Signal::Reconnect { reason: "r".into(), delay: std::time::Duration::from_millis(5) };
+    let signal =
+        Signal::Reconnect { reason: "r".into(), delay: std::time::Duration::from_millis(5), resume_token: None };
     let signal: Value = serde_json::from_str(&encode_signal(&signal, NOW).unwrap()).unwrap();
     assert_eq!((&signal["type"], &signal["payload"]), (&json!("reconnect"), &json!({ "reason": "r", "delay": 5 })));
     assert_eq!(encode_signal(&Signal::Heartbeat { time: NOW, seq: 1 }, NOW), None);

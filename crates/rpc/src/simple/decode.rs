@@ -64,15 +64,21 @@ fn nothing(payload: Option<&RawValue>) -> Result<Option<Value>, Error> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Auth {
     token: String,
+    #[serde(default)]
+    resume_token: Option<String>,
 }
 
 /// A bearer token is a JWT or an API key: the server tells them apart.
 fn authentication(payload: Option<&RawValue>) -> Result<Value, Error> {
-    let Auth { token } = parse_params(payload)?;
-    Ok(json!({ "auth": { "type": "jwt", "token": token } }))
+    let Auth { token, resume_token } = parse_params(payload)?;
+    let mut params = json!({ "auth": { "type": "jwt", "token": token } });
+    if let Some(token) = resume_token {
+        params["resumeToken"] = token.into();
+    }
+    Ok(params)
 }
 
 #[derive(Deserialize)]

@@ -11,9 +11,7 @@ pub fn encode_reply(reply: &Reply) -> String {
         Err(error) => return frame("error", &refusal(reply, error)),
     };
     let (kind, payload) = match reply.id.kind() {
-        "auth" => {
-            ("auth_success", json!({ "connectionId": result["connectionId"], "scopes": result["auth"]["scopes"] }))
-        }
+        "auth" => ("auth_success", greeting(&result)),
         "ping" => ("pong", result),
         "health_check" => ("health_check_response", json!({ "healthy": result["status"] == "running" })),
         "daemon_status" => ("daemon_status_update", json!({ "status": result })),
@@ -23,6 +21,16 @@ pub fn encode_reply(reply: &Reply) -> String {
         _ => ("session_status_update", json!({ "session": result })),
     };
     frame(kind, &payload)
+}
+
+fn greeting(hello: &Value) -> Value {
+    let mut greeting = json!({ "connectionId": hello["connectionId"], "scopes": hello["auth"]["scopes"] });
+    for name in ["resumeToken", "resumed"] {
+        if let Some(value) = hello.get(name) {
+            greeting[name] = value.clone();
+        }
+    }
+    greeting
 }
 
 /// An event, if it has a form here. The subscription is named by the session it is about.

@@ -1,0 +1,197 @@
+use async_trait::async_trait;
+use orchestrator_sql::{Database, Tx};
+use orchestrator_vocab::{OrgId, Timestamp};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+
+use crate::window::{Bounds, Record, WindowId, WindowStore};
+use crate::{Error, SqlLog};
+
+/// Rows in one statement: four or five values each, and SQLite takes 32,766 of them.
+const ROWS_PER_STATEMENT: usize = 500;
+const COLUMNS: &str = "id, org, subject, generation, definitions, positions, seen";
+
+/// Windows on SQLite or PostgreSQL, beside the log.
+#[derive(Debug, Clone)]
+pub struct SqlWindows(Database);
+
+impl SqlWindows {
+    /// The windows of the log's database.
+    pub fn beside(log: &SqlLog) -> Self {
+        Self(log.database.clone())
+    }
+}
+
+#[async_trait]
+impl WindowStore for SqlWindows {
+    async fn put(&self, record: Record, bounds: Bounds) -> Result<bool, Error> {
+        self.0.write(move |tx| Box::pin(put(tx, record.clone(), bounds))).await
+    }
+
+    async fn take(
+        &self,
+        org: OrgId,
+        subject: &str,
+        id: WindowId,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Error> {
+        let values =
+            vec![now.millis().into(), id.uuid().into(), org.uuid().into(), subject.into(), since.millis().into()];
+        self.0
+            .write(move |tx| {
+                let values = values.clone();
+                Box::pin(async move {
+                    let sql = format!(
+                        "update events_windows set generation = generation + 1, seen = $1 \
+                         where id = $2 and org = $3 and subject = $4 and seen >= $5 returning {COLUMNS}"
+                    );
+                    let row = tx.query_one_raw(statement(tx, &sql, values)).await.map_err(store)?;
+                    row.as_ref().map(read).transpose()
+                })
+            })
+            .await
+    }
+
+    async fn save(&self, records: Vec<Record>) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.0
+            .write(move |tx| {
+                let records = records.clone();
+                Box::pin(async move {
+                    for chunk in records.chunks(ROWS_PER_STATEMENT) {
+                        save(tx, chunk).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn generations(&self, ids: &[WindowId]) -> Result<Vec<(WindowId, u64)>, Error> {
+        let connection = self.0.reader();
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(ROWS_PER_STATEMENT) {
+            let places: Vec<String> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+            let sql = format!("select id, generation from events_windows where id in ({})", places.join(", "));
+            let values = chunk.iter().map(|id| id.uuid().into()).collect();
+            for row in connection.query_all_raw(statement(connection, &sql, values)).await.map_err(store)? {
+                let id = WindowId::from_uuid(row.try_get("", "id").map_err(store)?);
+                found.push((id, unsigned(&row, "generation")?));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn remove_unseen(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
+        let values = vec![before.millis().into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+        self.0
+            .write(move |tx| {
+                let values = values.clone();
+                Box::pin(async move {
+                    let sql = "delete from events_windows where id in \
+                               (select id from events_windows where seen < $1 order by seen limit $2)";
+                    let done = tx.execute_raw(statement(tx, sql, values)).await.map_err(store)?;
+                    Ok(done.rows_affected())
+                })
+            })
+            .await
+    }
+}
+
+async fn put(tx: &Tx, record: Record, bounds: Bounds) -> Result<bool, Error> {
+    let (org, subject) = (record.org, record.subject.clone());
+    let values = vec![
+        record.id.uuid().into(),
+        org.uuid().into(),
+        subject.as_str().into(),
+        signed(record.generation).into(),
+        serde_json::to_string(&record.definitions).unwrap_or_default().into(),
+        positions(&record).into(),
+        record.seen.millis().into(),
+    ];
+    let sql = format!(
+        "insert into events_windows ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do update set \
+         definitions = excluded.definitions, positions = excluded.positions, seen = excluded.seen \
+         where events_windows.generation = excluded.generation"
+    );
+    if tx.execute_raw(statement(tx, &sql, values)).await.map_err(store)?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // On SQLite a limit of -1 is none; PostgreSQL has no word for it that both understand, so it is a large number.
+    let surplus = |counted: &str, max: usize| {
+        format!(
+            "delete from events_windows where id in (select id from events_windows where {counted} \
+             order by seen desc, id desc limit 1000000 offset ${max})"
+        )
+    };
+    let of_subject = vec![org.uuid().into(), subject.into(), i64::from(bounds.per_subject).into()];
+    let sql = surplus("org = $1 and subject = $2", 3);
+    tx.execute_raw(statement(tx, &sql, of_subject)).await.map_err(store)?;
+    let of_org = vec![org.uuid().into(), i64::from(bounds.per_org).into()];
+    tx.execute_raw(statement(tx, &surplus("org = $1", 2), of_org)).await.map_err(store)?;
+    Ok(true)
+}
+
+async fn save(tx: &Tx, records: &[Record]) -> Result<(), Error> {
+    let rows: Vec<String> = (0..records.len())
+        .map(|row| {
+            let at = |n: usize| row * 4 + n;
+            format!("(${}, ${}, ${}, ${})", at(1), at(2), at(3), at(4))
+        })
+        .collect();
+    let sql = format!(
+        "with new (id, generation, positions, seen) as (values {}) update events_windows \
+         set positions = new.positions, seen = new.seen from new \
+         where events_windows.id = new.id and events_windows.generation = new.generation",
+        rows.join(", ")
+    );
+    let values = records.iter().flat_map(|record| {
+        [
+            record.id.uuid().into(),
+            signed(record.generation).into(),
+            positions(record).into(),
+            record.seen.millis().into(),
+        ]
+    });
+    tx.execute_raw(statement(tx, &sql, values.collect())).await.map_err(store)?;
+    Ok(())
+}
+
+fn read(row: &QueryResult) -> Result<Record, Error> {
+    let definitions: String = row.try_get("", "definitions").map_err(store)?;
+    let positions: String = row.try_get("", "positions").map_err(store)?;
+    let number = |text: &str| text.split_once(':').and_then(|(n, at)| Some((n.parse().ok()?, at.parse().ok()?)));
+    Ok(Record {
+        id: WindowId::from_uuid(row.try_get("", "id").map_err(store)?),
+        org: OrgId::from_uuid(row.try_get("", "org").map_err(store)?),
+        subject: row.try_get("", "subject").map_err(store)?,
+        generation: unsigned(row, "generation")?,
+        definitions: serde_json::from_str(&definitions).map_err(|error| Error::Store(Box::new(error)))?,
+        positions: positions.split_ascii_whitespace().filter_map(number).collect(),
+        seen: Timestamp(row.try_get("", "seen").map_err(store)?),
+    })
+}
+
+/// `0:1200 3:1187`: short, because it is what is written most.
+fn positions(record: &Record) -> String {
+    let pairs: Vec<String> = record.positions.iter().map(|(n, at)| format!("{n}:{at}")).collect();
+    pairs.join(" ")
+}
+
+fn unsigned(row: &QueryResult, column: &str) -> Result<u64, Error> {
+    Ok(row.try_get::<i64>("", column).map_err(store)?.unsigned_abs())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn statement<C: ConnectionTrait>(connection: &C, sql: &str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
+}
+
+fn store(error: DbErr) -> Error {
+    orchestrator_sql::Error::from(error).into()
+}
