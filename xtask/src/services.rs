@@ -1,11 +1,12 @@
 //! The servers that tests talk to: those that run already, else throw-away ones from the installed programs.
 //!
-//! Today that is PostgreSQL. Another server is another field of [`Services`] and another module like `postgres`.
+//! Those are PostgreSQL and Redis. Another server is another field of [`Services`] and another module like `redis`.
 
 mod account;
 mod install;
 mod postgres;
 mod probe;
+mod redis;
 
 use std::path::PathBuf;
 
@@ -14,12 +15,15 @@ use clap::ValueEnum;
 
 use crate::environment::variable;
 use crate::workspace::Workspace;
-use postgres::Server;
 
 /// What tests read to find PostgreSQL. They create databases of their own on it.
 const POSTGRES_FOR_TESTS: &str = "TEST_DATABASE_URL";
 /// Where a PostgreSQL usually listens, with the role that its packages create.
 const POSTGRES_USUALLY: &str = "postgres://postgres@127.0.0.1:5432/postgres";
+/// What tests read to find Redis. Their names there begin with a prefix of their own.
+const REDIS_FOR_TESTS: &str = "TEST_REDIS_URL";
+/// Where a Redis usually listens.
+const REDIS_USUALLY: &str = "redis://127.0.0.1:6379";
 
 /// What to do with the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,100 +38,142 @@ pub(crate) enum Action {
 
 /// The servers; those that were started for this run end when this is dropped.
 pub(crate) struct Services {
-    postgres: Postgres,
+    postgres: Service<postgres::Server>,
+    redis: Service<redis::Server>,
 }
 
-enum Postgres {
-    /// Somebody else's: never stopped from here.
-    Running {
-        url: String,
-        whose: &'static str,
-    },
-    Started(Server),
+enum Service<S> {
+    Running(Running),
+    Started(S),
+}
+
+/// Somebody else's: never stopped from here.
+struct Running {
+    url: String,
+    whose: &'static str,
 }
 
 impl Services {
     /// Finds or starts everything tests need.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
         let home = home(workspace)?;
-        let services = match running_postgres(&home)? {
-            Some(running) => Self { postgres: running },
-            None => Self { postgres: Postgres::Started(Server::start_for_this_run(&home)?) },
+        let postgres = match running_postgres(&home)? {
+            Some(running) => Service::Running(running),
+            None => Service::Started(postgres::Server::start_for_this_run(&home)?),
         };
-        println!("PostgreSQL: {}", services.postgres.description());
-        Ok(services)
+        // Tests also start some of their own, to kill them.
+        redis::program()?;
+        let redis = match running_redis(&home)? {
+            Some(running) => Service::Running(running),
+            None => Service::Started(redis::Server::start_for_this_run(&home)?),
+        };
+        println!("PostgreSQL: {}", postgres.description(postgres::Server::url));
+        println!("Redis: {}", redis.description(redis::Server::url));
+        Ok(Self { postgres, redis })
     }
 
     /// What tests are told.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
-        vec![(POSTGRES_FOR_TESTS.to_owned(), self.postgres.url().to_owned())]
+        vec![
+            (POSTGRES_FOR_TESTS.to_owned(), self.postgres.url(postgres::Server::url).to_owned()),
+            (REDIS_FOR_TESTS.to_owned(), self.redis.url(redis::Server::url).to_owned()),
+        ]
     }
 
     /// Installs what starting the servers needs, unless one runs already.
     pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
-        match running_postgres(&home(workspace)?)? {
+        let home = home(workspace)?;
+        match running_postgres(&home)? {
             Some(running) => println!("PostgreSQL: {}", running.description()),
             None => println!("PostgreSQL: programs in {}", postgres::programs()?.display()),
         }
+        println!("Redis: program {}", redis::program()?.display());
         Ok(())
     }
 
     /// `cargo xtask services`.
     pub(crate) fn act(workspace: &Workspace, action: Action) -> Result<()> {
         let home = home(workspace)?;
+        let (postgres, redis) = (running_postgres(&home)?, running_redis(&home)?);
         match action {
             Action::Up => {
-                let url = match running_postgres(&home)? {
-                    Some(running) => running.url().to_owned(),
-                    None => Server::start_and_keep(&home)?,
-                };
+                let url =
+                    postgres.map_or_else(|| postgres::Server::start_and_keep(&home), |running| Ok(running.url))?;
                 println!("export {POSTGRES_FOR_TESTS}={url}");
+                let url = redis.map_or_else(|| redis::Server::start_and_keep(&home), |running| Ok(running.url))?;
+                println!("export {REDIS_FOR_TESTS}={url}");
             }
-            Action::Down => match Server::stop_kept(&home)? {
-                true => println!("PostgreSQL: stopped, data deleted"),
-                false => println!("PostgreSQL: none was started by `services up`"),
-            },
-            Action::Status => match running_postgres(&home)? {
-                Some(running) => println!("PostgreSQL: {}", running.description()),
-                None => println!("PostgreSQL: none runs, tests start their own"),
-            },
+            Action::Down => {
+                println!("PostgreSQL: {}", ended(postgres::Server::stop_kept(&home)?));
+                println!("Redis: {}", ended(redis::Server::stop_kept(&home)?));
+            }
+            Action::Status => {
+                for (name, running) in [("PostgreSQL", postgres), ("Redis", redis)] {
+                    let none = || "none runs, tests start their own".to_owned();
+                    println!("{name}: {}", running.as_ref().map_or_else(none, Running::description));
+                }
+            }
         }
         Ok(())
     }
 }
 
-impl Postgres {
-    fn url(&self) -> &str {
+fn ended(was_kept: bool) -> &'static str {
+    if was_kept { "stopped, data deleted" } else { "none was started by `services up`" }
+}
+
+impl<S> Service<S> {
+    fn url<'a>(&'a self, of_started: impl Fn(&'a S) -> &'a str) -> &'a str {
         match self {
-            Self::Running { url, .. } => url,
-            Self::Started(server) => server.url(),
+            Self::Running(Running { url, .. }) => url,
+            Self::Started(server) => of_started(server),
         }
     }
 
-    fn description(&self) -> String {
+    fn description<'a>(&'a self, of_started: impl Fn(&'a S) -> &'a str) -> String {
         match self {
-            // The address may hold a password.
-            Self::Running { whose, .. } => format!("running, {whose}"),
-            Self::Started(server) => format!("started for this run at {}", server.url()),
+            Self::Running(running) => running.description(),
+            Self::Started(server) => format!("started for this run at {}", of_started(server)),
         }
     }
 }
 
+impl Running {
+    /// The address may hold a password.
+    fn description(&self) -> String {
+        format!("running, {}", self.whose)
+    }
+}
+
 /// What is named by the environment must be there; everything else is a guess that may fail.
-fn running_postgres(home: &std::path::Path) -> Result<Option<Postgres>> {
+fn running_postgres(home: &std::path::Path) -> Result<Option<Running>> {
     for (name, whose) in [(POSTGRES_FOR_TESTS, "named by TEST_DATABASE_URL"), ("DATABASE_URL", "named by DATABASE_URL")]
     {
         let named = variable(name).filter(|url| url.starts_with("postgres"));
         if let Some(url) = named {
             probe::is_reachable(&url)?;
-            return Ok(Some(Postgres::Running { url, whose }));
+            return Ok(Some(Running { url, whose }));
         }
     }
-    let kept = Server::kept_url(home).map(|url| (url, "started by `cargo xtask services up`"));
+    let kept = postgres::Server::kept_url(home).map(|url| (url, "started by `cargo xtask services up`"));
     let usual = (POSTGRES_USUALLY.to_owned(), "on its usual port");
     let guesses = kept.into_iter().chain([usual]);
     let found = guesses.into_iter().find(|(url, _)| probe::can_create_databases(url));
-    Ok(found.map(|(url, whose)| Postgres::Running { url, whose }))
+    Ok(found.map(|(url, whose)| Running { url, whose }))
+}
+
+/// As for PostgreSQL.
+fn running_redis(home: &std::path::Path) -> Result<Option<Running>> {
+    for (name, whose) in [(REDIS_FOR_TESTS, "named by TEST_REDIS_URL"), ("REDIS_URL", "named by REDIS_URL")] {
+        if let Some(url) = variable(name) {
+            redis::is_reachable(&url)?;
+            return Ok(Some(Running { url, whose }));
+        }
+    }
+    let kept = redis::Server::kept_url(home).map(|url| (url, "started by `cargo xtask services up`"));
+    let usual = (REDIS_USUALLY.to_owned(), "on its usual port");
+    let found = kept.into_iter().chain([usual]).find(|(url, _)| redis::answers(url));
+    Ok(found.map(|(url, whose)| Running { url, whose }))
 }
 
 /// Where throw-away servers keep their data. Root cannot run PostgreSQL, and the account that runs it instead may not

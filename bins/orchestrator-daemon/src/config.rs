@@ -31,6 +31,7 @@ use crate::args::Args;
 pub(crate) struct Config {
     pub(crate) daemon: Daemon,
     pub(crate) database: Database,
+    pub(crate) redis: orchestrator_events_redis::Config,
     pub(crate) auth: orchestrator_auth::Config,
     pub(crate) rate_limit: orchestrator_auth::RateLimitConfig,
     pub(crate) cors: Cors,
@@ -181,6 +182,7 @@ impl Config {
         }
         self.logging.validate().context("logging")?;
         self.telemetry.otlp.validate().context("telemetry")?;
+        self.redis.validate().context("redis (redis.url is REDIS_URL)")?;
         self.registry.validate().context("registry")?;
         self.sessions().validate().context("sessions")?;
         let default = orchestrator_sessions::Config::default().max_active;

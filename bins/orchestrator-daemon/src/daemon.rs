@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::{Auth, Secret};
 use orchestrator_events::{Hub, Numbering, SqlLog, SqlWindows, Windows};
+use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Gateway, Peers, Tls, TlsFiles};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Table};
@@ -27,7 +28,7 @@ use crate::files::DataDir;
 use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
-use crate::{metrics, operations, reactions, stacks};
+use crate::{metrics, operations, reactions, redis, stacks};
 
 /// How much of a data directory's id is added to the daemon's name to tell it from others.
 const NODE_DIGITS: usize = 8;
@@ -58,6 +59,7 @@ pub(crate) struct Daemon {
 
 /// What hides secrets at every sink; knows those of the configuration.
 pub(crate) fn redactor(config: &Config) -> Redactor {
+    let password = redis::password(config);
     let auth = &config.auth;
     let secrets = [
         ("jwt-secret", &auth.jwt_secret),
@@ -65,6 +67,8 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
         ("jwt-key", &auth.ed25519_key),
         ("jwt-key", &auth.ed25519_key_previous),
         ("database-url", &config.database.url),
+        ("redis-url", &config.redis.url),
+        ("redis-password", &password),
     ];
     let known = secrets.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
     let builder = match config.redaction.personal_data {
@@ -90,9 +94,8 @@ impl Daemon {
         let (config, redactor) = (configuration.current().running.clone(), configuration.redactor());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Metrics::new(redaction(redactor));
-        let (database, log) = open_database(&config, &data, redactor).await?;
-        let hub = Hub::new(Arc::new(log.clone()));
-        hub.start().await?;
+        let relay = redis::open(&config, clock.clone())?;
+        let (database, log, hub) = open_database(&config, &data, redactor, relay.clone()).await?;
         let auth = open_auth(&config, &data, &database, clock.clone()).await?;
         let registry =
             Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
@@ -103,7 +106,7 @@ impl Daemon {
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
 
-        let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub);
+        let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub, (&log, relay));
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
@@ -235,17 +238,30 @@ pub(crate) fn redaction(redactor: &Redactor) -> Redaction {
     Redaction::new(move |text| redactor.redact(text))
 }
 
-async fn open_database(config: &Config, data: &DataDir, redactor: &Redactor) -> anyhow::Result<(Database, SqlLog)> {
+async fn open_database(
+    config: &Config,
+    data: &DataDir,
+    redactor: &Redactor,
+    relay: Option<RedisRelay>,
+) -> anyhow::Result<(Database, SqlLog, Hub)> {
     let redactor = redactor.clone();
     let url = match &config.database.url {
         Some(url) => url.expose_secret().to_owned(),
         None => format!("sqlite:{}", data.database().display()),
     };
-    let numbering = Numbering::default().with_filter(move |payload| redactor.redact_json(payload));
+    let mut numbering = Numbering::default().with_filter(move |payload| redactor.redact_json(payload));
+    if let Some(relay) = relay.clone() {
+        numbering = numbering.with_relay(Arc::new(relay));
+    }
     let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
     let database = Database::connect(&url, options).await.context("cannot open the database")?;
     let log = SqlLog::open(database.clone(), &numbering).await.context("cannot open the event log")?;
-    Ok((database, log))
+    let mut hub = Hub::new(Arc::new(log.clone()));
+    if let Some(relay) = relay {
+        hub = hub.with_relay(Arc::new(relay));
+    }
+    hub.start().await?;
+    Ok((database, log, hub))
 }
 
 async fn open_auth(

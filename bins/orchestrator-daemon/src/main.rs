@@ -13,6 +13,7 @@ mod live;
 mod metrics;
 mod operations;
 mod reactions;
+mod redis;
 mod restore;
 mod serve;
 mod stacks;

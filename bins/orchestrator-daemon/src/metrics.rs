@@ -18,7 +18,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 30] = [
+const DESCRIPTIONS: [Description; 35] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -48,6 +48,14 @@ const DESCRIPTIONS: [Description; 30] = [
     Description::counter("connections_refused_total", "Connections and logins refused, by reason."),
     Description::counter("http_requests_total", "HTTP requests, upgrades included."),
     Description::gauge("subscriptions_open", "Open subscriptions."),
+    Description::counter(
+        "event_reads_total",
+        "Reads of the event log, by what answered: memory, Redis (relay), database (log).",
+    ),
+    Description::gauge("redis_up", "Whether events reach other daemons through Redis."),
+    Description::counter("redis_outages_total", "How often Redis was lost or not found."),
+    Description::counter("redis_events_total", "Events sent, received, and left to the database, by outcome."),
+    Description::counter("redis_pieces_total", "Live-only pieces sent, received, and dropped, by outcome."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),

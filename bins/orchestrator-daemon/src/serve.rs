@@ -23,7 +23,7 @@ use crate::config::{Config, Reading};
 use crate::configuration::Configuration;
 use crate::daemon::{self, Daemon};
 use crate::files::{self, DataDir};
-use crate::{demo, metrics};
+use crate::{demo, metrics, redis};
 
 /// What loops get to finish once everything in front of them has stopped.
 const LOOPS_STOP: Duration = Duration::from_secs(5);
@@ -203,6 +203,7 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
             async move { windows.run(stop).await }
         })?;
     }
+    redis::spawn(daemon, loops)?;
     let auth = daemon.auth.clone();
     loops.spawn("authentication", move |stop| {
         let auth = auth.clone();

@@ -2,15 +2,16 @@ use std::time::Duration;
 
 use redis::IntoConnectionInfo as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Error;
 
 /// Which Redis, and what belongs to us in it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// `redis://[user:password@]host[:port][/database]`, or `rediss://…` for TLS; a secret. Without it, Redis is not used.
+    #[serde(serialize_with = "masked")]
     pub url: Option<SecretString>,
     /// What the name of every key and channel begins with: 1 to 64 letters, digits, `_`, `-`, `.`. Default `orchestrator`.
     pub prefix: String,
@@ -52,6 +53,11 @@ impl Config {
     pub(crate) fn keep(&self) -> Duration {
         Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60)
     }
+}
+
+/// Shown, it is whether there is one.
+fn masked<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "***").serialize(serializer)
 }
 
 #[cfg(test)]

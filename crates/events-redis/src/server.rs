@@ -1,5 +1,5 @@
-use std::io::{BufRead as _, BufReader, Error, Result};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead as _, BufReader, Error, Read as _, Result, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -123,6 +123,18 @@ impl Server {
     /// It answers again.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Deletes everything in it.
+    ///
+    /// # Errors
+    /// It does not run, or does not answer.
+    pub fn flush(&self) -> Result<()> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.write_all(b"FLUSHALL\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer)?;
+        if &answer == b"+OK\r\n" { Ok(()) } else { Err(Error::other("it was not flushed")) }
     }
 
     fn signal(&self, signal: Signal) {

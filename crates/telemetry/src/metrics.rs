@@ -196,6 +196,11 @@ impl Counter {
     pub fn add(&self, amount: u64) {
         self.0.increment(amount);
     }
+
+    /// Raises it to a total that is counted elsewhere; a lower one changes nothing.
+    pub fn raise_to(&self, total: u64) {
+        self.0.absolute(total);
+    }
 }
 
 /// A number that goes up and down. A cheap clone.

@@ -11,11 +11,13 @@ pub(super) struct Package {
     pub(super) title: &'static str,
     pub(super) debian: &'static str,
     pub(super) homebrew: &'static str,
+    /// What else helps, to end the sentence.
+    pub(super) instead: &'static str,
 }
 
 /// Installs the package, or says what to install.
 pub(super) fn install(package: &Package) -> Result<()> {
-    let Package { title, debian, homebrew } = package;
+    let Package { title, debian, homebrew, instead } = package;
     if cfg!(target_os = "macos") && find_program("brew", &[]).is_some() {
         return Run::new("brew").args(["install", homebrew]).run();
     }
@@ -28,8 +30,7 @@ pub(super) fn install(package: &Package) -> Result<()> {
         }
     }
     bail!(
-        "{title} is neither running nor installed: install the package `{debian}` (Debian, Ubuntu) or `{homebrew}` \
-         (Homebrew), or set TEST_DATABASE_URL"
+        "{title} is not installed: install the package `{debian}` (Debian, Ubuntu) or `{homebrew}` (Homebrew){instead}"
     )
 }
 

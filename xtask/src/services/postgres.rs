@@ -12,7 +12,12 @@ use crate::run::Run;
 use crate::services::account::Account;
 use crate::services::install::{self, Package};
 
-const PACKAGE: Package = Package { title: "PostgreSQL", debian: "postgresql", homebrew: "postgresql@17" };
+const PACKAGE: Package = Package {
+    title: "PostgreSQL",
+    debian: "postgresql",
+    homebrew: "postgresql@17",
+    instead: ", or set TEST_DATABASE_URL",
+};
 /// Where Debian and Homebrew put the programs of each version.
 const PROGRAM_FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 /// Tests run side by side, each with a pool.

@@ -100,6 +100,7 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
         ("auth.ed25519Key", &auth.ed25519_key),
         ("auth.ed25519KeyPrevious", &auth.ed25519_key_previous),
         ("database.url", &config.database.url),
+        ("redis.url", &config.redis.url),
     ];
     let mut found: BTreeMap<String, SecretString> =
         declared.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.clone()?))).collect();

@@ -66,6 +66,15 @@ const OWN: &[Key] = &[
     ),
     key("database.url", "secret, `postgres://…`", Restart, "The database; without it, SQLite in the data directory."),
     key(
+        "redis.url",
+        "secret, `redis://…` or `rediss://…`",
+        Restart,
+        "Joins daemons that share a PostgreSQL; without it, and with SQLite, Redis is not used.",
+    ),
+    key("redis.prefix", "1 to 64 of `A-Za-z0-9_-.`", Restart, "What every name in Redis begins with."),
+    key("redis.timeoutMs", "ms, 10 to 60000", Restart, "After which Redis counts as gone."),
+    key("redis.keepDays", "days, 1 to 7", Restart, "How long events stay in Redis."),
+    key(
         "auth.jwtSecret",
         "secret, 32 bytes or more",
         Restart,

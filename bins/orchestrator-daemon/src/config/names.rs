@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 28] = [
+pub(super) const VARIABLES: [Variable; 29] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -22,6 +22,7 @@ pub(super) const VARIABLES: [Variable; 28] = [
     Variable::new("DAEMON_CORS_ENABLED", "cors.enabled", Kind::Bool),
     Variable::new("DAEMON_CORS_ORIGINS", "cors.origins", Kind::List),
     Variable::new("DATABASE_URL", "database.url", Kind::Secret),
+    Variable::new("REDIS_URL", "redis.url", Kind::Secret),
     Variable::new("METRICS_ENABLED", "metrics.enabled", Kind::Bool),
     Variable::new("METRICS_PORT", "metrics.port", Kind::Integer),
     Variable::new("METRICS_PATH", "metrics.path", Kind::Text),
@@ -33,11 +34,10 @@ pub(super) const VARIABLES: [Variable; 28] = [
 ];
 
 /// Sections of parts that are not built yet: one warning each.
-const SECTIONS: [&str; 9] = ["memory", "budget", "charter", "models", "channels", "redis", "plugins", "teams", "hooks"];
+const SECTIONS: [&str; 8] = ["memory", "budget", "charter", "models", "channels", "plugins", "teams", "hooks"];
 
 /// Variables of parts that are not built yet: one warning each.
-const UNUSED: [&str; 22] = [
-    "REDIS_URL",
+const UNUSED: [&str; 21] = [
     "OPENAI_API_KEY",
     "OPENAI_MODEL",
     "OPENAI_BASE_URL",

@@ -80,6 +80,7 @@ impl Reading {
         Ok(loader
             .environment(environment)
             .secret("database.url")
+            .secret("redis.url")
             .secret("auth.jwtSecret")
             .secret("auth.jwtSecretPrevious")
             .secret("auth.ed25519Key")

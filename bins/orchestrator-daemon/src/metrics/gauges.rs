@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use orchestrator_events::Hub;
+use orchestrator_events::{Hub, SqlLog};
+use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
@@ -11,6 +12,7 @@ use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 
 use super::memory;
+use crate::redis;
 
 /// Counting a large backlog is work for the database: not more often than this, however many ask.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -24,6 +26,9 @@ pub(crate) struct Gauges {
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
     pub(crate) hub: Hub,
+    pub(crate) log: SqlLog,
+    /// What carries events to other daemons, if it is configured.
+    pub(crate) relay: Option<RedisRelay>,
     counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
@@ -38,12 +43,20 @@ pub(crate) struct Tasks {
 }
 
 impl Gauges {
-    pub(crate) fn new(metrics: &Metrics, backlog: &Backlog, sessions: &Sessions, hub: &Hub) -> Self {
+    pub(crate) fn new(
+        metrics: &Metrics,
+        backlog: &Backlog,
+        sessions: &Sessions,
+        hub: &Hub,
+        (log, relay): (&SqlLog, Option<RedisRelay>),
+    ) -> Self {
         Self {
             metrics: metrics.clone(),
             backlog: backlog.clone(),
             sessions: sessions.clone(),
             hub: hub.clone(),
+            log: log.clone(),
+            relay,
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),
@@ -66,6 +79,13 @@ impl Gauges {
         self.set("sessions_active", active as f64);
         self.set("sessions_max", (active + free) as f64);
         self.set("subscriptions_open", self.hub.subscribers() as f64);
+        let reads = self.log.reads();
+        for (source, total) in [("memory", reads.memory), ("relay", reads.relay), ("log", reads.log)] {
+            self.metrics.counter("event_reads_total", &[("source", source.into())]).raise_to(total);
+        }
+        if let Some(relay) = &self.relay {
+            redis::measure(relay, &self.metrics);
+        }
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);
         }

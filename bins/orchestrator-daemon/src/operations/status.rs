@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::adapters::Loops;
 use crate::metrics::Gauges;
+use crate::redis;
 
 /// Where the numbers of `daemon.status` come from.
 #[derive(Clone)]
@@ -58,6 +59,9 @@ pub(crate) struct Status {
     /// Open WebSocket subscriptions.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscriptions: Option<usize>,
+    /// What carries events to other daemons, if it is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<redis::Status>,
     /// The parts that run by themselves.
     loops: Vec<Loop>,
 }
@@ -166,6 +170,7 @@ impl StatusOf {
             sessions: is_operator
                 .then(|| Sessions { active: self.gauges.sessions.active(), free: self.gauges.sessions.free() }),
             subscriptions: is_operator.then(|| self.gauges.hub.subscribers()),
+            redis: self.gauges.relay.as_ref().filter(|_| is_operator).map(|relay| relay.health().into()),
             loops: self.loops.0.status().into_iter().map(described).collect(),
         })
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use orchestrator_events_redis::{Server, State};
 
-use crate::node::{Node, ask, config, database, next_seq};
+use crate::node::{Node, config, database, next_seq};
 
 /// Two daemons write and read while `disturb` does something to Redis in the middle; nothing is lost, doubled or held up.
 async fn under_load(server: &mut Server, disturb: impl AsyncFnOnce(&mut Server, &Node, &Node)) {
@@ -59,7 +59,7 @@ async fn a_redis_that_is_flushed_loses_nothing() {
     let mut server = Server::start().unwrap();
     under_load(&mut server, async |server, one, two| {
         for _ in 0..20 {
-            ask::<()>(&server.url(), &["FLUSHALL"]).await;
+            server.flush().unwrap();
         }
         assert_eq!((one.relay.health().outages, two.relay.health().outages), (0, 0));
     })
