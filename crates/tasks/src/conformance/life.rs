@@ -244,7 +244,7 @@ pub async fn a_finished_task_keeps_all_but_tags_and_metadata(fixture: &Fixture) 
     assert_eq!(backlog.update(&origin(), task.id, tags).await.expect("allowed").tags.len(), 1);
     let title = Patch { title: Some("other".into()), ..Patch::default() };
     let refused = backlog.update(&origin(), task.id, title).await;
-    assert!(matches!(refused, Err(Error::Invalid { field, .. }) if field == "title"));
+    assert!(matches!(refused, Err(Error::Finished { field, .. }) if field == "title"));
 }
 
 /// Nor does anybody get it; its owner is stale.
