@@ -7,6 +7,8 @@ use crate::shared::RequestId;
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     /// As a `traceparent`: the span is this request's own.
+    own: String,
+    /// What the calls of this request go on with: the caller's span, or this request's if the trace begins here.
     pub(crate) parent: String,
     /// Whether it begins here.
     pub(crate) is_fresh: bool,
@@ -23,21 +25,20 @@ impl Trace {
         let fresh = digits();
         let known = only.and_then(|value| parsed(value.as_bytes()));
         let is_fresh = known.is_none();
-        let (trace, flags) = match known {
-            Some((trace, flags)) => (trace.to_owned(), flags.to_owned()),
-            None => (fresh.clone(), "01".to_owned()),
-        };
         // The last half of our ids is random.
-        Self { parent: format!("00-{trace}-{}-{flags}", &fresh[16..]), is_fresh }
+        let span = &fresh[16..];
+        let (trace, caller, flags) = known.unwrap_or((&fresh, span, "01"));
+        let context = |span: &str| format!("00-{trace}-{span}-{flags}");
+        Self { own: context(span), parent: context(caller), is_fresh }
     }
 
     /// Names the trace.
     pub(crate) fn id(&self) -> &str {
-        &self.parent[TRACE_ID]
+        &self.own[TRACE_ID]
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.parent).expect("hexadecimal digits and dashes")
+        HeaderValue::from_str(&self.own).expect("hexadecimal digits and dashes")
     }
 }
 
@@ -49,8 +50,8 @@ fn digits() -> String {
     id.rsplit('_').next().unwrap_or_default().to_owned()
 }
 
-/// The trace id and the flags. Of a version after `00` the known fields are read and the rest is ignored.
-fn parsed(header: &[u8]) -> Option<(&str, &str)> {
+/// The trace id, the caller's span and the flags. Of a version after `00` the known fields are read and the rest is ignored.
+fn parsed(header: &[u8]) -> Option<(&str, &str, &str)> {
     let text = std::str::from_utf8(header).ok()?;
     let mut fields = text.split('-');
     let mut field = |length: usize| fields.next().filter(|field| field.len() == length && field.bytes().all(is_hex));
@@ -58,7 +59,7 @@ fn parsed(header: &[u8]) -> Option<(&str, &str)> {
     let has_more = fields.next().is_some();
     let is_zero = |id: &str| id.bytes().all(|digit| digit == b'0');
     let is_known = version != "ff" && (version != "00" || !has_more);
-    (is_known && !is_zero(trace) && !is_zero(span)).then_some((trace, flags))
+    (is_known && !is_zero(trace) && !is_zero(span)).then_some((trace, span, flags))
 }
 
 fn is_hex(digit: u8) -> bool {
@@ -83,7 +84,8 @@ mod tests {
     fn a_trace_goes_on_in_a_span_of_its_own() {
         let trace = of(&[GIVEN]);
         assert_eq!(trace.id(), &GIVEN[3..35]);
-        assert!(trace.parent.ends_with("-00") && trace.parent[36..52] != GIVEN[36..52], "{}", trace.parent);
+        assert!(trace.own.ends_with("-00") && trace.own[36..52] != GIVEN[36..52], "{}", trace.own);
+        assert_eq!(trace.parent, GIVEN, "calls go on where the caller is");
         assert_eq!(of(&["cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"]).id(), &GIVEN[3..35]);
     }
 
