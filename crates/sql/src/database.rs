@@ -81,7 +81,10 @@ impl Database {
 
     async fn sqlite(url: &str, options: Options) -> Result<Self, Error> {
         let file = sqlite_file(url);
-        let lock = file.as_deref().map(FileLock::beside).transpose()?.map(Arc::new);
+        let lock = match &file {
+            Some(file) => Some(Arc::new(FileLock::beside(file).await?)),
+            None => None,
+        };
         let patience = options.patience;
         let mut writing = pool(url, 1, &options);
         writing.map_sqlx_sqlite_opts(move |sqlite| tuned(sqlite, patience).create_if_missing(true));
