@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod conformance;
+mod error;
+mod hints;
+mod provider;
+mod request;
+mod stream;
+
+pub use error::{ErrorKind, ProviderError};
+pub use hints::RetryHints;
+pub use provider::{ListedModel, Provider};
+pub use request::{Effort, Request, Thinking, Tool, ToolChoice};
+pub use stream::ChatStream;
