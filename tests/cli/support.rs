@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use orchestrator_testkit::{Daemon, patiently, program};
-use serde_json::{Value, json};
+use orchestrator_testkit::{Daemon, Ran, patiently, program};
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -15,36 +15,6 @@ pub(crate) async fn daemon() -> anyhow::Result<Daemon> {
         "broken": agent("break", "echo 'it broke' >&2; exit 3"),
     });
     Daemon::builder().without_rate_limits().config(json!({ "agents": agents })).start().await
-}
-
-/// How the command line ended and what it said.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// The output of a command that must have worked.
-    #[track_caller]
-    pub(crate) fn ok(self) -> String {
-        assert_eq!(self.status, 0, "{self:?}");
-        self.stdout
-    }
-
-    /// The one JSON document of a command that must have worked.
-    #[track_caller]
-    pub(crate) fn json(self) -> Value {
-        let stdout = self.ok();
-        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
-    }
-
-    /// The status and what was said about it, of a command that must not have worked.
-    #[track_caller]
-    pub(crate) fn failed(self, status: i32, said: &str) {
-        assert!(self.status == status && self.stderr.contains(said), "expected {status} and {said:?}: {self:?}");
-    }
 }
 
 /// The command line, with a data directory.
@@ -79,7 +49,7 @@ impl Cli {
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         let output = patiently(&format!("orchestrator {arguments:?}"), self.command(arguments).output()).await;
-        ran(&output.expect("it can be started"))
+        output.expect("it can be started").into()
     }
 
     /// Runs it with something on standard input.
@@ -89,7 +59,7 @@ impl Cli {
         stdin.write_all(input.as_bytes()).await.expect("it reads");
         drop(stdin);
         let output = patiently(&format!("orchestrator {arguments:?}"), child.wait_with_output()).await;
-        ran(&output.expect("it is ours"))
+        output.expect("it is ours").into()
     }
 
     /// Starts a command that goes on.
@@ -97,15 +67,6 @@ impl Cli {
         let mut child = self.command(arguments).spawn().expect("it can be started");
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         Live { child, lines }
-    }
-}
-
-fn ran(output: &std::process::Output) -> Ran {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran {
-        status: output.status.code().unwrap_or(-1),
-        stdout: text(&output.stdout).trim_end().to_owned(),
-        stderr: text(&output.stderr),
     }
 }
 

@@ -3,10 +3,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use orchestrator_testkit::{Backend, Daemon, program};
+use orchestrator_testkit::{Backend, Daemon, Ran, program};
 use serde_json::{Value, json};
 
-use crate::place::{Place, Ran};
+use crate::place::Place;
 
 /// The offline doctor over `data` in the working directory.
 async fn doctor(place: &Place, more: &[&str]) -> Ran {
@@ -50,7 +50,7 @@ async fn all_is_well_before_the_first_start_and_after_it() -> anyhow::Result<()>
     let place = Place::new()?;
     place.write("work/orchestrator.json", r#"{"daemon": {"port": 0}, "gateway": {"connectionsMax": 64}}"#, 0o644)?;
     let fresh = doctor(&place, &[]).await;
-    assert_eq!((fresh.status, fresh.json()["healthy"].clone()), (0, json!(true)), "{fresh:?}");
+    assert_eq!((fresh.status, fresh.document()["healthy"].clone()), (0, json!(true)), "{fresh:?}");
     assert!(!place.path("work/state").exists(), "looking changes nothing");
 
     let place = used().await?;
@@ -72,7 +72,7 @@ async fn all_is_well_before_the_first_start_and_after_it() -> anyhow::Result<()>
         "schema",
         "free pages",
     ] {
-        assert_eq!(severity(&report.json(), check), "ok", "{check}");
+        assert_eq!(severity(&report.document(), check), "ok", "{check}");
     }
     let text = place.cli(&["doctor", "--offline", "--data-dir", "state"]).await.ok();
     assert!(text.contains("ok       integrity: every page is in order"), "{text}");
@@ -84,10 +84,10 @@ async fn a_wrong_configuration_is_found_and_one_that_is_of_no_use_is_a_warning()
     let place = Place::new()?;
     place.write("work/wrong.yaml", "daemon: { maxSesions: 1 }\n", 0o644)?;
     let wrong = doctor(&place, &["--config", "wrong.yaml"]).await;
-    assert_eq!((wrong.status, severity(&wrong.json(), "configuration")), (1, "failure"));
+    assert_eq!((wrong.status, severity(&wrong.document(), "configuration")), (1, "failure"));
     place.write("work/idle.yaml", "daemon: { port: 0 }\nmemory: { compactionEnabled: true }\n", 0o644)?;
     let idle = doctor(&place, &["--config", "idle.yaml"]).await;
-    assert_eq!((idle.status, severity(&idle.json(), "configuration")), (0, "warning"), "{idle:?}");
+    assert_eq!((idle.status, severity(&idle.document(), "configuration")), (0, "warning"), "{idle:?}");
     Ok(())
 }
 
@@ -95,7 +95,7 @@ async fn a_wrong_configuration_is_found_and_one_that_is_of_no_use_is_a_warning()
 async fn a_data_directory_of_others_or_none_is_found() -> anyhow::Result<()> {
     let place = used().await?;
     let check = async |path: &str| {
-        let report = place.cli(&["--json", "doctor", "--offline", "--data-dir", path]).await.json();
+        let report = place.cli(&["--json", "doctor", "--offline", "--data-dir", path]).await.document();
         severity(&report, "data directory").to_owned()
     };
     assert_eq!(check("state").await, "ok");
@@ -116,12 +116,12 @@ async fn secrets_that_others_can_read_or_that_are_none_are_found() -> anyhow::Re
         let content = std::fs::read(&path)?;
         chmod(&path, 0o640);
         let report = doctor(&place, &[]).await;
-        assert_eq!((report.status, severity(&report.json(), check)), (1, "failure"), "{report:?}");
+        assert_eq!((report.status, severity(&report.document(), check)), (1, "failure"), "{report:?}");
         chmod(&path, 0o600);
         std::fs::write(&path, "")?;
-        assert_eq!(severity(&doctor(&place, &[]).await.json(), check), "failure", "empty");
+        assert_eq!(severity(&doctor(&place, &[]).await.document(), check), "failure", "empty");
         std::fs::write(&path, content)?;
-        assert_eq!(severity(&doctor(&place, &[]).await.json(), check), "ok");
+        assert_eq!(severity(&doctor(&place, &[]).await.document(), check), "ok");
     }
     Ok(())
 }
@@ -131,10 +131,10 @@ async fn what_a_killed_daemon_left_is_found() -> anyhow::Result<()> {
     let place = used().await?;
     place.write("work/state/daemon.addr", "http://127.0.0.1:1", 0o600)?;
     let report = doctor(&place, &[]).await;
-    assert_eq!((report.status, severity(&report.json(), "leftovers")), (0, "warning"));
+    assert_eq!((report.status, severity(&report.document(), "leftovers")), (0, "warning"));
     std::fs::remove_file(place.path("work/state/daemon.addr"))?;
     place.write("work/state/orchestrator.db.restoring", "half", 0o600)?;
-    assert_eq!(severity(&doctor(&place, &[]).await.json(), "leftovers"), "warning");
+    assert_eq!(severity(&doctor(&place, &[]).await.document(), "leftovers"), "warning");
     Ok(())
 }
 
@@ -145,17 +145,17 @@ async fn a_port_that_somebody_else_has_is_found_and_the_daemons_own_is_not() -> 
     let config = json!({"daemon": {"port": listener.local_addr()?.port()}});
     place.write("work/taken.json", &config.to_string(), 0o644)?;
     let taken = doctor(&place, &["--config", "taken.json"]).await;
-    assert_eq!((taken.status, severity(&taken.json(), "port")), (1, "failure"));
+    assert_eq!((taken.status, severity(&taken.document(), "port")), (1, "failure"));
     // As a daemon would: who listens there is the one that the data directory names.
     place.write("work/state/daemon.addr", &format!("http://{}", listener.local_addr()?), 0o600)?;
     chmod(&place.path("work/state"), 0o700);
     let own = doctor(&place, &["--config", "taken.json"]).await;
-    assert_eq!(severity(&own.json(), "port"), "ok", "{own:?}");
+    assert_eq!(severity(&own.document(), "port"), "ok", "{own:?}");
     place.write("work/far.json", r#"{"daemon": {"host": "203.0.113.1", "port": 0}}"#, 0o644)?;
-    let far = doctor(&place, &["--config", "far.json"]).await.json();
+    let far = doctor(&place, &["--config", "far.json"]).await.document();
     assert_eq!((severity(&far, "port"), severity(&far, "encryption")), ("failure", "warning"));
     place.write("work/tls.json", r#"{"daemon": {"port": 0}, "tls": {"cert": "no.pem", "key": "no.key"}}"#, 0o644)?;
-    assert_eq!(severity(&doctor(&place, &["--config", "tls.json"]).await.json(), "encryption"), "failure");
+    assert_eq!(severity(&doctor(&place, &["--config", "tls.json"]).await.document(), "encryption"), "failure");
     Ok(())
 }
 
@@ -165,7 +165,7 @@ async fn a_clock_that_went_back_is_found() -> anyhow::Result<()> {
     let file = std::fs::File::options().append(true).open(place.path("work/state/node.id"))?;
     file.set_modified(file.metadata()?.modified()? + Duration::from_secs(3_600))?;
     let report = doctor(&place, &[]).await;
-    assert_eq!((report.status, severity(&report.json(), "clock")), (1, "failure"), "{report:?}");
+    assert_eq!((report.status, severity(&report.document(), "clock")), (1, "failure"), "{report:?}");
     Ok(())
 }
 
@@ -175,7 +175,7 @@ async fn too_few_open_files_are_found() -> anyhow::Result<()> {
     let cli = program("orchestrator")?.display().to_string();
     let with_limit = async |limit: &str| {
         let script = format!("ulimit -n {limit} && exec {cli} --json doctor --offline --data-dir state");
-        let report = place.run(Path::new("/bin/sh"), &["-c", &script]).await.json();
+        let report = place.run(Path::new("/bin/sh"), &["-c", &script]).await.document();
         severity(&report, "open files").to_owned()
     };
     assert_eq!(with_limit("400").await, "ok", "64 connections and 256 files");
@@ -197,11 +197,11 @@ async fn a_disk_without_room_is_found() -> anyhow::Result<()> {
         let arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", &script];
         let ran = place.run(Path::new("/usr/bin/unshare"), &arguments).await;
         assert!(!ran.stdout.is_empty(), "namespaces are needed for this test: {ran:?}");
-        severity(&ran.json(), "disk").to_owned()
+        severity(&ran.document(), "disk").to_owned()
     };
     assert_eq!(with_disk("8m").await, "failure");
     assert_eq!(with_disk("500m").await, "warning");
-    assert_eq!(severity(&doctor(&place, &[]).await.json(), "disk"), "ok");
+    assert_eq!(severity(&doctor(&place, &[]).await.document(), "disk"), "ok");
     Ok(())
 }
 
@@ -216,19 +216,19 @@ async fn a_damaged_database_and_one_that_somebody_else_has_open_are_found() -> a
         damaged[from..].fill(0x5a);
         std::fs::write(&path, &damaged)?;
         let report = doctor(&place, &[]).await;
-        assert_eq!((report.status, severity(&report.json(), check)), (1, "failure"), "{report:?}");
+        assert_eq!((report.status, severity(&report.document(), check)), (1, "failure"), "{report:?}");
     }
     std::fs::write(
         &path,
         "this is no database, whatever its name says; it only has to be long enough for a header of a file",
     )?;
-    assert_eq!(severity(&doctor(&place, &[]).await.json(), "store"), "failure");
+    assert_eq!(severity(&doctor(&place, &[]).await.document(), "store"), "failure");
     std::fs::write(&path, &whole)?;
     let lock = std::fs::File::options().write(true).open(place.path("work/state/orchestrator.db.lock"))?;
     lock.lock()?;
-    assert_eq!(severity(&doctor(&place, &[]).await.json(), "store"), "failure", "held, and nobody answers");
+    assert_eq!(severity(&doctor(&place, &[]).await.document(), "store"), "failure", "held, and nobody answers");
     lock.unlock()?;
-    assert_eq!(severity(&doctor(&place, &[]).await.json(), "store"), "ok");
+    assert_eq!(severity(&doctor(&place, &[]).await.document(), "store"), "ok");
     Ok(())
 }
 
@@ -238,10 +238,10 @@ async fn a_running_daemon_examines_itself_and_its_doctor_agrees() -> anyhow::Res
     let place = Place::new()?;
     let data = daemon.data_directory().display().to_string();
     let whole = place.cli(&["--json", "doctor", "--data-dir", &data]).await;
-    assert_eq!((whole.status, whole.json()["healthy"].clone()), (0, json!(true)), "{whole:?}");
+    assert_eq!((whole.status, whole.document()["healthy"].clone()), (0, json!(true)), "{whole:?}");
     for check in ["daemon", "clock of the daemon", "parts", "schema", "administrator token", "tokens", "store", "disk"]
     {
-        assert_eq!(severity(&whole.json(), check), "ok", "{check}");
+        assert_eq!(severity(&whole.document(), check), "ok", "{check}");
     }
     let mut admin = daemon.admin().await;
     let report = admin.call("daemon.doctor", json!({})).await?;
@@ -256,7 +256,7 @@ async fn a_running_daemon_examines_itself_and_its_doctor_agrees() -> anyhow::Res
     let report = admin.call("daemon.doctor", json!({})).await?;
     assert_eq!((report["healthy"].clone(), severity(&report, "administrator token")), (json!(false), "failure"));
     let refused = place.cli(&["--json", "doctor", "--data-dir", &data]).await;
-    assert_eq!((refused.status, severity(&refused.json(), "daemon")), (1, "failure"), "{refused:?}");
+    assert_eq!((refused.status, severity(&refused.document(), "daemon")), (1, "failure"), "{refused:?}");
     Ok(())
 }
 
@@ -277,10 +277,10 @@ async fn a_daemon_that_was_named_and_is_not_there_is_a_failure() -> anyhow::Resu
     let url = format!("http://{}", listener.local_addr()?);
     drop(listener);
     let named = place.cli(&["--json", "doctor", "--url", &url]).await;
-    assert_eq!((named.status, severity(&named.json(), "daemon")), (1, "failure"), "{named:?}");
+    assert_eq!((named.status, severity(&named.document(), "daemon")), (1, "failure"), "{named:?}");
     place.write("work/orchestrator.json", r#"{"daemon": {"port": 0}}"#, 0o644)?;
     let unnamed = place.cli(&["--json", "doctor", "--data-dir", "state"]).await;
-    assert_eq!((unnamed.status, severity(&unnamed.json(), "daemon")), (0, "ok"), "{unnamed:?}");
+    assert_eq!((unnamed.status, severity(&unnamed.document(), "daemon")), (0, "ok"), "{unnamed:?}");
     Ok(())
 }
 
@@ -297,6 +297,6 @@ async fn a_database_server_is_examined_and_one_that_is_not_there_is_found() -> a
     drop(listener);
     place.write("work/gone.json", &config.to_string(), 0o644)?;
     let gone = doctor(&place, &["--config", "gone.json"]).await;
-    assert_eq!((gone.status, severity(&gone.json(), "store")), (1, "failure"), "{gone:?}");
+    assert_eq!((gone.status, severity(&gone.document(), "store")), (1, "failure"), "{gone:?}");
     Ok(())
 }

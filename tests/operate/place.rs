@@ -1,8 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use orchestrator_testkit::{patiently, program};
-use serde_json::Value;
+use orchestrator_testkit::{Ran, patiently, program};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -10,32 +9,6 @@ use tokio::process::Command;
 #[derive(Debug)]
 pub(crate) struct Place {
     directory: TempDir,
-}
-
-/// How a program ended and what it said.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    pub(crate) fn ok(self) -> String {
-        assert_eq!(self.status, 0, "{self:?}");
-        self.stdout
-    }
-
-    #[track_caller]
-    pub(crate) fn failed(self, status: i32, said: &str) {
-        assert!(self.status == status && self.stderr.contains(said), "expected {status} and {said:?}: {self:?}");
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
 }
 
 impl Place {
@@ -75,8 +48,6 @@ impl Place {
         let search = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", self.path("programs").display());
         command.env("PATH", search).env("HOME", self.path("home"));
         let output = patiently(&format!("{} {arguments:?}", program.display()), command.output()).await;
-        let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        output.unwrap_or_else(|error| panic!("{}: {error}", program.display())).into()
     }
 }

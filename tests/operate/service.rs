@@ -115,7 +115,7 @@ async fn what_somebody_else_wrote_stays() -> anyhow::Result<()> {
     assert_eq!(place.read(UNIT), foreign);
     assert!(!place.path("programs/asked").exists(), "nothing was asked of systemd");
     let status = place.cli(&["service", "status", "--json"]).await;
-    assert_eq!((status.status, status.json()["ours"].clone()), (1, json!(false)));
+    assert_eq!((status.status, status.document()["ours"].clone()), (1, json!(false)));
     place.cli(&["service", "install", "--name", "mine"]).await.ok();
     assert!(place.path("home/.config/systemd/user/mine.service").exists());
     Ok(())
@@ -133,8 +133,8 @@ async fn without_systemd_nothing_is_written_and_status_says_so() -> anyhow::Resu
     run(&["service", "install"]).await.failed(1, "systemctl is not there");
     assert!(!place.path(UNIT).exists());
     let status = run(&["service", "status", "--json"]).await;
-    assert_eq!((status.status, status.json()["installed"].clone()), (5, json!(false)));
-    assert!(status.json()["problem"].as_str().is_some_and(|text| text.contains("systemctl")), "{status:?}");
+    assert_eq!((status.status, status.document()["installed"].clone()), (5, json!(false)));
+    assert!(status.document()["problem"].as_str().is_some_and(|text| text.contains("systemctl")), "{status:?}");
     let printed = run(&["service", "install", "--dry-run"]).await.ok();
     assert!(printed.contains("[Service]"), "{printed}");
     Ok(())
@@ -147,7 +147,7 @@ async fn a_user_manager_that_cannot_be_reached_is_told_and_not_taken_for_stopped
     place.write("programs/no-bus", "", 0o644)?;
     let status = place.cli(&["service", "status", "--json"]).await;
     assert_eq!(status.status, 1);
-    let told = status.json();
+    let told = status.document();
     assert_eq!(told["installed"], true);
     assert!(told["problem"].as_str().is_some_and(|text| text.contains("No medium found")), "{told}");
     Ok(())
@@ -160,11 +160,11 @@ async fn secrets_are_named_by_their_files_and_never_written_down() -> anyhow::Re
     let given = format!("DAEMON_JWT_SECRET={}", secret.display());
     place.write("work/my orchestrator.yaml", "daemon: { name: served, port: 0 }\n", 0o644)?;
     let install = ["service", "install", "--secret", &given, "--config", "my orchestrator.yaml"];
-    let printed = place.cli(&[&install[..], &["--dry-run"]].concat()).await.ok();
+    let dry = place.cli(&[&install[..], &["--dry-run"]].concat()).await;
     assert!(!place.path(UNIT).exists() && !place.path("programs/asked").exists(), "a dry run changes nothing");
     place.cli(&install).await.ok();
     let unit = place.read(UNIT);
-    assert_eq!(printed, unit);
+    assert_eq!((dry.status, &dry.stdout), (0, &unit));
     assert!(!unit.contains("8731"), "{unit}");
     let secret = secret.canonicalize()?.display().to_string().replace('%', "%%");
     for line in [

@@ -3,6 +3,7 @@
 mod acks;
 mod away;
 mod dialects;
+mod header;
 mod slow;
 mod tokens;
 

@@ -142,14 +142,14 @@ impl Window {
         self.store(version).await
     }
 
-    /// Everything up to and with this number has arrived, on each subscription as far as it was sent there.
-    pub fn acknowledge(&self, seq: u64) {
-        self.held.acknowledge(seq);
+    /// Everything up to and with this number has arrived, as far as it was sent: on the subscription of this id, or on each.
+    pub fn acknowledge(&self, seq: u64, id: Option<&str>) {
+        self.held.acknowledge(seq, id);
     }
 
     /// The same, by the ids of events: those before the last of them count too.
-    pub fn acknowledge_ids(&self, ids: &[EventId]) {
-        self.held.acknowledge_ids(ids);
+    pub fn acknowledge_ids(&self, ids: &[EventId], id: Option<&str>) {
+        self.held.acknowledge_ids(ids, id);
     }
 
     /// Waits until somebody else shows the token: the connection it was given to has to end.

@@ -201,10 +201,10 @@ async fn what_is_not_acknowledged_comes_again(under: Under) {
         let seqs = [seq(&mut subscription).await, seq(&mut subscription).await, seq(&mut subscription).await];
         assert_eq!(seqs, [1, 2, 3], "round {round}");
     }
-    window.acknowledge(2);
+    window.acknowledge(2, None);
     assert_eq!([seq(&mut subscription).await, seq(&mut subscription).await], [3, 3]);
     let third = event(&mut subscription).await;
-    window.acknowledge_ids(&[third.id]);
+    window.acknowledge_ids(&[third.id], None);
     running.happen("a.two", 1).await;
     assert_eq!(seq(&mut subscription).await, 4);
     drop(subscription);
@@ -225,7 +225,7 @@ async fn unacknowledged_events_are_bounded(under: Under) {
     }
     let more = tokio::time::timeout(Duration::from_millis(50), subscription.next()).await;
     assert!(more.is_err(), "{more:?}");
-    window.acknowledge(3);
+    window.acknowledge(3, None);
     assert_eq!((seq(&mut subscription).await, seq(&mut subscription).await, seq(&mut subscription).await), (6, 7, 8));
     running.end().await;
 }
@@ -358,7 +358,7 @@ async fn a_subscriber_comes_back_to_another_daemon() {
     for expected in 1..=3 {
         assert_eq!(seq(&mut old).await, expected);
     }
-    window.acknowledge(2);
+    window.acknowledge(2, None);
     let (_new, mut back) = two.back(&token).await;
     tokio::time::timeout(Duration::from_secs(5), window.lost()).await.expect("the other daemon notices");
     // Which of the acknowledgements the other one wrote in time is its luck: nothing is lost, at most some comes twice.

@@ -5,6 +5,7 @@ mod calls;
 mod close;
 mod connect;
 mod dialect;
+mod greeting;
 mod hello;
 mod open;
 mod operations;

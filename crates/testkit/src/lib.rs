@@ -7,6 +7,7 @@ mod daemon;
 mod http;
 mod output;
 mod patience;
+mod ran;
 mod socket;
 mod tokens;
 
@@ -17,6 +18,7 @@ pub use daemon::Daemon;
 pub use http::{Http, Reply};
 pub use orchestrator_sql::{Backend, Scratch};
 pub use patience::{PATIENCE, patiently};
+pub use ran::Ran;
 pub use socket::{Event, Gone, Socket, Unopened};
 pub use tokens::Organisation;
 

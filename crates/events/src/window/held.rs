@@ -44,6 +44,13 @@ struct Entry {
     progress: Progress,
 }
 
+impl State {
+    /// The subscription of this id, or all of them.
+    fn named(&self, id: Option<&str>) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| id.is_none_or(|id| entry.definition.id == id))
+    }
+}
+
 impl Held {
     /// A window that nobody has stored yet.
     pub(super) fn fresh(org: OrgId, subject: &str) -> Self {
@@ -140,12 +147,12 @@ impl Held {
         state.version
     }
 
-    pub(super) fn acknowledge(&self, seq: u64) {
-        self.state().entries.iter().for_each(|entry| entry.progress.0.acknowledge(seq));
+    pub(super) fn acknowledge(&self, seq: u64, id: Option<&str>) {
+        self.state().named(id).for_each(|entry| entry.progress.0.acknowledge(seq));
     }
 
-    pub(super) fn acknowledge_ids(&self, ids: &[EventId]) {
-        self.state().entries.iter().for_each(|entry| entry.progress.0.acknowledge_ids(ids));
+    pub(super) fn acknowledge_ids(&self, ids: &[EventId], id: Option<&str>) {
+        self.state().named(id).for_each(|entry| entry.progress.0.acknowledge_ids(ids));
     }
 
     /// The version of the subscriptions, if the store lacks it.

@@ -45,6 +45,11 @@ impl Calls {
         Self { shared, template, made: 0 }
     }
 
+    /// What all calls had in common.
+    pub(crate) fn into_template(self) -> Call {
+        self.template
+    }
+
     /// Begins to answer a frame. The second part is the number of calls.
     pub(crate) fn start(&mut self, dialect: Dialect, text: &str) -> (Running, usize) {
         let clock = self.shared.clock.clone();

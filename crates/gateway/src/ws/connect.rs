@@ -173,13 +173,11 @@ async fn authenticate(
         return Err(missing());
     }
     let params: ConnectParams = parse_params(message.params.as_deref())?;
-    let theirs = params.min_protocol.unwrap_or(PROTOCOL)..=params.max_protocol.unwrap_or(PROTOCOL);
-    if !theirs.contains(&PROTOCOL) {
-        return Err(Error::new(Code::ProtocolMismatch, format!("the protocol spoken here is {PROTOCOL}")));
-    }
+    check_protocol(&params)?;
     let introduction = params.introduction()?;
-    let secret = params.auth.token.into_secret();
-    let credential = match params.auth.kind {
+    let auth = params.auth.ok_or_else(missing)?;
+    let secret = auth.token.into_secret();
+    let credential = match auth.kind {
         CredentialKind::Jwt => Credential::Bearer(secret),
         CredentialKind::ApiKey => Credential::ApiKey(secret),
     };
@@ -195,6 +193,14 @@ async fn authenticate(
     Ok((Welcome { caller, seat, arrival }, hello))
 }
 
+pub(super) fn check_protocol(params: &ConnectParams) -> Result<(), Error> {
+    let theirs = params.min_protocol.unwrap_or(PROTOCOL)..=params.max_protocol.unwrap_or(PROTOCOL);
+    if theirs.contains(&PROTOCOL) {
+        return Ok(());
+    }
+    Err(Error::new(Code::ProtocolMismatch, format!("the protocol spoken here is {PROTOCOL}")))
+}
+
 impl Shared {
     fn seat(&self, id: ConnectionId, caller: &Caller, introduction: Option<Introduction>) -> Option<Seat> {
         self.peers.enter(id, caller, introduction, self.clock.now(), self.config.connections_per_credential_max)
@@ -202,7 +208,7 @@ impl Shared {
 }
 
 /// The scopes of the credential, or those of them that were asked for.
-fn narrowed(caller: Arc<Caller>, requested: Option<Scopes>) -> Arc<Caller> {
+pub(super) fn narrowed(caller: Arc<Caller>, requested: Option<Scopes>) -> Arc<Caller> {
     let Some(requested) = requested else { return caller };
     let mut caller = Arc::unwrap_or_clone(caller);
     caller.scopes = caller.scopes.intersection(requested);
@@ -219,7 +225,7 @@ fn full() -> Error {
 
 const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
 
-fn close_for(error: &Error) -> Close {
+pub(super) fn close_for(error: &Error) -> Close {
     let reason = error.data.as_ref().and_then(|data| data.get("reason")?.as_str());
     match (reason, error.code) {
         (Some(MAX_CONNECTIONS), _) => Close::TooManyConnections,

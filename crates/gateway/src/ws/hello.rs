@@ -45,6 +45,8 @@ struct Resumed {
     events: Vec<String>,
     /// The first event will have a higher number than this.
     after_seq: u64,
+    /// Whether its events have to be acknowledged.
+    requires_ack: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -108,6 +110,7 @@ impl Resumed {
             subscription_id: restored.id.clone(),
             events: restored.parts.iter().map(|part| part.pattern.clone()).collect(),
             after_seq: restored.subscription.cursor(),
+            requires_ack: restored.subscription.requires_acknowledgement(),
         }
     }
 }

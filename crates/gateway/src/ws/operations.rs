@@ -20,6 +20,8 @@ use super::topics::Topics;
 /// The one version of this protocol.
 pub(crate) const PROTOCOL: u32 = 2;
 pub(crate) const CONNECT: &str = "auth.connect";
+/// What `auth.connect` is told that comes too late, or with a credential that nobody asked for.
+pub(crate) const ALREADY: &str = "this connection is authenticated already";
 
 /// The operations of the gateway itself: `auth.connect`, `subscribe`, `unsubscribe`, `event.ack`, `connection.heartbeat`
 /// and `connection.list`. Merge them into the table, and hand the same `peers` to the gateway.
@@ -35,10 +37,10 @@ pub fn operations(hub: Hub, peers: Peers) -> Table {
     let unsubscribe =
         |call: Call, params: UnsubscribeParams| async move { unsubscribed(connection(&call)?, &params).await };
     let acknowledge = |call: Call, params: AckParams| async move { acknowledged(connection(&call)?, &params) };
-    // The first call of a connection is answered by the gateway before there is a session; this is for all others.
+    // The first frame of a connection is answered by the gateway itself; this is for all others.
     let connect = |call: Call, _: ConnectParams| async move {
         connection(&call)?;
-        Err::<Connected, _>(Error::conflict("this connection is authenticated already"))
+        Err::<Connected, _>(Error::conflict(ALREADY))
     };
     let heartbeat = |call: Call, params: HeartbeatParams| async move {
         let own: &Own = call.extensions.get().ok_or_else(needs_websocket)?;
@@ -168,8 +170,10 @@ async fn unsubscribed(connection: &Connection, params: &UnsubscribeParams) -> Re
 fn acknowledged(connection: &Connection, params: &AckParams) -> Result<Acknowledged, Error> {
     let window = connection.window().ok_or_else(|| Error::conflict("this server keeps no windows"))?;
     match (params.seq, &params.event_ids) {
-        (Some(seq), None) => window.acknowledge(seq),
-        (None, Some(ids)) if ids.len() <= ACKNOWLEDGED_MAX => window.acknowledge_ids(ids),
+        (Some(seq), None) => window.acknowledge(seq, params.subscription_id.as_deref()),
+        (None, Some(ids)) if ids.len() <= ACKNOWLEDGED_MAX => {
+            window.acknowledge_ids(ids, params.subscription_id.as_deref());
+        }
         (None, Some(_)) => {
             return Err(Error::invalid_field("eventIds", format_args!("expected at most {ACKNOWLEDGED_MAX}")));
         }
@@ -210,7 +214,8 @@ pub(crate) struct Own {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ConnectParams {
-    pub(crate) auth: ConnectAuth,
+    /// Required, unless the upgrade carried a credential: then there is no other.
+    pub(crate) auth: Option<ConnectAuth>,
     /// At least this protocol version; the current one is 2.
     pub(crate) min_protocol: Option<u32>,
     /// At most this protocol version.
@@ -307,10 +312,12 @@ struct SubscribeResult {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AckParams {
-    /// Everything up to and with this number has arrived, on every subscription as far as it was sent there.
+    /// Everything up to and with this number has arrived, as far as it was sent: on every subscription, unless one is named.
     seq: Option<u64>,
     /// The same, by ids: the last of them and everything before it.
     event_ids: Option<Vec<EventId>>,
+    /// Only on this subscription. One that is not open has nothing to acknowledge.
+    subscription_id: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]

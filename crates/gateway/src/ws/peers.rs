@@ -31,7 +31,7 @@ pub(crate) struct Peer {
     credential: String,
     since: Timestamp,
     pub(crate) dialect: OnceLock<Dialect>,
-    introduction: Option<Introduction>,
+    introduction: OnceLock<Introduction>,
     beat: Mutex<Option<Beat>>,
 }
 
@@ -139,7 +139,7 @@ impl Peers {
             credential: caller.credential.clone(),
             since,
             dialect: OnceLock::new(),
-            introduction,
+            introduction: introduction.map(OnceLock::from).unwrap_or_default(),
             beat: Mutex::default(),
         });
         open.peers.insert((caller.org, id), peer.clone());
@@ -169,6 +169,13 @@ impl Peers {
 }
 
 impl Peer {
+    /// Who the client says it is, said later than at its place's taking.
+    pub(crate) fn introduced(&self, introduction: Option<Introduction>) {
+        if let Some(introduction) = introduction {
+            let _ = self.introduction.set(introduction);
+        }
+    }
+
     pub(crate) fn heard(&self, beat: Beat) {
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);
     }
@@ -180,7 +187,7 @@ impl Peer {
             credential: self.credential.clone(),
             connected_at: self.since,
             dialect: self.dialect.get().copied(),
-            introduction: self.introduction.clone(),
+            introduction: self.introduction.get().cloned(),
             heartbeat: self.beat.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

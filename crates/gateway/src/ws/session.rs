@@ -7,15 +7,17 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use orchestrator_events::{Follower, Window};
-use orchestrator_rpc::{Call, Caller, Signal, Standing};
+use orchestrator_rpc::{Call, Caller, Frame, Incoming, Message, Signal, Standing};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::arrival::Arrival;
 use super::calls::{Answer, Calls, Running};
 use super::close::Close;
 use super::connect::Ready;
 use super::dialect::Dialect;
-use super::operations::Own;
+use super::greeting::Greeting;
+use super::operations::{CONNECT, Own};
 use super::peers::Seat;
 use super::socket::{Received, Socket};
 use super::subscriptions::{Connection, Subscriptions};
@@ -69,6 +71,8 @@ enum End {
     Gone,
     /// We close.
     Close(Close),
+    /// The first frame introduces the peer, and begins the session anew.
+    Greeting(Dialect, Box<Message>),
 }
 
 impl From<Close> for End {
@@ -133,18 +137,24 @@ impl Session {
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Runs to the end of the connection, or to a first frame that introduces the peer.
+    pub(crate) async fn run(mut self) -> Option<Box<Greeting>> {
         let end = poll_fn(|cx| self.poll(cx)).await;
+        let end = match end {
+            End::Greeting(dialect, message) => return Some(Box::new(self.greeted(dialect, *message))),
+            End::Gone => None,
+            End::Close(close) => Some(close),
+        };
         let (dialect, window) = (self.dialect, self.window.clone());
         let last = self.last_words();
         let socket = self.into_socket();
         match end {
-            End::Gone => {
+            None => {
                 // Whoever hears the goodbye answered may rely on it.
                 remember(window).await;
                 socket.leave().await;
             }
-            End::Close(close) => {
+            Some(close) => {
                 if close == Close::SlowReader {
                     socket.close_instead(last, dialect).await;
                 } else {
@@ -153,6 +163,15 @@ impl Session {
                 remember(window).await;
             }
         }
+        None
+    }
+
+    fn greeted(self, dialect: Dialect, message: Message) -> Greeting {
+        let Self { calls, socket, window, seat, id, .. } = self;
+        let Call { caller, traceparent, .. } = calls.into_template();
+        let arrival = Arrival { window, ..Arrival::default() };
+        let ready = Ready { id, socket, caller, traceparent, dialect: Some(dialect), seat, arrival };
+        Greeting { ready, dialect, message }
     }
 
     /// What a peer that does not read fast enough is told, should it ever read that far.
@@ -337,6 +356,11 @@ impl Session {
         };
         if self.dialect.replace(dialect).is_none() {
             let _ = self.seat.peer.dialect.set(dialect);
+            if let Frame::Single(Incoming::Message(message)) = dialect.decode(text)
+                && message.method == CONNECT
+            {
+                return Err(End::Greeting(dialect, Box::new(message)));
+            }
         }
         let (mut answer, calls) = self.calls.start(dialect, text);
         self.calls_running += calls;

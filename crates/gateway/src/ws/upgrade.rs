@@ -111,8 +111,11 @@ impl Upgrade {
         let _open = Open(shared.clone());
         let login = connect::Login { caller: self.caller, address: self.address, traceparent: self.traceparent };
         // Both are boxed so that an idle connection holds the second only.
-        if let Some(ready) = Box::pin(connect::connect(&shared, socket, login)).await {
-            Box::pin(Session::new(shared, ready).run()).await;
+        let mut ready = Box::pin(connect::connect(&shared, socket, login)).await;
+        while let Some(next) = ready.take() {
+            if let Some(greeting) = Box::pin(Session::new(shared.clone(), next).run()).await {
+                ready = Box::pin(greeting.answered(&shared)).await;
+            }
         }
     }
 }

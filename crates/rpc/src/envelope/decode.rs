@@ -58,7 +58,9 @@ fn called(id: Option<RequestId>, payload: Option<&RawValue>) -> Result<Message, 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Auth {
-    access_token: String,
+    /// None is shown if the upgrade carried a credential.
+    #[serde(default)]
+    access_token: Option<String>,
     #[serde(default)]
     daemon_id: Option<String>,
     #[serde(default)]
@@ -70,7 +72,10 @@ struct Auth {
 /// A bearer token is a JWT or an API key: the server tells them apart.
 fn authentication(payload: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Error> {
     let Auth { access_token, daemon_id, orchestrator_id, resume_token } = parse_params(payload)?;
-    let mut params = json!({ "auth": { "type": "jwt", "token": access_token } });
+    let mut params = json!({});
+    if let Some(token) = access_token {
+        params["auth"] = json!({ "type": "jwt", "token": token });
+    }
     for (name, value) in [("daemonId", daemon_id), ("orchestratorId", orchestrator_id)] {
         if let Some(value) = value {
             params["client"][name] = Value::String(value);

@@ -38,6 +38,8 @@ fn every_kind_of_frame_is_a_call() {
     let auth = message(&frame("auth", &json!({ "accessToken": "x", "daemonId": "d" })));
     let expected = json!({ "auth": { "type": "jwt", "token": "x" }, "client": { "daemonId": "d" } });
     assert_eq!((auth.method.as_str(), params(&auth)), ("auth.connect", expected));
+    let auth = message(&frame("auth", &json!({ "resumeToken": "r" })));
+    assert_eq!(params(&auth), json!({ "resumeToken": "r" }), "for those whose upgrade carried a credential");
     let topics = message(&frame("subscribe", &json!({ "eventTypes": ["task.*"] })));
     let expected = json!({ "events": ["task.*"], "subscriptionId": "session" });
     assert_eq!((topics.method.as_str(), params(&topics)), ("subscribe", expected));

@@ -66,7 +66,9 @@ fn nothing(payload: Option<&RawValue>) -> Result<Option<Value>, Error> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Auth {
-    token: String,
+    /// None is shown if the upgrade carried a credential.
+    #[serde(default)]
+    token: Option<String>,
     #[serde(default)]
     resume_token: Option<String>,
 }
@@ -74,7 +76,10 @@ struct Auth {
 /// A bearer token is a JWT or an API key: the server tells them apart.
 fn authentication(payload: Option<&RawValue>) -> Result<Value, Error> {
     let Auth { token, resume_token } = parse_params(payload)?;
-    let mut params = json!({ "auth": { "type": "jwt", "token": token } });
+    let mut params = json!({});
+    if let Some(token) = token {
+        params["auth"] = json!({ "type": "jwt", "token": token });
+    }
     if let Some(token) = resume_token {
         params["resumeToken"] = token.into();
     }

@@ -23,6 +23,7 @@ fn check(kind: &str, payload: Value, method: &str, params: Value) {
 #[test]
 fn every_kind_of_frame_is_a_call() {
     check("auth", json!({ "token": "x" }), "auth.connect", json!({ "auth": { "type": "jwt", "token": "x" } }));
+    check("auth", json!({ "resumeToken": "r" }), "auth.connect", json!({ "resumeToken": "r" }));
     check("ping", Value::Null, "health.ping", Value::Null);
     check("health_check", json!({}), "health.status", Value::Null);
     check("daemon_status", json!({}), "daemon.status", Value::Null);
