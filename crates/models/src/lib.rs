@@ -4,6 +4,8 @@
 pub mod conformance;
 mod error;
 mod hints;
+#[cfg(feature = "http")]
+pub mod http;
 mod provider;
 mod request;
 mod stream;

@@ -1,0 +1,11 @@
+//! What providers over HTTP have in common, and nothing of anybody's protocol: a client that follows no redirect and tries
+//! nothing twice, answers read within bounds, and what a status and its headers say as a [`ProviderError`].
+
+mod answer;
+mod client;
+mod events;
+
+pub use answer::{Told, json, refused};
+pub use client::{check_base_url, client, send};
+pub use events::{EVENTS_BYTES_MAX, events};
+pub use eventsource_stream::Event;
