@@ -109,7 +109,7 @@ async fn main() -> Result<()> {
                 heard += 1;
                 println!("heard: {} {} (number {})", event.name, event.payload, event.seq.unwrap_or_default());
             }
-            Delivery::Resumed => println!("heard: the connection was lost and is back"),
+            Delivery::Resumed(by) => println!("heard: the connection was lost and is back, by {by:?}"),
             Delivery::Gap(gap) => println!("heard: {} events are missing", gap.count),
         }
     }

@@ -2,8 +2,10 @@
 
 mod acks;
 mod away;
+mod client;
 mod dialects;
 mod header;
+mod proxy;
 mod slow;
 mod tokens;
 

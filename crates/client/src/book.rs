@@ -1,17 +1,21 @@
+mod resuming;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use orchestrator_rpc::jsonrpc::{self, Reply, RequestId};
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::greeting::Token;
 use crate::topic::{Offered, State, Topic};
-use crate::{Delivery, Error};
+use crate::{Config, Delivery, Error, Resumption, Topics};
 
 /// Between two attempts to go on with a subscription that the daemon does not want now, unless it says how long.
 const PUT_OFF: Duration = Duration::from_secs(1);
@@ -44,7 +48,10 @@ enum Pending {
     Subscribe {
         key: u64,
     },
-    Unsubscribe,
+    /// With the subscription that takes its place.
+    Unsubscribe {
+        then: Option<u64>,
+    },
 }
 
 /// What outlives a connection: calls without an answer and subscriptions. It knows no socket: what it wants sent it
@@ -57,6 +64,21 @@ pub(crate) struct Book {
     topics: HashMap<u64, Topic>,
     /// The daemon's ids.
     live: HashMap<String, u64>,
+    token: Token,
+    /// A token of an earlier process was shown.
+    has_come_back: bool,
+    events_queued_max: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted<'a> {
+    #[serde(flatten)]
+    topics: &'a Topics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requires_ack: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -64,21 +86,38 @@ pub(crate) struct Book {
 struct Subscribed {
     subscription_id: String,
     after_seq: u64,
+    #[serde(default)]
+    resume_token: Option<String>,
 }
 
 impl Book {
-    pub(crate) fn new(ids: Arc<AtomicU64>, calls_in_flight_max: usize) -> Self {
-        let pending_max = calls_in_flight_max.saturating_mul(2);
-        Self { ids, pending: HashMap::new(), pending_max, topics: HashMap::new(), live: HashMap::new() }
+    pub(crate) fn new(ids: Arc<AtomicU64>, token: Token, config: &Config) -> Self {
+        Self {
+            ids,
+            pending: HashMap::new(),
+            pending_max: config.calls_in_flight_max.saturating_mul(2),
+            topics: HashMap::new(),
+            live: HashMap::new(),
+            token,
+            has_come_back: config.resume_token.is_some(),
+            events_queued_max: config.events_queued_max.max(1),
+        }
+    }
+
+    /// What the next connection shows, if there is a reason to.
+    pub(crate) fn token(&self) -> Option<SecretString> {
+        self.token.get().filter(|_| self.is_durable())
+    }
+
+    /// Another connection has the window.
+    pub(crate) fn taken_over(&self) {
+        self.token.forget();
     }
 
     pub(crate) fn command(&mut self, command: Command, out: &mut Vec<Message>) {
         match command {
             Command::Call(call) => self.call(call, out),
-            Command::Subscribe(key, topic) => {
-                self.topics.insert(key, *topic);
-                self.subscribe(key, out);
-            }
+            Command::Subscribe(key, topic) => self.open(key, *topic, out),
         }
     }
 
@@ -96,22 +135,31 @@ impl Book {
     }
 
     fn ask(&mut self, method: &str, params: Box<RawValue>, pending: Pending, out: &mut Vec<Message>) {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         self.pending.insert(id, pending);
-        out.push(Message::text(encode(id, method, Some(params))));
+        out.push(Message::text(encode(Some(id), method, Some(params))));
+    }
+
+    fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     fn subscribe(&mut self, key: u64, out: &mut Vec<Message>) {
         let Some(topic) = self.topics.get_mut(&key) else { return };
         topic.state = State::Asked;
-        let params = to_raw_value(&topic.topics).expect("topics have string keys only");
+        let wanted = Wanted {
+            topics: &Topics { after_seq: topic.goes_on_after(), ..topic.topics.clone() },
+            subscription_id: topic.topics.durable.as_deref(),
+            requires_ack: topic.is_durable().then_some(true),
+        };
+        let params = to_raw_value(&wanted).expect("topics have string keys only");
         self.ask("subscribe", params, Pending::Subscribe { key }, out);
     }
 
-    fn unsubscribe(&mut self, id: String, out: &mut Vec<Message>) {
+    fn unsubscribe(&mut self, id: String, then: Option<u64>, out: &mut Vec<Message>) {
         self.live.remove(&id);
         let params = to_raw_value(&serde_json::json!({ "subscriptionId": id })).expect("a string is JSON");
-        self.ask("unsubscribe", params, Pending::Unsubscribe, out);
+        self.ask("unsubscribe", params, Pending::Unsubscribe { then }, out);
     }
 
     pub(crate) fn reply(&mut self, reply: Reply, out: &mut Vec<Message>) {
@@ -119,7 +167,8 @@ impl Book {
         match pending {
             Some(Pending::Call { reply: to, .. }) => drop(to.send(reply.outcome.map_err(Error::Refused))),
             Some(Pending::Subscribe { key }) => self.subscribed(key, reply.outcome.map_err(Error::Refused), out),
-            Some(Pending::Unsubscribe) => {}
+            Some(Pending::Unsubscribe { then: Some(key) }) => self.subscribe(key, out),
+            Some(Pending::Unsubscribe { then: None }) => {}
             None => tracing::debug!(id = reply.id.as_str(), "an answer to nothing"),
         }
     }
@@ -134,15 +183,20 @@ impl Book {
             Err(error) => return self.not_subscribed(key, error),
         };
         let id = subscribed.subscription_id;
+        self.token.replace(subscribed.resume_token);
         let Some(topic) = self.topics.get_mut(&key) else {
-            return self.unsubscribe(id, out); // dropped meanwhile
+            return self.unsubscribe(id, None, out); // dropped meanwhile
         };
         self.live.insert(id.clone(), key);
         topic.state = State::Live(id);
         topic.topics.after_seq.get_or_insert(subscribed.after_seq);
+        let resumption = std::mem::replace(&mut topic.resumption, Resumption::Number);
         let offered = match topic.opened.take() {
-            Some(opened) => opened.send(Ok(subscribed.after_seq)).map_or(Offered::Gone, |()| Offered::Taken),
-            None => topic.offer(Delivery::Resumed),
+            Some(opened) => {
+                let lost = (self.has_come_back && topic.is_durable()).then_some(Resumption::WindowLost);
+                topic.opens(opened, subscribed.after_seq, lost)
+            }
+            None => topic.offer(Delivery::Resumed(resumption)),
         };
         self.settle(key, offered, out);
     }
@@ -173,11 +227,17 @@ impl Book {
                 let Some(topic) = self.topics.get_mut(&key) else { return };
                 let before = topic.state.clone();
                 let has_caught_up = topic.falls_behind();
-                if let State::Live(id) = before {
-                    self.unsubscribe(id, out);
+                match before {
+                    // It stays in the window, whatever becomes of this process; what comes meanwhile is passed over.
+                    State::Live(id) if topic.is_durable() => {
+                        self.live.remove(&id);
+                        topic.state = State::Behind(Some(id));
+                    }
+                    State::Live(id) => self.unsubscribe(id, None, out),
+                    _ => {}
                 }
                 if has_caught_up {
-                    self.subscribe(key, out);
+                    self.resume(key, out);
                 }
             }
         }
@@ -185,14 +245,20 @@ impl Book {
 
     /// The subscriber has read all it had.
     pub(crate) fn resume(&mut self, key: u64, out: &mut Vec<Message>) {
-        if self.topics.get(&key).is_some_and(|topic| topic.state == State::Behind) {
-            self.subscribe(key, out);
+        let Some(topic) = self.topics.get_mut(&key) else { return };
+        match topic.state.clone() {
+            State::Behind(None) => self.subscribe(key, out),
+            State::Behind(Some(id)) => {
+                topic.state = State::Asked;
+                self.unsubscribe(id, Some(key), out);
+            }
+            _ => {}
         }
     }
 
     pub(crate) fn drop_topic(&mut self, key: u64, out: &mut Vec<Message>) {
-        if let Some(Topic { state: State::Live(id), .. }) = self.topics.remove(&key) {
-            self.unsubscribe(id, out);
+        if let Some(Topic { state: State::Live(id) | State::Behind(Some(id)), .. }) = self.topics.remove(&key) {
+            self.unsubscribe(id, None, out);
         }
     }
 
@@ -215,8 +281,11 @@ impl Book {
     /// A connection was lost: what may not be sent again fails.
     pub(crate) fn lost(&mut self) {
         self.live.clear();
-        for topic in self.topics.values_mut().filter(|topic| topic.state != State::Behind) {
-            topic.state = State::Idle;
+        for topic in self.topics.values_mut() {
+            topic.state = match topic.state {
+                State::Behind(_) => State::Behind(None),
+                _ => State::Idle,
+            };
         }
         for (id, pending) in std::mem::take(&mut self.pending) {
             match pending {
@@ -224,25 +293,9 @@ impl Book {
                     self.pending.insert(id, Pending::Call { reply, again: Some(text) });
                 }
                 Pending::Call { reply, .. } => drop(reply.send(Err(Error::Disconnected))),
-                Pending::Subscribe { .. } | Pending::Unsubscribe => {}
+                Pending::Subscribe { .. } | Pending::Unsubscribe { .. } => {}
             }
         }
-    }
-
-    /// A new connection: subscriptions go on where they were, and calls are sent again.
-    pub(crate) fn regained(&mut self, out: &mut Vec<Message>) {
-        let again: Vec<Utf8Bytes> = self
-            .pending
-            .values()
-            .filter_map(|pending| match pending {
-                Pending::Call { again, .. } => again.clone(),
-                _ => None,
-            })
-            .collect();
-        let idle: Vec<u64> =
-            self.topics.iter().filter(|(_, topic)| topic.state == State::Idle).map(|(key, _)| *key).collect();
-        idle.into_iter().for_each(|key| self.subscribe(key, out));
-        out.extend(again.into_iter().map(Message::Text));
     }
 
     /// There will be no other connection.
@@ -259,6 +312,7 @@ impl Book {
     }
 }
 
-pub(crate) fn encode(id: u64, method: &str, params: Option<Box<RawValue>>) -> String {
-    jsonrpc::encode_message(&jsonrpc::Message { id: Some(RequestId::number(id)), method: method.into(), params })
+/// Without a number it is not answered.
+pub(crate) fn encode(id: Option<u64>, method: &str, params: Option<Box<RawValue>>) -> String {
+    jsonrpc::encode_message(&jsonrpc::Message { id: id.map(RequestId::number), method: method.into(), params })
 }

@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use orchestrator_rpc::Code;
+use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,9 +16,10 @@ use crate::backoff::Backoff;
 use crate::book::{Answer, Book, Call, Command, encode};
 use crate::dialer::Dialer;
 use crate::driver::Driver;
+use crate::greeting::Token;
 use crate::link::Inbox;
 use crate::subscription::Control;
-use crate::topic::{State, Topic};
+use crate::topic::{Claimed, Topic};
 use crate::{CallOptions, Config, Error, Reconnect, Subscription, Topics};
 
 /// Commands that may wait for the connection; further callers wait with them in hand.
@@ -37,6 +39,7 @@ struct Shared {
     commands: mpsc::Sender<Command>,
     controls: mpsc::UnboundedSender<Control>,
     ids: Arc<AtomicU64>,
+    token: Token,
     in_flight: Semaphore,
     ended: Arc<OnceLock<Error>>,
     call_timeout: Duration,
@@ -56,26 +59,31 @@ impl Client {
     /// The configuration is wrong, nobody answers, or the credential is not accepted.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let dialer = Dialer::new(&config)?;
-        let socket = dialer.dial().await?;
+        if config.resume_token.is_some() && config.token.is_none() {
+            return Err(Error::InvalidConfig("a resume token is nothing without the token of its subject".into()));
+        }
+        let first = dialer.dial(config.resume_token.clone()).await?;
+        let token = Token::new(config.resume_token.clone());
         let (commands, receiver) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (controls, control_receiver) = mpsc::unbounded_channel();
         let (ids, ended) = (Arc::new(AtomicU64::new(1)), Arc::new(OnceLock::new()));
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let driver = Driver {
             dialer,
-            book: Book::new(ids.clone(), config.calls_in_flight_max),
+            book: Book::new(ids.clone(), token.clone(), &config),
             inbox: Inbox { commands: receiver, controls: control_receiver },
             backoff: Backoff::new(config.reconnect.clone()),
             silence_max: config.silence_max,
             stop: stop.clone(),
             ended: ended.clone(),
         };
-        tracker.spawn(driver.run(socket));
+        tracker.spawn(driver.run(first));
         tracker.close();
         let shared = Shared {
             commands,
             controls,
             ids,
+            token,
             in_flight: Semaphore::new(config.calls_in_flight_max.max(1)),
             ended,
             call_timeout: config.call_timeout,
@@ -144,7 +152,7 @@ impl Client {
 
     async fn attempt(&self, method: &str, params: Option<Box<RawValue>>, may_repeat: bool) -> Answer {
         let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);
-        let text = encode(id, method, params).into();
+        let text = encode(Some(id), method, params).into();
         let (reply, answer) = oneshot::channel();
         self.send(Command::Call(Call { id, text, may_repeat, reply })).await?;
         answer.await.unwrap_or_else(|_| Err(self.ended()))
@@ -159,21 +167,36 @@ impl Client {
         let (feed, receiver) = mpsc::channel(self.shared.events_queued_max);
         let (opened, answer) = oneshot::channel();
         let behind = Arc::new(AtomicBool::new(false));
+        let topic = Topic { opened: Some(opened), ..Topic::new(topics, feed, behind.clone()) };
         let mut subscription = Subscription {
             key,
             after_seq: 0,
+            resumed: None,
+            is_durable: topic.is_durable(),
             feed: receiver,
-            behind: behind.clone(),
+            behind,
+            ack: topic.ack.clone(),
             controls: self.shared.controls.clone(),
         };
-        let topic = Topic { topics, feed, behind, opened: Some(opened), state: State::Idle };
         let asked = async {
             self.send(Command::Subscribe(key, Box::new(topic))).await?;
             answer.await.unwrap_or_else(|_| Err(self.ended()))
         };
         let span = self.shared.call_timeout;
-        subscription.after_seq = tokio::time::timeout(span, asked).await.unwrap_or(Err(Error::Timeout(span)))?;
+        let opened = tokio::time::timeout(span, asked).await.unwrap_or(Err(Error::Timeout(span)))?;
+        (subscription.after_seq, subscription.resumed) = (opened.after_seq, opened.resumed);
+        if let Some(Claimed { feed, behind, ack }) = opened.claimed {
+            (subscription.feed, subscription.behind, subscription.ack) = (feed, behind, ack);
+        }
         Ok(subscription)
+    }
+
+    /// What a later process has to show as [`Config::resume_token`] for its [`durable`](Topics::durable) subscriptions to go
+    /// on where those of this client are. There is one from the first subscription on; it changes when a subscription says
+    /// [`Resumption::WindowLost`](crate::Resumption::WindowLost). Worth nothing without a credential of the same subject;
+    /// whoever shows both takes this client's window.
+    pub fn resume_token(&self) -> Option<SecretString> {
+        self.shared.token.get()
     }
 
     /// Says goodbye to the daemon and waits until nothing of the client is left. Calls in flight fail with

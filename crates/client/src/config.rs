@@ -13,6 +13,10 @@ pub struct Config {
     pub url: String,
     /// A signed token or an API key, sent in the header of the upgrade. Without one, most calls are refused.
     pub token: Option<SecretString>,
+    /// What [`Client::resume_token`](crate::Client::resume_token) of an earlier process answered: its
+    /// [`durable`](crate::Topics::durable) subscriptions go on in this one, when they are asked for by their names. Needs a
+    /// token of the same subject.
+    pub resume_token: Option<SecretString>,
     /// Certificates (PEM) to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
     /// Sends the token also unencrypted over a network. Default: only to this machine.
@@ -58,6 +62,7 @@ impl Config {
         Self {
             url: url.into(),
             token: None,
+            resume_token: None,
             ca_file: None,
             allow_insecure: false,
             connect_timeout: Duration::from_secs(10),
@@ -75,6 +80,13 @@ impl Config {
     #[must_use]
     pub fn token(mut self, token: impl Into<SecretString>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Goes on where an earlier process was.
+    #[must_use]
+    pub fn resume_token(mut self, token: impl Into<SecretString>) -> Self {
+        self.resume_token = Some(token.into());
         self
     }
 

@@ -8,7 +8,7 @@ use orchestrator_rpc::Code;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{self};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::endpoint::Endpoint;
+use crate::greeting::{Hello, greet};
 use crate::{Config, Error};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -56,8 +57,17 @@ impl Dialer {
         Ok(Self { endpoint, authorization, connector, websocket, timeout: config.connect_timeout })
     }
 
-    pub(crate) async fn dial(&self) -> Result<Socket, Error> {
-        match timeout(self.timeout, Box::pin(self.upgrade())).await {
+    /// Connects, and shows a resume token if there is one; then there is an answer to it.
+    pub(crate) async fn dial(&self, token: Option<SecretString>) -> Result<(Socket, Option<Hello>), Error> {
+        let connecting = async {
+            let mut socket = self.upgrade().await?;
+            let hello = match token {
+                Some(token) => Some(greet(&mut socket, &token).await?),
+                None => None,
+            };
+            Ok((socket, hello))
+        };
+        match timeout(self.timeout, Box::pin(connecting)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut))),
         }

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::backoff::Backoff;
 use crate::book::{Book, Command};
 use crate::dialer::{Dialer, Socket};
+use crate::greeting::Hello;
 use crate::link::{End, Inbox, Link};
 
 /// Keeps a connection: the one task behind a client.
@@ -23,7 +24,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) async fn run(mut self, first: Socket) {
+    pub(crate) async fn run(mut self, first: (Socket, Option<Hello>)) {
         let reason = Box::pin(self.keep(first)).await;
         let _ = self.ended.set(reason.clone());
         // Closed first, so that nothing can slip in behind the last look.
@@ -37,11 +38,11 @@ impl Driver {
         self.book.end(&reason);
     }
 
-    async fn keep(&mut self, first: Socket) -> Error {
-        let mut socket = first;
+    async fn keep(&mut self, first: (Socket, Option<Hello>)) -> Error {
+        let (mut socket, mut hello) = first;
         loop {
             let mut link = Link::new(&mut self.book, &mut self.inbox, socket, self.silence_max);
-            let end = link.run(&self.stop).await;
+            let end = link.run(hello, &self.stop).await;
             if link.has_worked {
                 self.backoff.reset();
             }
@@ -49,15 +50,19 @@ impl Driver {
                 End::Stopped => return Error::Closed,
                 End::Final(error) => return error,
                 End::Lost => self.book.lost(),
+                End::TakenOver => {
+                    self.book.taken_over();
+                    self.book.lost();
+                }
             }
-            socket = match self.reconnect().await {
-                Ok(socket) => socket,
+            (socket, hello) = match self.reconnect().await {
+                Ok(connected) => connected,
                 Err(error) => return error,
             };
         }
     }
 
-    async fn reconnect(&mut self) -> Result<Socket, Error> {
+    async fn reconnect(&mut self) -> Result<(Socket, Option<Hello>), Error> {
         let mut last: Option<Error> = None;
         loop {
             let Some(delay) = self.backoff.next(last.as_ref().and_then(Error::retry_after)) else {
@@ -68,11 +73,11 @@ impl Driver {
                 () = self.stop.cancelled() => return Err(Error::Closed),
             }
             let dialed = tokio::select! {
-                dialed = self.dialer.dial() => dialed,
+                dialed = self.dialer.dial(self.book.token()) => dialed,
                 () = self.stop.cancelled() => return Err(Error::Closed),
             };
             match dialed {
-                Ok(socket) => return Ok(socket),
+                Ok(connected) => return Ok(connected),
                 Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => {
                     tracing::debug!(%error, "no connection yet");

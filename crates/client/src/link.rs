@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::book::{Book, Command};
 use crate::dialer::Socket;
+use crate::greeting::Hello;
 use crate::outbox::Outbox;
 use crate::subscription::Control;
 
@@ -26,6 +27,8 @@ pub(crate) enum End {
     Stopped,
     /// Another attempt makes sense.
     Lost,
+    /// The same, but not by the window: another connection has it.
+    TakenOver,
     /// None does.
     Final(Error),
 }
@@ -73,8 +76,9 @@ impl<'a> Link<'a> {
         }
     }
 
-    pub(crate) async fn run(&mut self, stop: &CancellationToken) -> End {
-        self.book.regained(&mut self.out);
+    /// `hello` is the answer to a resume token, if one was shown.
+    pub(crate) async fn run(&mut self, hello: Option<Hello>, stop: &CancellationToken) -> End {
+        self.book.regained(hello, &mut self.out);
         loop {
             self.outbox_all();
             let has_room = self.outbox.len() < OUTBOX_MESSAGES_MAX;
@@ -120,6 +124,7 @@ impl<'a> Link<'a> {
     fn control(&mut self, control: Control) -> Option<End> {
         match control {
             Control::Resume(key) => self.book.resume(key, &mut self.out),
+            Control::Acknowledge(key) => self.book.acknowledge(key, &mut self.out),
             Control::Drop(key) => self.book.drop_topic(key, &mut self.out),
         }
         None
@@ -181,11 +186,23 @@ impl<'a> Link<'a> {
 /// What the daemon's close code means for another attempt.
 fn closed(reason: Option<(u16, String)>) -> End {
     match reason {
-        Some((4001 | 4003 | 4005, reason)) => End::Final(Error::Unauthorized(reason)),
-        Some((code, reason)) => {
-            tracing::debug!(code, reason, "the daemon closed the connection");
-            End::Lost
-        }
+        Some((TAKEN_OVER, _)) => End::TakenOver,
+        Some((code, reason)) => match unauthorized(code, &reason) {
+            Some(error) => End::Final(error),
+            None => {
+                tracing::debug!(code, reason, "the daemon closed the connection");
+                End::Lost
+            }
+        },
         None => End::Lost,
     }
+}
+
+/// Another connection has shown the resume token, or the scopes of the credential have changed. Codes do not tell the two
+/// apart; going on by number is right after both.
+const TAKEN_OVER: u16 = 4006;
+
+/// The codes of a credential that is not accepted (any more).
+pub(crate) fn unauthorized(code: u16, reason: &str) -> Option<Error> {
+    matches!(code, 4001 | 4003 | 4005).then(|| Error::Unauthorized(reason.to_owned()))
 }

@@ -86,7 +86,7 @@ async fn tail(daemon: &Daemon, topics: Topics) -> Result<(), Failure> {
                 let said = format!("{:>7}  {} events are missing ({})", "", gap.count, gap.reason);
                 out.line(&out.paint(&said, Tone::Waiting))?;
             }
-            Delivery::Resumed => out.note("(goes on after a break)"),
+            Delivery::Resumed(_) => out.note("(goes on after a break)"),
         }
     }
     Ok(())

@@ -1,15 +1,15 @@
 use futures::StreamExt as _;
-use orchestrator_client::{Client, Config, Delivery, Error, Subscription, Topics};
+use orchestrator_client::{Client, Config, Delivery, Error, Resumption, Subscription, Topics};
 use serde_json::{Value, json};
 
 use crate::server::{Server, patiently};
 
-async fn next(subscription: &mut Subscription) -> Delivery {
+pub(crate) async fn next(subscription: &mut Subscription) -> Delivery {
     patiently(subscription.next()).await.expect("the stream goes on").expect("no error")
 }
 
 /// The numbers of the next events; breaks are passed over.
-async fn numbers(subscription: &mut Subscription, count: usize) -> Vec<u64> {
+pub(crate) async fn numbers(subscription: &mut Subscription, count: usize) -> Vec<u64> {
     let mut numbers = Vec::new();
     while numbers.len() < count {
         if let Delivery::Event(event) = next(subscription).await {
@@ -20,7 +20,7 @@ async fn numbers(subscription: &mut Subscription, count: usize) -> Vec<u64> {
     numbers
 }
 
-fn publish(server: &Server, count: usize) {
+pub(crate) fn publish(server: &Server, count: usize) {
     for _ in 0..count {
         let number = server.stage().log.len() + 1;
         server.publish("thing.changed", json!({ "n": number }));
@@ -62,7 +62,7 @@ async fn a_break_is_told() {
     let client = server.client().await;
     let mut events = patiently(client.subscribe(Topics::new(["*"]))).await.unwrap();
     server.cut();
-    assert!(matches!(next(&mut events).await, Delivery::Resumed));
+    assert!(matches!(next(&mut events).await, Delivery::Resumed(Resumption::Number)));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod calls;
 mod connection;
+mod durable;
 mod events;
 mod server;
 mod tls;

@@ -17,6 +17,9 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 /// Longer than anything here should take, so that a hanging test says where it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The resume token of the one window.
+pub(crate) const TOKEN: &str = "the-window";
+
 pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("this takes far too long")
 }
@@ -36,6 +39,12 @@ pub(crate) struct Stage {
     pub(crate) seen: Vec<String>,
     /// The `Authorization` of all upgrades.
     pub(crate) tokens: Vec<String>,
+    /// What the window keeps of subscriptions that have to acknowledge: patterns, and the last number of an `event.ack`.
+    pub(crate) window: BTreeMap<String, (Value, usize)>,
+    /// Greetings are a conflict, as at a daemon that knows none.
+    pub(crate) is_old: bool,
+    /// The resume tokens that were shown.
+    pub(crate) shown: Vec<String>,
     /// The close code that the next cut sends; without one, the connection just breaks.
     pub(crate) close: Option<u16>,
 }
@@ -186,6 +195,26 @@ impl Server {
         stage.seen.push(method.to_owned());
         let result = match method {
             "thing.echo" => json!({"result": call["params"]}),
+            "event.ack" => {
+                let (id, seq) = (call["params"]["subscriptionId"].as_str().unwrap(), &call["params"]["seq"]);
+                if let Some((_, acknowledged)) = stage.window.get_mut(id) {
+                    *acknowledged = (*acknowledged).max(seq.as_u64().unwrap() as usize);
+                }
+                return None;
+            }
+            "auth.connect" if stage.is_old => {
+                let data = json!({"code": "CONFLICT"});
+                json!({"error": {"code": -32002, "message": "authenticated already", "data": data}})
+            }
+            "auth.connect" => {
+                stage.shown.push(call["params"]["resumeToken"].as_str().unwrap().to_owned());
+                let kept = stage.window.iter().map(|(id, (events, after))| {
+                    subscriptions.insert(id.clone(), *after);
+                    json!({"subscriptionId": id, "events": events, "afterSeq": after, "requiresAck": true})
+                });
+                let kept: Vec<Value> = kept.collect();
+                json!({"result": {"resumed": true, "resumeToken": TOKEN, "subscriptions": kept}})
+            }
             "thing.limited" if earlier == 0 => {
                 let data = json!({"code": "RATE_LIMITED", "retryAfterMs": 5});
                 json!({"error": {"code": -32003, "message": "too many calls", "data": data}})
@@ -196,13 +225,23 @@ impl Server {
             }
             "subscribe" => {
                 let after = call["params"]["afterSeq"].as_u64().map_or(stage.log.len(), |after| after as usize);
-                let id = format!("subscription-{}-{}", stage.tokens.len(), stage.seen.len());
+                let events = &call["params"]["events"];
+                let id = match call["params"]["subscriptionId"].as_str() {
+                    Some(name) => {
+                        assert_eq!(call["params"]["requiresAck"], true);
+                        stage.window.insert(name.to_owned(), (events.clone(), after));
+                        name.to_owned()
+                    }
+                    None => format!("subscription-{}-{}", stage.tokens.len(), stage.seen.len()),
+                };
                 let overlap = usize::from(stage.overlap && after > 0);
                 subscriptions.insert(id.clone(), after - overlap);
-                json!({"result": {"subscriptionId": id, "events": call["params"]["events"], "afterSeq": after}})
+                json!({"result": {"subscriptionId": id, "events": events, "afterSeq": after, "resumeToken": TOKEN}})
             }
             "unsubscribe" => {
-                subscriptions.remove(call["params"]["subscriptionId"].as_str().unwrap());
+                let id = call["params"]["subscriptionId"].as_str().unwrap();
+                subscriptions.remove(id);
+                stage.window.remove(id);
                 json!({"result": {}})
             }
             _ if stage.swallow && earlier == 0 => {

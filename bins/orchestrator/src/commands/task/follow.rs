@@ -55,7 +55,7 @@ async fn follow(daemon: &Daemon, ids: Vec<String>, mut events: Subscription) -> 
                 }
             }
             // Something was missed: an end may have been among it.
-            Delivery::Gap(_) | Delivery::Resumed => ended.extend(settled(daemon, &mut open, None).await?),
+            Delivery::Gap(_) | Delivery::Resumed(_) => ended.extend(settled(daemon, &mut open, None).await?),
         }
     }
     // What the agents said last may still be on its way behind the end of a task; it is not waited for.
