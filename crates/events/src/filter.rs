@@ -60,21 +60,47 @@ impl Part {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Pattern {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Pattern {
     Everything,
     Exact(String),
     Segments(Vec<Segment>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
     Name(String),
     One,
     Any,
 }
 
+/// Something that everything a filter wants of one kind has in common, to find the filter by.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Anchor<'a> {
+    /// The payload has this field with this value.
+    Field(&'a str, &'a Value),
+    /// It has this name, and that is all that is asked.
+    Name(&'a str),
+    /// Its name matches this, and that is all that is asked.
+    Pattern(&'a Pattern),
+}
+
 impl Filter {
+    /// Whatever the filter wants has at least one of these.
+    pub(crate) fn anchors(&self) -> Vec<Anchor<'_>> {
+        let mut anchors = Vec::new();
+        // Texts are ids more often than not: they leave the fewest to be looked at.
+        match self.fields.iter().max_by_key(|(_, value)| value.is_string()) {
+            Some((field, value)) => anchors.push(Anchor::Field(field, value)),
+            None => anchors.extend(self.patterns.iter().map(|pattern| match pattern {
+                Pattern::Exact(name) => Anchor::Name(name),
+                Pattern::Everything | Pattern::Segments(_) => Anchor::Pattern(pattern),
+            })),
+        }
+        anchors.extend(self.others.iter().flat_map(Self::anchors));
+        anchors
+    }
+
     /// Everything.
     pub fn everything() -> Self {
         Self { patterns: vec![Pattern::Everything], fields: Map::new(), others: Vec::new() }
@@ -151,7 +177,7 @@ fn segment(text: &str) -> Option<Segment> {
 }
 
 impl Pattern {
-    fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Everything => true,
             Self::Exact(exact) => exact == name,

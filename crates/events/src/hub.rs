@@ -1,13 +1,14 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::index::Index;
 use crate::ledger::Ledger;
-use crate::queue::Queue;
+use crate::queue::{Heads, Queue};
 use crate::{Error, Event, Filter, Gap, Log, Relay, Subscription, Transient};
 
 /// How many events are taken from the log at once.
@@ -54,9 +55,32 @@ struct Shared {
 
 #[derive(Default)]
 struct Org {
-    /// The last number delivered, or passed over because nobody listened.
-    position: u64,
-    subscribers: Vec<(Arc<Filter>, Arc<Queue>)>,
+    /// Delivered, or passed over because nobody listened. Both numbers are the same while the lock is free.
+    heads: Arc<Heads>,
+    subscribers: Index,
+}
+
+/// A subscription's place among the others of its organisation. Dropping it gives it up.
+pub(crate) struct Place {
+    shared: Weak<Mutex<Shared>>,
+    org: OrgId,
+    key: usize,
+}
+
+impl Place {
+    pub(crate) fn org(&self) -> OrgId {
+        self.org
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(org) = shared.orgs.get_mut(&self.org) {
+            org.subscribers.remove(self.key);
+        }
+    }
 }
 
 impl std::fmt::Debug for Hub {
@@ -99,11 +123,12 @@ impl Hub {
         let mut shared = self.shared();
         let entry = shared.orgs.entry(org).or_default();
         // It starts by reading the log, so that nothing between `after` and the hub's position is missed.
-        let queue = Arc::new(Queue::lagging_until(entry.position, start.settled, start.ledger));
-        entry.subscribers.push((filter.clone(), queue.clone()));
+        let queue = Arc::new(Queue::lagging(entry.heads.clone(), start.settled, start.ledger));
+        let key = entry.subscribers.insert(filter.clone(), queue.clone());
         drop(shared);
+        let place = Place { shared: Arc::downgrade(&self.shared), org, key };
         let cursor = start.gap.and_then(|gap| gap.to).unwrap_or(start.after);
-        let subscription = Subscription::new(org, filter, self.log.clone(), queue, cursor);
+        let subscription = Subscription::new(filter, self.log.clone(), queue, cursor, place);
         match start.gap {
             Some(gap) => subscription.after_gap(gap),
             None => subscription,
@@ -132,11 +157,8 @@ impl Hub {
     }
 
     fn deliver_piece(&self, piece: &Arc<Transient>) {
-        let shared = self.shared();
-        for (filter, queue) in shared.orgs.get(&piece.org).map_or(&[][..], |org| &org.subscribers) {
-            if filter.matches(&piece.name, &piece.payload) {
-                queue.offer_transient(piece);
-            }
+        if let Some(org) = self.shared().orgs.get_mut(&piece.org) {
+            org.subscribers.matching(&piece.name, &piece.payload, |queue| queue.offer_transient(piece));
         }
     }
 
@@ -155,8 +177,9 @@ impl Hub {
         }
         for (org, head) in heads {
             let entry = shared.orgs.entry(org).or_default();
-            entry.position = head;
-            entry.subscribers.iter().for_each(|(_, queue)| queue.lag_until(head));
+            entry.heads.announce(head);
+            entry.subscribers.queues().for_each(|queue| queue.lag());
+            entry.heads.settle(head);
         }
         Ok(())
     }
@@ -207,23 +230,23 @@ impl Hub {
         let unheard = shared.listeners.is_empty();
         let entry = shared.orgs.entry(org).or_default();
         if unheard && entry.subscribers.is_empty() {
-            entry.position = entry.position.max(head);
+            entry.heads.announce(head);
+            entry.heads.settle(head);
         }
-        (entry.position < head).then_some(entry.position)
+        let position = entry.heads.offered();
+        (position < head).then_some(position)
     }
 
     fn fan_out(&self, org: OrgId, events: &[Arc<Event>]) {
-        let mut shared = self.shared();
-        let listeners = shared.listeners.clone();
-        let entry = shared.orgs.entry(org).or_default();
         for event in events {
-            entry.position = event.seq;
-            entry.subscribers.retain(|(filter, queue)| {
-                let wanted = filter.matches(&event.name, &event.payload).then_some(event);
-                queue.offer(event.seq, wanted)
-            });
+            // Free between two events, so that nobody who subscribes waits for a page.
+            let mut shared = self.shared();
+            let Org { heads, subscribers } = shared.orgs.entry(org).or_default();
+            heads.announce(event.seq);
+            subscribers.matching(&event.name, &event.payload, |queue| queue.offer(event));
+            heads.settle(event.seq);
         }
-        drop(shared);
+        let listeners = self.shared().listeners.clone();
         for event in events {
             listeners.iter().for_each(|listener| listener(event));
         }

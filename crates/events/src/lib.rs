@@ -6,6 +6,7 @@ mod filter;
 #[cfg(feature = "rpc")]
 mod follower;
 mod hub;
+mod index;
 mod lane;
 mod ledger;
 mod log;

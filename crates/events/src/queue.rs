@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_vocab::EventId;
@@ -16,10 +17,42 @@ const TRANSIENTS_MAX: usize = 256;
 /// Words about the connection that wait; the newest say how things are, so the oldest is dropped.
 const CONTROL_MAX: usize = 16;
 
-/// What lies between the hub and one subscriber. The hub never waits for it.
+/// How far the hub is with one organisation: for all its subscribers at once, so that those who want nothing of an event
+/// cost nothing.
 #[derive(Debug, Default)]
+pub(crate) struct Heads {
+    announced: AtomicU64,
+    offered: AtomicU64,
+}
+
+impl Heads {
+    /// Everything up to this number is about to be offered to those who want it. Whoever has not read as far must not
+    /// believe itself at the end of the log.
+    pub(crate) fn announce(&self, seq: u64) {
+        self.announced.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    /// Everything up to this number has been offered: whoever has nothing waiting wanted nothing of it.
+    pub(crate) fn settle(&self, seq: u64) {
+        self.offered.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    /// The last number that was announced.
+    pub(crate) fn announced(&self) -> u64 {
+        self.announced.load(Ordering::Acquire)
+    }
+
+    /// The last number that was offered.
+    pub(crate) fn offered(&self) -> u64 {
+        self.offered.load(Ordering::Acquire)
+    }
+}
+
+/// What lies between the hub and one subscriber. The hub never waits for it.
+#[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    heads: Arc<Heads>,
     pub(crate) filled: Notify,
 }
 
@@ -30,9 +63,7 @@ struct State {
     normal: VecDeque<Arc<Transient>>,
     log: VecDeque<Arc<Transient>>,
     transients_dropped: u64,
-    /// The last number the hub has offered to this subscriber, wanted or not.
-    offered: u64,
-    /// The subscriber reads the log until it has caught up with what was offered.
+    /// The subscriber reads the log until it has caught up with what was announced.
     lagging: bool,
     /// The subscription was dropped.
     closed: bool,
@@ -60,21 +91,15 @@ pub(crate) enum Next {
 }
 
 impl Queue {
-    /// A queue whose subscriber has seen everything up to `after` and reads the log up to `offered` first.
-    pub(crate) fn lagging_until(offered: u64, after: u64, ledger: Option<Ledger>) -> Self {
+    /// A queue whose subscriber has seen everything up to `after` and reads the log first.
+    pub(crate) fn lagging(heads: Arc<Heads>, after: u64, ledger: Option<Ledger>) -> Self {
         let progress = Progress { handed: after, settled: after, ahead: false, ledger: ledger.map(Box::new) };
-        Self {
-            state: Mutex::new(State { offered, lagging: true, progress, ..State::default() }),
-            filled: Notify::new(),
-        }
+        Self { state: Mutex::new(State { lagging: true, progress, ..State::default() }), heads, filled: Notify::new() }
     }
 
-    /// Sends the subscriber to the log for everything up to `offered`.
-    pub(crate) fn lag_until(&self, offered: u64) {
-        let mut state = self.state();
-        state.offered = state.offered.max(offered);
-        state.lagging = true;
-        drop(state);
+    /// Sends the subscriber to the log for everything that was announced.
+    pub(crate) fn lag(&self) {
+        self.state().lagging = true;
         self.filled.notify_one();
     }
 
@@ -82,26 +107,18 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Offers the next number; `wanted` is the event if the filter lets it through. False once the subscriber is gone.
-    pub(crate) fn offer(&self, seq: u64, wanted: Option<&Arc<Event>>) -> bool {
+    /// Offers an event that the filter lets through, after it was announced.
+    pub(crate) fn offer(&self, event: &Arc<Event>) {
         let mut state = self.state();
-        state.offered = state.offered.max(seq);
-        if let Some(event) = wanted
-            && !state.lagging
-        {
+        if !state.lagging && !state.closed {
             if state.events.len() < EVENTS_MAX {
                 state.events.push_back(event.clone());
             } else {
                 state.lagging = true;
             }
         }
-        let open = !state.closed;
-        let wake = wanted.is_some() || state.lagging;
         drop(state);
-        if wake {
-            self.filled.notify_one();
-        }
-        open
+        self.filled.notify_one();
     }
 
     pub(crate) fn offer_transient(&self, piece: &Arc<Transient>) {
@@ -150,18 +167,18 @@ impl Queue {
         }
     }
 
-    /// Ends reading the log if that has reached everything the hub has offered. `ahead`: what was read is not handed out.
+    /// Ends reading the log if that has reached everything the hub has announced. `ahead`: what was read is not handed out.
     pub(crate) fn caught_up(&self, cursor: u64, ahead: bool) -> bool {
         let mut state = self.state();
         state.progress.ahead = ahead;
-        if cursor >= state.offered {
+        if cursor >= self.heads.announced() {
             state.lagging = false;
         }
         !state.lagging
     }
 
-    pub(crate) fn offered(&self) -> u64 {
-        self.state().offered
+    pub(crate) fn announced(&self) -> u64 {
+        self.heads.announced()
     }
 
     /// Notes what goes out of what was read from the log. `ahead`: there is more of it.
@@ -225,14 +242,15 @@ impl Queue {
 
     /// Where to go on after for a subscriber that comes back.
     pub(crate) fn position(&self) -> u64 {
-        self.state().position()
+        let state = self.state();
+        state.position(self.heads.offered())
     }
 
     /// Nothing is delivered any more; what was handed out may still be written or acknowledged.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         if state.is_idle() {
-            let position = state.position();
+            let position = state.position(self.heads.offered());
             (state.progress.handed, state.progress.settled) = (position, position);
         }
         // From here on an empty queue says nothing.
@@ -251,9 +269,9 @@ impl State {
         is_read && self.progress.settled() >= self.progress.handed && !self.closed
     }
 
-    fn position(&self) -> u64 {
-        // What was offered and is not waiting was not wanted.
-        if self.is_idle() { self.progress.settled().max(self.offered) } else { self.progress.settled() }
+    /// `offered` is read while this is locked: what was offered before waits here, if it was wanted.
+    fn position(&self, offered: u64) -> u64 {
+        if self.is_idle() { self.progress.settled().max(offered) } else { self.progress.settled() }
     }
 }
 

@@ -5,6 +5,7 @@ use orchestrator_vocab::OrgId;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use crate::hub::Place;
 use crate::queue::{Next, Queue};
 use crate::{Error, Event, Filter, Log, Transient};
 
@@ -60,6 +61,8 @@ pub struct Subscription {
     page: VecDeque<Delivery>,
     /// To be sent again, because nobody has acknowledged it in time.
     again: VecDeque<Delivery>,
+    /// Its place among the hub's subscribers, until it is dropped.
+    _place: Place,
 }
 
 impl std::fmt::Debug for Subscription {
@@ -69,8 +72,9 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(org: OrgId, filter: Arc<Filter>, log: Arc<dyn Log>, queue: Arc<Queue>, cursor: u64) -> Self {
-        Self { org, filter, log, queue, cursor, page: VecDeque::new(), again: VecDeque::new() }
+    pub(crate) fn new(filter: Arc<Filter>, log: Arc<dyn Log>, queue: Arc<Queue>, cursor: u64, place: Place) -> Self {
+        let (page, again) = (VecDeque::new(), VecDeque::new());
+        Self { org: place.org(), filter, log, queue, cursor, page, again, _place: place }
     }
 
     /// Says first of all that this is missing.
@@ -179,13 +183,13 @@ impl Subscription {
     async fn read_page(&mut self) -> Result<(), Error> {
         let events = self.log.read(self.org, self.cursor, PAGE).await?;
         if events.is_empty() {
-            // Either all was read, or what was offered has been trimmed away since.
-            let offered = self.queue.offered();
+            // Either all was read, or what was announced has been trimmed away since.
+            let announced = self.queue.announced();
             if !self.queue.caught_up(self.cursor, false)
-                && offered > self.cursor
+                && announced > self.cursor
                 && self.log.read(self.org, self.cursor, 1).await?.is_empty()
             {
-                self.pass_over(offered);
+                self.pass_over(announced);
                 self.queue.caught_up(self.cursor, true);
             }
             return Ok(());
