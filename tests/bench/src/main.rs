@@ -10,6 +10,8 @@ mod latency;
 mod process;
 mod snapshot;
 mod socket;
+mod storm;
+mod subscriptions;
 
 use std::path::PathBuf;
 
@@ -68,7 +70,7 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 15] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
@@ -80,6 +82,8 @@ const GROUPS: [Group; 13] = [
     Group { name: "socket.roundtrip", per_backend: false, measure: |_, scale| Box::pin(socket::round_trips(scale)) },
     Group { name: "socket.create", per_backend: true, measure: |on, scale| Box::pin(socket::create(on, scale)) },
     Group { name: "socket.fanout", per_backend: false, measure: |_, scale| Box::pin(socket::fan_out(scale)) },
+    Group { name: "subscriptions", per_backend: false, measure: |_, scale| Box::pin(subscriptions::measure(scale)) },
+    Group { name: "storm", per_backend: false, measure: |_, scale| Box::pin(storm::measure(scale)) },
     Group { name: "process.start", per_backend: true, measure: |on, scale| Box::pin(process::start(on, scale)) },
     Group { name: "process.memory", per_backend: false, measure: |_, scale| Box::pin(process::memory(scale)) },
 ];

@@ -3,7 +3,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use orchestrator_sql::Backend;
 use orchestrator_testkit::Daemon;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Scale;
 use crate::figure::{Aim, Figure, millis, name_of, percentile};
@@ -28,11 +28,7 @@ pub(crate) async fn start(backend: Backend, scale: Scale) -> anyhow::Result<Vec<
 
 pub(crate) async fn memory(scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let count = scale.of(5_000, 500);
-    let most = count + 100;
-    let roomy = json!({"gateway": {
-        "connectionsMax": most, "connectionsPerLoopbackMax": most, "connectionsPerCredentialMax": most,
-    }});
-    let daemon = Daemon::builder().config(roomy).without_rate_limits().start().await?;
+    let daemon = Daemon::builder().config(roomy(count)).without_rate_limits().start().await?;
     daemon.admin().await.call("health.ping", json!({})).await?;
     let idle = resident_kib(daemon.pid())?;
     let mut open = Vec::new();
@@ -50,7 +46,15 @@ pub(crate) async fn memory(scale: Scale) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![idle.aiming(Aim::AtMost(30.0)), each.aiming(Aim::AtMost(20.0))])
 }
 
-fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+/// Configuration with room for this many connections.
+pub(crate) fn roomy(count: usize) -> Value {
+    let most = count + 100;
+    json!({"gateway": {
+        "connectionsMax": most, "connectionsPerLoopbackMax": most, "connectionsPerCredentialMax": most,
+    }})
+}
+
+pub(crate) fn resident_kib(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has resident memory")?;
     Ok(line.trim().trim_end_matches(" kB").trim().parse()?)

@@ -43,10 +43,10 @@ pub(crate) async fn round_trips(scale: Scale) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A client that costs as little as possible: it shares the cores with what is measured.
-async fn connect(daemon: &Daemon) -> anyhow::Result<Stream> {
+pub(crate) async fn connect(daemon: &Daemon) -> anyhow::Result<Stream> {
     let mut request = format!("{}/ws", daemon.url().replacen("http", "ws", 1)).into_client_request()?;
     request.headers_mut().insert("authorization", format!("Bearer {}", daemon.admin_token()).parse()?);
     Ok(Box::pin(tokio_tungstenite::connect_async_with_config(request, None, true)).await?.0)
