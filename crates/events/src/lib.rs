@@ -40,6 +40,6 @@ pub use subscription::{Delivery, Gap, GapReason, Progress, Subscription};
 #[cfg(any(test, feature = "test-util"))]
 pub use window::conformance as window_conformance;
 pub use window::{
-    Bounds, Definition, InvalidWindowsConfig, MemoryWindows, Record, Restored, Wanted, Window, WindowId, WindowKind,
-    WindowStore, Windows, WindowsConfig,
+    Bookmark, Bounds, Definition, InvalidWindowsConfig, MemoryWindows, Positions, Record, Restored, Wanted, Window,
+    WindowId, WindowKind, WindowStore, Windows, WindowsConfig,
 };

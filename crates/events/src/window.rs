@@ -5,6 +5,7 @@ mod config;
 pub mod conformance;
 mod held;
 mod memory;
+mod positions;
 mod store;
 mod token;
 mod trim;
@@ -20,7 +21,8 @@ use crate::{Error, Filter, Part, Subscription};
 
 pub use config::{InvalidWindowsConfig, WindowsConfig};
 pub use memory::MemoryWindows;
-pub use store::{Bounds, Definition, Record, WindowId, WindowKind, WindowStore};
+pub use positions::Positions;
+pub use store::{Bookmark, Bounds, Definition, Record, WindowId, WindowKind, WindowStore};
 pub use windows::Windows;
 
 use held::Held;

@@ -24,8 +24,8 @@ pub(crate) async fn measure(scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let few = Listening::start(connections, 1).await?.measured(scale).await?;
     let many = Listening::start(connections, 100).await?.measured(scale).await?;
     let subscriptions = connections * 100;
-    let said = |what: &str| format!("{what}; {connections} WebSockets with 100 subscriptions each, clients included");
-    let one = |what: &str| format!("{what}; {connections} WebSockets with 1 subscription each, clients included");
+    let said = |what: &str| format!("{what}; {connections} WebSockets with 100 subscriptions each");
+    let one = |what: &str| format!("{what}; {connections} WebSockets with 1 subscription each");
     let each =
         (many.resident_kib.saturating_sub(few.resident_kib)) as f64 * 1.024 / (subscriptions - connections) as f64;
     let each = Figure::new("subscriptions.memory", each, "kB", said("growth of resident memory per subscription"));

@@ -3,7 +3,7 @@ use orchestrator_sql::{Database, Tx};
 use orchestrator_vocab::{OrgId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
-use crate::window::{Bounds, Record, WindowId, WindowStore};
+use crate::window::{Bookmark, Bounds, Record, WindowId, WindowStore};
 use crate::{Error, SqlLog};
 
 /// Rows in one statement: four or five values each, and SQLite takes 32,766 of them.
@@ -52,15 +52,15 @@ impl WindowStore for SqlWindows {
             .await
     }
 
-    async fn save(&self, records: Vec<Record>) -> Result<(), Error> {
-        if records.is_empty() {
+    async fn save(&self, bookmarks: Vec<Bookmark>) -> Result<(), Error> {
+        if bookmarks.is_empty() {
             return Ok(());
         }
         self.0
             .write(move |tx| {
-                let records = records.clone();
+                let bookmarks = bookmarks.clone();
                 Box::pin(async move {
-                    for chunk in records.chunks(ROWS_PER_STATEMENT) {
+                    for chunk in bookmarks.chunks(ROWS_PER_STATEMENT) {
                         save(tx, chunk).await?;
                     }
                     Ok(())
@@ -108,7 +108,7 @@ async fn put(tx: &Tx, record: Record, bounds: Bounds) -> Result<bool, Error> {
         subject.as_str().into(),
         signed(record.generation).into(),
         serde_json::to_string(&record.definitions).unwrap_or_default().into(),
-        positions(&record).into(),
+        record.positions.to_string().into(),
         record.seen.millis().into(),
     ];
     let sql = format!(
@@ -134,8 +134,8 @@ async fn put(tx: &Tx, record: Record, bounds: Bounds) -> Result<bool, Error> {
     Ok(true)
 }
 
-async fn save(tx: &Tx, records: &[Record]) -> Result<(), Error> {
-    let rows: Vec<String> = (0..records.len())
+async fn save(tx: &Tx, bookmarks: &[Bookmark]) -> Result<(), Error> {
+    let rows: Vec<String> = (0..bookmarks.len())
         .map(|row| {
             let at = |n: usize| row * 4 + n;
             format!("(${}, ${}, ${}, ${})", at(1), at(2), at(3), at(4))
@@ -147,12 +147,12 @@ async fn save(tx: &Tx, records: &[Record]) -> Result<(), Error> {
          where events_windows.id = new.id and events_windows.generation = new.generation",
         rows.join(", ")
     );
-    let values = records.iter().flat_map(|record| {
+    let values = bookmarks.iter().flat_map(|bookmark| {
         [
-            record.id.uuid().into(),
-            signed(record.generation).into(),
-            positions(record).into(),
-            record.seen.millis().into(),
+            bookmark.id.uuid().into(),
+            signed(bookmark.generation).into(),
+            bookmark.positions.to_string().into(),
+            bookmark.seen.millis().into(),
         ]
     });
     tx.execute_raw(statement(tx, &sql, values.collect())).await.map_err(store)?;
@@ -162,22 +162,15 @@ async fn save(tx: &Tx, records: &[Record]) -> Result<(), Error> {
 fn read(row: &QueryResult) -> Result<Record, Error> {
     let definitions: String = row.try_get("", "definitions").map_err(store)?;
     let positions: String = row.try_get("", "positions").map_err(store)?;
-    let number = |text: &str| text.split_once(':').and_then(|(n, at)| Some((n.parse().ok()?, at.parse().ok()?)));
     Ok(Record {
         id: WindowId::from_uuid(row.try_get("", "id").map_err(store)?),
         org: OrgId::from_uuid(row.try_get("", "org").map_err(store)?),
         subject: row.try_get("", "subject").map_err(store)?,
         generation: unsigned(row, "generation")?,
         definitions: serde_json::from_str(&definitions).map_err(|error| Error::Store(Box::new(error)))?,
-        positions: positions.split_ascii_whitespace().filter_map(number).collect(),
+        positions: positions.parse().map_err(|error| Error::Store(Box::new(error)))?,
         seen: Timestamp(row.try_get("", "seen").map_err(store)?),
     })
-}
-
-/// `0:1200 3:1187`: short, because it is what is written most.
-fn positions(record: &Record) -> String {
-    let pairs: Vec<String> = record.positions.iter().map(|(n, at)| format!("{n}:{at}")).collect();
-    pairs.join(" ")
 }
 
 fn unsigned(row: &QueryResult, column: &str) -> Result<u64, Error> {

@@ -6,7 +6,7 @@ use orchestrator_vocab::{OrgId, Timestamp};
 use serde_json::json;
 
 use super::store::{Bounds, Definition, Record, WindowId, WindowStore};
-use crate::Part;
+use crate::{Part, Positions};
 
 const BOUNDS: Bounds = Bounds { per_subject: 10, per_org: 100 };
 
@@ -28,7 +28,7 @@ fn record(subject: &str, seen: i64) -> Record {
         subject: subject.to_owned(),
         generation: 1,
         definitions: vec![definition(0, "task.*"), definition(4, "**")],
-        positions: vec![(0, 17), (4, u64::MAX >> 1)],
+        positions: Positions::from_iter([(0, 17), (4, u64::MAX >> 1)]),
         seen: Timestamp(seen),
     }
 }
@@ -68,9 +68,9 @@ pub async fn an_older_generation_changes_nothing(store: &dyn WindowStore) {
     let put = record("alice", 5);
     store.put(put.clone(), BOUNDS).await.unwrap();
     let taken = take(store, &put, 0).await.unwrap();
-    let stale = Record { definitions: Vec::new(), positions: vec![(0, 99)], ..put.clone() };
+    let stale = Record { definitions: Vec::new(), positions: Positions::from_iter([(0, 99)]), ..put.clone() };
     assert!(!store.put(stale.clone(), BOUNDS).await.unwrap());
-    store.save(vec![stale]).await.unwrap();
+    store.save(vec![stale.bookmark()]).await.unwrap();
     assert_eq!(take(store, &put, 0).await, Some(Record { generation: 3, ..taken }));
 }
 
@@ -80,9 +80,13 @@ pub async fn saving_writes_where_it_stands(store: &dyn WindowStore) {
     for record in &put {
         store.put(record.clone(), Bounds { per_subject: 10, per_org: 2_000 }).await.unwrap();
     }
-    let moved = |record: &Record| Record { positions: vec![(0, 20), (4, 21)], seen: Timestamp(7), ..record.clone() };
+    let moved = |record: &Record| Record {
+        positions: Positions::from_iter([(0, 20), (4, 21)]),
+        seen: Timestamp(7),
+        ..record.clone()
+    };
     let unknown = record("carol", 5);
-    let saved = put.iter().chain([&unknown]).map(moved).collect();
+    let saved = put.iter().chain([&unknown]).map(|record| moved(record).bookmark()).collect();
     store.save(saved).await.unwrap();
     store.save(Vec::new()).await.unwrap();
     for record in put.iter().step_by(400) {
@@ -96,7 +100,11 @@ pub async fn saving_writes_where_it_stands(store: &dyn WindowStore) {
 pub async fn putting_again_replaces_the_subscriptions(store: &dyn WindowStore) {
     let put = record("alice", 5);
     store.put(put.clone(), BOUNDS).await.unwrap();
-    let changed = Record { definitions: put.definitions[1..].to_vec(), positions: vec![(4, 30)], ..put.clone() };
+    let changed = Record {
+        definitions: put.definitions[1..].to_vec(),
+        positions: Positions::from_iter([(4, 30)]),
+        ..put.clone()
+    };
     assert!(store.put(changed.clone(), BOUNDS).await.unwrap());
     let taken = take(store, &put, 0).await.unwrap();
     assert_eq!((taken.definitions, taken.positions), (changed.definitions, changed.positions));

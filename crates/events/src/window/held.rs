@@ -1,10 +1,10 @@
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use orchestrator_vocab::{EventId, OrgId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::store::{Definition, Record, WindowId};
+use super::positions::Positions;
+use super::store::{Bookmark, Definition, Record, WindowId};
 use crate::{Part, Progress};
 
 /// After this the store is told that a subscriber is still there, even if nothing happened.
@@ -34,7 +34,8 @@ struct State {
     stored: Option<u64>,
     /// It was one too many: it is stored again with its next subscription, lest two drive each other out by turns.
     is_evicted: bool,
-    positions: Vec<(u32, u64)>,
+    /// What the store has of them; `None` if that is not known.
+    positions: Option<Positions>,
     seen: Timestamp,
 }
 
@@ -65,7 +66,7 @@ impl Held {
                 version: 0,
                 stored: None,
                 is_evicted: false,
-                positions: Vec::new(),
+                positions: None,
                 seen: Timestamp(0),
             },
         )
@@ -86,7 +87,7 @@ impl Held {
                 version: 0,
                 stored: Some(0),
                 is_evicted: false,
-                positions: record.positions,
+                positions: Some(record.positions),
                 seen: record.seen,
             },
         )
@@ -172,33 +173,33 @@ impl Held {
     pub(super) fn stored(&self, record: &Record, version: u64) {
         let mut state = self.state();
         (state.stored, state.is_evicted) = (Some(version), false);
-        state.positions.clone_from(&record.positions);
+        state.positions = Some(record.positions.clone());
         state.seen = record.seen;
     }
 
     /// Where it stands, if the store has the window and does not know.
-    pub(super) fn moved(&self, now: Timestamp) -> Option<Record> {
+    pub(super) fn moved(&self, now: Timestamp) -> Option<Bookmark> {
         let mut state = self.state();
         state.stored?;
         let is_quiet = now.millis() - state.seen.millis() < SEEN_EVERY_MS;
-        let record = self.record(&state, if is_quiet { state.seen } else { now });
-        if is_quiet && record.positions == state.positions {
+        let bookmark = self.bookmark(&state, if is_quiet { state.seen } else { now });
+        if is_quiet && state.positions.as_ref() == Some(&bookmark.positions) {
             return None;
         }
-        state.positions.clone_from(&record.positions);
-        state.seen = record.seen;
-        Some(record)
+        state.positions = Some(bookmark.positions.clone());
+        state.seen = bookmark.seen;
+        Some(bookmark)
     }
 
     /// Where it stands at its end, if the store has the window.
-    pub(super) fn last(&self, now: Timestamp) -> Option<Record> {
+    pub(super) fn last(&self, now: Timestamp) -> Option<Bookmark> {
         let state = self.state();
-        state.stored.map(|_| self.record(&state, now))
+        state.stored.map(|_| self.bookmark(&state, now))
     }
 
     /// What the last [`moved`](Self::moved) answered was not written.
     pub(super) fn not_saved(&self) {
-        self.state().positions.clear();
+        self.state().positions = None;
     }
 
     /// The store does not have it any more: it was one too many, or nobody was seen for too long.
@@ -212,26 +213,21 @@ impl Held {
     }
 
     fn record(&self, state: &State, seen: Timestamp) -> Record {
+        let Bookmark { id, generation, positions, seen } = self.bookmark(state, seen);
+        let definitions = state.entries.iter().map(|entry| entry.definition.clone()).collect();
+        Record { id, org: self.org, subject: self.subject.clone(), generation, definitions, positions, seen }
+    }
+
+    fn bookmark(&self, state: &State, seen: Timestamp) -> Bookmark {
         let positions = state.entries.iter().map(|entry| (entry.definition.n, entry.progress.0.position()));
-        Record {
-            id: self.id,
-            org: self.org,
-            subject: self.subject.clone(),
-            generation: state.generation,
-            definitions: state.entries.iter().map(|entry| entry.definition.clone()).collect(),
-            positions: positions.collect(),
-            seen,
-        }
+        Bookmark { id: self.id, generation: state.generation, positions: positions.collect(), seen }
     }
 }
 
 impl Record {
     /// The subscriptions with where each goes on after.
     pub(super) fn standings(&self) -> Vec<(Definition, u64)> {
-        let positions: HashMap<u32, u64> = self.positions.iter().copied().collect();
-        let position = |definition: &Definition| {
-            positions.get(&definition.n).copied().unwrap_or(definition.after).max(definition.after)
-        };
+        let position = |definition: &Definition| self.positions.at(definition.n).max(definition.after);
         self.definitions.iter().map(|definition| (definition.clone(), position(definition))).collect()
     }
 }

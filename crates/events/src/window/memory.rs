@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use orchestrator_vocab::{OrgId, Timestamp};
 
-use super::store::{Bounds, Record, WindowId, WindowStore};
+use super::store::{Bookmark, Bounds, Record, WindowId, WindowStore};
 use crate::Error;
 
 /// Windows that live as long as the process.
@@ -60,7 +60,7 @@ impl WindowStore for MemoryWindows {
         Ok(Some(record.clone()))
     }
 
-    async fn save(&self, saved: Vec<Record>) -> Result<(), Error> {
+    async fn save(&self, saved: Vec<Bookmark>) -> Result<(), Error> {
         let mut records = self.records();
         for new in saved {
             if let Some(record) = records.get_mut(&new.id).filter(|record| record.generation == new.generation) {

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use orchestrator_vocab::{Id, Kind, OrgId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::positions::Positions;
 use crate::{Error, Part};
 
 /// A window, as a kind of id.
@@ -45,7 +46,28 @@ pub struct Record {
     /// Its subscriptions, in the order they were made.
     pub definitions: Vec<Definition>,
     /// By the number of the subscription, where to go on after.
-    pub positions: Vec<(u32, u64)>,
+    pub positions: Positions,
+    /// When its subscriber was last there.
+    pub seen: Timestamp,
+}
+
+impl Record {
+    /// The part that changes while its subscriber is there.
+    pub fn bookmark(&self) -> Bookmark {
+        let Self { id, generation, seen, .. } = *self;
+        Bookmark { id, generation, positions: self.positions.clone(), seen }
+    }
+}
+
+/// What changes of a window while its subscriber is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bookmark {
+    /// Which window.
+    pub id: WindowId,
+    /// That of whoever writes it.
+    pub generation: u64,
+    /// By the number of the subscription, where to go on after.
+    pub positions: Positions,
     /// When its subscriber was last there.
     pub seen: Timestamp,
 }
@@ -79,7 +101,7 @@ pub trait WindowStore: Send + Sync {
 
     /// Writes positions and when subscribers were seen; subscriptions stay as they are. Whatever is gone, or belongs to
     /// another generation, is left alone.
-    async fn save(&self, records: Vec<Record>) -> Result<(), Error>;
+    async fn save(&self, bookmarks: Vec<Bookmark>) -> Result<(), Error>;
 
     /// The generations of those of these windows that exist.
     async fn generations(&self, ids: &[WindowId]) -> Result<Vec<(WindowId, u64)>, Error>;

@@ -175,11 +175,11 @@ impl Windows {
                 self.0.store(held, version).await?;
             }
         }
-        let moved: Vec<_> = held.iter().filter_map(|held| Some((held, held.moved(now)?))).collect();
-        let records = moved.iter().map(|(_, record)| record.clone()).collect();
-        let saved = self.0.store.save(records).await;
+        let (moved, bookmarks): (Vec<_>, Vec<_>) =
+            held.iter().filter_map(|held| Some((held, held.moved(now)?))).unzip();
+        let saved = self.0.store.save(bookmarks).await;
         if saved.is_err() {
-            moved.iter().for_each(|(held, _)| held.not_saved());
+            moved.into_iter().for_each(|held| held.not_saved());
         }
         saved
     }
