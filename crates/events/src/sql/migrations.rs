@@ -34,8 +34,12 @@ fn windows(backend: Backend) -> Vec<String> {
     vec![
         format!(
             "create table events_windows (id {uuid} not null primary key, org {uuid} not null, subject text not null, \
-             generation bigint not null, definitions text not null, positions text not null, \
-             seen bigint not null){clustered}"
+             generation bigint not null, positions text not null, seen bigint not null){clustered}"
+        ),
+        // Apart, because the other table is written again and again while the subscriber is there.
+        format!(
+            "create table events_windows_definitions (id {uuid} not null primary key references events_windows (id) \
+             on delete cascade, definitions text not null)"
         ),
         "create index events_windows_owner on events_windows (org, subject, seen)".into(),
         "create index events_windows_org on events_windows (org, seen)".into(),

@@ -8,7 +8,7 @@ use crate::{Error, SqlLog};
 
 /// Rows in one statement: four or five values each, and SQLite takes 32,766 of them.
 const ROWS_PER_STATEMENT: usize = 500;
-const COLUMNS: &str = "id, org, subject, generation, definitions, positions, seen";
+const COLUMNS: &str = "id, org, subject, generation, positions, seen";
 
 /// Windows on SQLite or PostgreSQL, beside the log.
 #[derive(Debug, Clone)]
@@ -45,8 +45,12 @@ impl WindowStore for SqlWindows {
                         "update events_windows set generation = generation + 1, seen = $1 \
                          where id = $2 and org = $3 and subject = $4 and seen >= $5 returning {COLUMNS}"
                     );
-                    let row = tx.query_one_raw(statement(tx, &sql, values)).await.map_err(store)?;
-                    row.as_ref().map(read).transpose()
+                    let Some(row) = tx.query_one_raw(statement(tx, &sql, values)).await.map_err(store)? else {
+                        return Ok(None);
+                    };
+                    let sql = "select definitions from events_windows_definitions where id = $1";
+                    let definitions = tx.query_one_raw(statement(tx, sql, vec![id.uuid().into()])).await;
+                    read(&row, definitions.map_err(store)?.as_ref()).map(Some)
                 })
             })
             .await
@@ -107,18 +111,21 @@ async fn put(tx: &Tx, record: Record, bounds: Bounds) -> Result<bool, Error> {
         org.uuid().into(),
         subject.as_str().into(),
         signed(record.generation).into(),
-        serde_json::to_string(&record.definitions).unwrap_or_default().into(),
         record.positions.to_string().into(),
         record.seen.millis().into(),
     ];
     let sql = format!(
-        "insert into events_windows ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7) on conflict (id) do update set \
-         definitions = excluded.definitions, positions = excluded.positions, seen = excluded.seen \
+        "insert into events_windows ({COLUMNS}) values ($1, $2, $3, $4, $5, $6) on conflict (id) do update set \
+         positions = excluded.positions, seen = excluded.seen \
          where events_windows.generation = excluded.generation"
     );
     if tx.execute_raw(statement(tx, &sql, values)).await.map_err(store)?.rows_affected() == 0 {
         return Ok(false);
     }
+    let sql = "insert into events_windows_definitions (id, definitions) values ($1, $2) \
+               on conflict (id) do update set definitions = excluded.definitions";
+    let definitions = serde_json::to_string(&record.definitions).map_err(|error| Error::Store(Box::new(error)))?;
+    tx.execute_raw(statement(tx, sql, vec![record.id.uuid().into(), definitions.into()])).await.map_err(store)?;
     // On SQLite a limit of -1 is none; PostgreSQL has no word for it that both understand, so it is a large number.
     let surplus = |counted: &str, max: usize| {
         format!(
@@ -159,8 +166,12 @@ async fn save(tx: &Tx, bookmarks: &[Bookmark]) -> Result<(), Error> {
     Ok(())
 }
 
-fn read(row: &QueryResult) -> Result<Record, Error> {
-    let definitions: String = row.try_get("", "definitions").map_err(store)?;
+/// `definitions` is there unless somebody has removed it by hand.
+fn read(row: &QueryResult, definitions: Option<&QueryResult>) -> Result<Record, Error> {
+    let definitions: String = match definitions {
+        Some(row) => row.try_get("", "definitions").map_err(store)?,
+        None => "[]".to_owned(),
+    };
     let positions: String = row.try_get("", "positions").map_err(store)?;
     Ok(Record {
         id: WindowId::from_uuid(row.try_get("", "id").map_err(store)?),
