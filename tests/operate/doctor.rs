@@ -1,5 +1,5 @@
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::place::Place;
 
 /// The offline doctor over `data` in the working directory.
-async fn doctor(place: &Place, more: &[&str]) -> Ran {
+pub(crate) async fn doctor(place: &Place, more: &[&str]) -> Ran {
     let fixed = ["--json", "doctor", "--offline", "--data-dir", "state"];
     place.cli(&[&fixed[..], more].concat()).await
 }
 
 /// The worst that this check found.
 #[track_caller]
-fn severity<'a>(report: &'a Value, check: &str) -> &'a str {
+pub(crate) fn severity<'a>(report: &'a Value, check: &str) -> &'a str {
     let findings = report["findings"].as_array().unwrap_or_else(|| panic!("no findings: {report}"));
     let of_check: Vec<_> = findings.iter().filter(|finding| finding["check"] == check).collect();
     assert!(!of_check.is_empty(), "nothing about {check}: {report:#}");
@@ -32,7 +32,7 @@ fn severity<'a>(report: &'a Value, check: &str) -> &'a str {
 }
 
 /// A data directory in which a daemon has run and ended.
-async fn used() -> anyhow::Result<Place> {
+pub(crate) async fn used() -> anyhow::Result<Place> {
     let place = Place::new()?;
     place.write("work/orchestrator.json", r#"{"daemon": {"port": 0}, "gateway": {"connectionsMax": 64}}"#, 0o644)?;
     let daemon = program("orchestrator-daemon")?;
@@ -41,7 +41,7 @@ async fn used() -> anyhow::Result<Place> {
     Ok(place)
 }
 
-fn chmod(path: &Path, mode: u32) {
+pub(crate) fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
@@ -124,6 +124,46 @@ async fn secrets_that_others_can_read_or_that_are_none_are_found() -> anyhow::Re
         assert_eq!(severity(&doctor(&place, &[]).await.document(), check), "ok");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn an_ed25519_key_that_others_can_read_is_none_or_is_somebody_elses_is_found() -> anyhow::Result<()> {
+    let place = used().await?;
+    let config = json!({"daemon": {"port": 0}, "auth": {"algorithm": "EdDSA"}});
+    place.write("work/eddsa.json", &config.to_string(), 0o644)?;
+    let demo = ["demo", "--once", "--data-dir", "state", "--config", "eddsa.json"];
+    let demo = place.run(&program("orchestrator-daemon")?, &demo).await;
+    assert_eq!(demo.status, 0, "{demo:?}");
+    let path = place.path("work/state/jwt.ed25519.pem");
+    let content = std::fs::read(&path)?;
+    let found = async || {
+        let report = doctor(&place, &["--config", "eddsa.json"]).await;
+        (report.status, severity(&report.json(), "signing key").to_owned())
+    };
+    let (ok, failure) = ((0, "ok".to_owned()), (1, "failure".to_owned()));
+    assert_eq!(found().await, ok);
+    chmod(&path, 0o644);
+    assert_eq!(found().await, failure, "others can read it");
+    assert_eq!(doctor(&place, &[]).await.status, 1, "also where it is not the one in use");
+    chmod(&path, 0o600);
+    std::fs::write(&path, "no key")?;
+    assert_eq!(found().await, failure, "it is none");
+    assert_eq!(doctor(&place, &[]).await.status, 0, "which is nothing to those who do not use it");
+    std::fs::write(&path, content)?;
+    assert_eq!(found().await, ok);
+    give_away(&path)?;
+    assert_eq!(found().await, failure, "it is somebody else's");
+    Ok(())
+}
+
+/// The file becomes another user's: root may say so, everybody else needs one that is root's already.
+fn give_away(path: &Path) -> anyhow::Result<()> {
+    let ours = std::fs::metadata(path)?.uid();
+    if ours == 0 {
+        return Ok(std::os::unix::fs::chown(path, Some(65_534), None)?);
+    }
+    std::fs::remove_file(path)?;
+    Ok(std::os::unix::fs::symlink("/dev/null", path)?)
 }
 
 #[tokio::test]

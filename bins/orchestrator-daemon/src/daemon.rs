@@ -112,7 +112,7 @@ impl Daemon {
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let node = node_name(&config, &data)?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status.loops);
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status);
         let description = operations::Description::default();
         let table = Table::new()
             .merge(orchestrator_tasks::operations(

@@ -2,10 +2,12 @@
 //!
 //! What only a running daemon knows is the operation `daemon.doctor`; both speak in [`Finding`]s.
 
+mod encryption;
 mod files;
 mod finding;
 mod machine;
 mod network;
+mod redis;
 mod store;
 
 use std::path::Path;
@@ -15,6 +17,7 @@ use orchestrator_settings::Loaded;
 
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
+pub(crate) use redis::of as of_redis;
 pub(crate) use store::of as of_store;
 
 use crate::args::Args;
@@ -51,8 +54,9 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     findings.push(machine::clock(data.path()));
     findings.push(machine::descriptors(config.gateway.connections_max));
     findings.extend(network::ports(config, is_running));
-    findings.push(network::encryption(config));
+    findings.extend(encryption::findings(config));
     findings.extend(store::offline(config, &data, is_running).await);
+    findings.extend(redis::findings(config).await);
     findings
 }
 

@@ -4,6 +4,7 @@ mod circuit;
 mod config;
 mod error;
 mod health;
+mod inspect;
 mod keys;
 mod message;
 mod publish;
@@ -18,6 +19,7 @@ mod stream;
 pub use config::Config;
 pub use error::Error;
 pub use health::{Health, State};
+pub use inspect::Inspection;
 pub use relay::RedisRelay;
 #[cfg(feature = "test-util")]
 pub use server::{Server, server_url};

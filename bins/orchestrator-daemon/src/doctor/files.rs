@@ -1,14 +1,18 @@
 //! The data directory: whose it is, who may read what is in it, and what was left there.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use orchestrator_auth::Secret;
+use orchestrator_auth::{Algorithm, Secret, SigningKey};
 
 use super::Finding;
 use crate::config::Config;
 use crate::files::DataDir;
+
+/// As [`orchestrator_auth::Config::keys`] names them.
+const HS256_KEY: &str = "jwt.key";
+const ED25519_KEY: &str = "jwt.ed25519.pem";
 
 pub(super) fn data_directory(path: &Path) -> Vec<Finding> {
     let shown = path.display();
@@ -46,21 +50,14 @@ fn writable(path: &Path) -> Finding {
 
 /// Keys and tokens are for the owner alone; a database is better so.
 pub(super) fn modes(data: &DataDir, config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (check, path) in [("administrator token", data.admin_token()), ("signing key", data.path().join("jwt.key"))] {
-        match mode(&path) {
-            None => {}
-            Some(mode) if mode & 0o077 != 0 => {
-                let found = format!("{} can be used by others (mode {mode:o})", path.display());
-                let remedy = format!(
-                    "chmod 600 {}; who may have read it? If somebody, delete it, so that another is made",
-                    path.display()
-                );
-                findings.push(Finding::failure(check, found, remedy));
-            }
-            Some(_) => findings.push(content(check, &path, config)),
-        }
-    }
+    let secrets = [
+        ("administrator token", data.admin_token()),
+        ("signing key", data.path().join(HS256_KEY)),
+        ("signing key", data.path().join(ED25519_KEY)),
+    ];
+    let ours = owner(data.path());
+    let mut findings: Vec<_> =
+        secrets.iter().filter_map(|(check, path)| secret_file(check, path, ours, config)).collect();
     let database = data.database();
     if let Some(mode) = mode(&database).filter(|mode| mode & 0o077 != 0)
         && self::mode(data.path()).is_none_or(|above| above & 0o077 != 0)
@@ -71,29 +68,59 @@ pub(super) fn modes(data: &DataDir, config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn content(check: &'static str, path: &Path, config: &Config) -> Finding {
-    let shown = path.display();
-    if check == "signing key" {
-        if config.auth.jwt_secret.is_some() {
-            return Finding::ok(check, "DAEMON_JWT_SECRET is used, not the file");
-        }
-        return match Secret::load_or_create(path) {
-            Ok(_) => Finding::ok(check, format!("{shown} is a key, for its owner only")),
-            Err(error) => {
-                let remedy =
-                    "put the right key back from a backup, or delete it: then every JWT has to be issued again";
-                Finding::failure(check, format!("{shown}: {error}"), remedy)
-            }
-        };
+/// Nothing to say about one that is not there.
+fn secret_file(check: &'static str, path: &Path, ours: Option<u32>, config: &Config) -> Option<Finding> {
+    let (mode, shown) = (mode(path)?, path.display());
+    if mode & 0o077 != 0 {
+        let found = format!("{shown} can be used by others (mode {mode:o})");
+        let remedy =
+            format!("chmod 600 {shown}; who may have read it? If somebody, delete it, so that another is made");
+        return Some(Finding::failure(check, found, remedy));
     }
+    if let (Some(theirs), Some(ours)) = (owner(path), ours)
+        && theirs != ours
+    {
+        let found = format!("{shown} belongs to user {theirs}, the data directory to {ours}");
+        let remedy =
+            format!("chown {ours} {shown}, if what is in it is yours; else put the right one back from a backup");
+        return Some(Finding::failure(check, found, remedy));
+    }
+    Some(if check == "signing key" { signing_key(path, config) } else { token(path) })
+}
+
+fn signing_key(path: &Path, config: &Config) -> Finding {
+    const CHECK: &str = "signing key";
+    let shown = path.display();
+    let algorithm = if path.ends_with(ED25519_KEY) { Algorithm::EdDsa } else { Algorithm::Hs256 };
+    let auth = &config.auth;
+    if auth.algorithm() != algorithm {
+        return Finding::ok(CHECK, format!("{shown} is not used: auth.algorithm is {}", auth.algorithm().as_str()));
+    }
+    let (loaded, configured, name) = match algorithm {
+        Algorithm::EdDsa => (SigningKey::load_or_create_pem(path).err(), &auth.ed25519_key, "DAEMON_JWT_ED25519_KEY"),
+        _ => (Secret::load_or_create(path).err(), &auth.jwt_secret, "DAEMON_JWT_SECRET"),
+    };
+    match loaded {
+        _ if configured.is_some() => Finding::ok(CHECK, format!("{name} is used, not the file")),
+        None => Finding::ok(CHECK, format!("{shown} is a key, for its owner only")),
+        Some(error) => {
+            let remedy = "put the right key back from a backup, or delete it: then every JWT has to be issued again";
+            Finding::failure(CHECK, format!("{shown}: {error}"), remedy)
+        }
+    }
+}
+
+fn token(path: &Path) -> Finding {
+    const CHECK: &str = "administrator token";
+    let shown = path.display();
     match fs::read_to_string(path) {
-        Ok(text) if !text.trim().is_empty() => Finding::ok(check, format!("{shown} is there, for its owner only")),
+        Ok(text) if !text.trim().is_empty() => Finding::ok(CHECK, format!("{shown} is there, for its owner only")),
         Ok(_) => Finding::failure(
-            check,
+            CHECK,
             format!("{shown} is empty"),
             "delete it and start the daemon again: it makes another",
         ),
-        Err(error) => Finding::failure(check, format!("{shown}: {error}"), "give it to the user that runs the daemon"),
+        Err(error) => Finding::failure(CHECK, format!("{shown}: {error}"), "give it to the user that runs the daemon"),
     }
 }
 
@@ -126,6 +153,11 @@ fn entries(directory: PathBuf) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-fn mode(path: &Path) -> Option<u32> {
+pub(super) fn mode(path: &Path) -> Option<u32> {
     Some(fs::metadata(path).ok()?.permissions().mode() & 0o777)
+}
+
+/// The number of the user it belongs to.
+pub(super) fn owner(path: &Path) -> Option<u32> {
+    Some(fs::metadata(path).ok()?.uid())
 }

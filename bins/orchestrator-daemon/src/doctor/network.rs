@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use orchestrator_gateway::{Tls, TlsFiles};
 use tokio::net::TcpStream;
 
 use super::Finding;
@@ -58,30 +57,5 @@ fn port(address: SocketAddr, key: &str, is_running: bool) -> Finding {
             format!("cannot listen on {address}: {kind}"),
             "set daemon.host to an address of this machine",
         ),
-    }
-}
-
-pub(super) fn encryption(config: &Config) -> Finding {
-    let (Some(certificate), Some(key)) = (config.tls.cert.clone(), config.tls.key.clone()) else {
-        return match config.daemon.host.is_loopback() {
-            true => Finding::ok("encryption", "none, and none needed: only this machine is listened to"),
-            false => Finding::warning(
-                "encryption",
-                format!("{} is listened to without TLS: tokens travel in the clear", config.daemon.host),
-                "set tls.cert and tls.key, or leave TLS to a proxy and let nobody else reach the port",
-            ),
-        };
-    };
-    let files = format!("{} and {}", certificate.display(), key.display());
-    match Tls::load(TlsFiles { certificate, key }) {
-        Ok(_) => Finding::ok("encryption", format!("{files} belong together")),
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            Finding::failure(
-                "encryption",
-                format!("{files}: {error}{cause}"),
-                "give a certificate chain and its key, both as PEM",
-            )
-        }
     }
 }

@@ -2,6 +2,7 @@ use std::fs;
 use std::time::Duration;
 
 use orchestrator_auth::{Auth, TokenKind};
+use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::Readiness as _;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sql::Database;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::adapters::Loops;
 use crate::doctor::{self, Finding, Severity};
 use crate::files::DataDir;
+use crate::operations::StatusOf;
 
 /// An API key that ends sooner is worth a word.
 const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -26,6 +28,7 @@ pub(crate) struct Doctor {
     pub(super) data: DataDir,
     auth: Auth,
     loops: Loops,
+    relay: Option<RedisRelay>,
 }
 
 /// What a running daemon knows about itself.
@@ -50,19 +53,26 @@ pub(super) fn table(doctor: Doctor) -> Table {
             Ok(doctor.examine().await)
         }
     };
-    let summary = "Examines the running daemon: database, disk, tokens, parts (for the operator's organisation)";
+    let summary = "Examines the running daemon: database, disk, tokens, parts, Redis (for the operator's organisation)";
     let operation = Operation::new("daemon.doctor", Scope::Admin, summary, examine);
     Table::new().with(operation.read_only().fails_with([Code::Forbidden]))
 }
 
 impl Doctor {
-    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, loops: &Loops) -> Self {
-        Self { database: database.clone(), data: data.clone(), auth: auth.clone(), loops: loops.clone() }
+    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, status: &StatusOf) -> Self {
+        Self {
+            database: database.clone(),
+            data: data.clone(),
+            auth: auth.clone(),
+            loops: status.loops.clone(),
+            relay: status.gauges.relay.clone(),
+        }
     }
 
     async fn examine(&self) -> Report {
         let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
         findings.extend(doctor::of_store(&self.database).await);
+        findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
         findings.push(self.administrator().await);
         findings.push(self.tokens().await);
         let healthy = findings.iter().all(|finding| finding.severity != Severity::Failure);
