@@ -18,7 +18,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 35] = [
+const DESCRIPTIONS: [Description; 36] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -53,6 +53,10 @@ const DESCRIPTIONS: [Description; 35] = [
         "Reads of the event log, by what answered: memory, Redis (relay), database (log).",
     ),
     Description::gauge("redis_up", "Whether events reach other daemons through Redis."),
+    Description::gauge(
+        "redis_down_seconds",
+        "For how long Redis has been down and events have crossed through the database; 0 also where it is not used.",
+    ),
     Description::counter("redis_outages_total", "How often Redis was lost or not found."),
     Description::counter("redis_events_total", "Events sent, received, and left to the database, by outcome."),
     Description::counter("redis_pieces_total", "Live-only pieces sent, received, and dropped, by outcome."),

@@ -1,13 +1,14 @@
 //! What carries events to other daemons beside the database, if it is configured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_events::Inbox;
-use orchestrator_events_redis::{Config as RedisConfig, Health, RedisRelay};
+use orchestrator_events_redis::{Config as RedisConfig, Health, RedisRelay, State};
 use orchestrator_supervisor::Supervisor;
 use orchestrator_telemetry::Metrics;
-use orchestrator_vocab::{Clock, Timestamp};
+use orchestrator_vocab::{Clock, SystemClock, Timestamp};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -81,7 +82,12 @@ impl From<Health> for Status {
 /// Counted by the relay, shown here.
 pub(crate) fn measure(relay: &RedisRelay, metrics: &Metrics) {
     let health = relay.health();
-    metrics.gauge("redis_up", &[]).set(f64::from(u8::from(health.state == orchestrator_events_redis::State::Up)));
+    metrics.gauge("redis_up", &[]).set(f64::from(u8::from(health.state == State::Up)));
+    let down = match health.state {
+        State::Down => SystemClock.now().since(health.since),
+        State::Connecting | State::Up => Duration::ZERO,
+    };
+    metrics.gauge("redis_down_seconds", &[]).set(down.as_secs_f64());
     metrics.counter("redis_outages_total", &[]).raise_to(health.outages);
     for (outcome, total) in
         [("sent", health.events_sent), ("received", health.events_received), ("not_sent", health.events_not_sent)]

@@ -6,13 +6,23 @@ use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock as _, SystemClock};
 
 /// Counters that have one label, with the values they take.
-const ONE_LABEL: [(&str, &str, &[&str]); 6] = [
+const ONE_LABEL: [(&str, &str, &[&str]); 8] = [
     ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
     ("schedule_firings_total", "outcome", &["fired", "skipped"]),
     ("sessions_ended_total", "status", &["completed", "failed", "terminated"]),
     ("task_attempts_failed_total", "reason", &["returned", "failed", "expired", "requeued"]),
     ("rate_limited_total", "by", &["address", "credential"]),
     ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
+    ("redis_events_total", "outcome", &["sent", "received", "not_sent"]),
+    ("redis_pieces_total", "outcome", &["sent", "received", "dropped"]),
+];
+/// Counters without a label.
+const PLAIN: [&str; 5] = [
+    "sessions_spawned_total",
+    "token_refreshes_total",
+    "token_reuse_detected_total",
+    "signing_keys_rotated_total",
+    "redis_outages_total",
 ];
 const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
 const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
@@ -20,7 +30,11 @@ const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
 /// Sets what never changes, and begins what counts.
 pub(super) fn begin(metrics: &Metrics) {
     metrics.gauge("process_start_time_seconds", &[]).set(SystemClock.now().millis() as f64 / 1_000.0);
-    metrics.counter("sessions_spawned_total", &[]).add(0);
+    // Nothing is down where there is nothing.
+    metrics.gauge("redis_down_seconds", &[]).set(0.0);
+    for name in PLAIN {
+        metrics.counter(name, &[]).add(0);
+    }
     for (name, label, values) in ONE_LABEL {
         for value in values {
             metrics.counter(name, &[(label, (*value).into())]).add(0);
