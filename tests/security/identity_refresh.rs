@@ -94,6 +94,66 @@ async fn a_reused_token_ends_the_family_and_its_sockets_and_no_other() -> anyhow
 }
 
 #[tokio::test]
+async fn logging_out_needs_the_refresh_token_alone_and_ends_its_family_and_no_other() -> anyhow::Result<()> {
+    let daemon = Daemon::builder().without_rate_limits().start().await?;
+    let other = daemon.organisation("other").await;
+    let bystander = login(&other.http(&daemon)).await?;
+    let mut unconcerned = daemon.socket(text(&bystander, "token")).await;
+    let mut events = other.socket(&daemon).await;
+    events.subscribe(&["auth.token.revoked"]).await;
+    for face in ["rpc", "rest", "socket"] {
+        let first = login(&other.http(&daemon)).await?;
+        let second = refresh(&daemon.http(), &first).await?;
+        let mut open = [daemon.socket(text(&first, "token")).await, daemon.socket(text(&second, "token")).await];
+        let params = json!({"refreshToken": second["refreshToken"]});
+        let answer = match face {
+            "rpc" => daemon.http().call("auth.token.logout", params).await?,
+            "rest" => {
+                let reply = daemon.http().post("/api/v1/auth/token/logout", &params).await;
+                assert_eq!(reply.status, 200, "{}", reply.body);
+                reply.json()
+            }
+            _ => {
+                let mut socket = Socket::open(daemon.url(), &[]).await.expect("a socket without a credential");
+                socket.call("auth.token.logout", params).await?
+            }
+        };
+        assert_eq!(answer, json!({"loggedOut": true}), "{face}");
+        for socket in &mut open {
+            assert_eq!(socket.closed().await.code, Some(4001), "{face}");
+        }
+        for tokens in [&first, &second] {
+            assert_eq!(refresh(&daemon.http(), tokens).await.expect_err("it has ended").code, Code::Unauthorized);
+            assert_eq!(ping(&daemon.http(), text(tokens, "token")).await.status, 401);
+        }
+        let told = events.next_event().await;
+        assert_eq!(told.payload, json!({"tokenId": first["familyId"], "reason": "loggedOut"}));
+    }
+    unconcerned.call("health.ping", json!({})).await?;
+    refresh(&daemon.http(), &bystander).await?;
+    still_ready(&daemon).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn logging_out_answers_the_same_whatever_the_token_was() -> anyhow::Result<()> {
+    let daemon = Daemon::builder().without_rate_limits().start().await?;
+    let tokens = login(&daemon.admin_http()).await?;
+    let (good, gone) = (text(&tokens, "refreshToken").to_owned(), login(&daemon.admin_http()).await?);
+    let (head, tag) = good.rsplit_once('_').unwrap_or_default();
+    let backwards = format!("{head}_{}", tag.chars().rev().collect::<String>());
+    let long = "a".repeat(9_000);
+    let shown = [text(&gone, "refreshToken"), text(&gone, "refreshToken"), "x", "orr_", head, &backwards, &long];
+    for token in shown.into_iter().chain([text(&tokens, "token"), daemon.admin_token()]) {
+        let reply = daemon.http().post("/api/v1/auth/token/logout", &json!({"refreshToken": token})).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"loggedOut":true}"#), "{token}");
+    }
+    assert_eq!(daemon.http().post("/api/v1/auth/token/logout", &json!({})).await.status, 422, "no token at all");
+    refresh(&daemon.http(), &tokens).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn two_who_refresh_at_once_get_the_same_successor_on_two_daemons() -> anyhow::Result<()> {
     let first = Forger::Hs256.daemon().backend(Backend::Postgres).start().await?;
     let second = Forger::Hs256.daemon().backend(Backend::Postgres).database_of(&first).start().await?;

@@ -92,18 +92,39 @@ impl Family {
     }
 }
 
-enum Outcome {
+pub(crate) enum Outcome {
     Renewed(Box<(Family, Issued)>),
-    Reused(OrgId),
+    Ended(OrgId, Ending),
     Refused(Refusal),
 }
 
+/// Why a family is ended by one of its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is an old one.
+    Reused,
+    /// Its holder wants no more of them.
+    LoggedOut,
+}
+
+impl Ending {
+    /// As events tell it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reused => "reused",
+            Self::LoggedOut => "loggedOut",
+        }
+    }
+}
+
 /// What the transaction needs, as often as it runs.
-struct Attempt {
+pub(crate) struct Attempt {
     auth: Auth,
-    shown: RefreshToken,
-    next: RefreshToken,
-    now: Timestamp,
+    pub(crate) shown: RefreshToken,
+    pub(crate) next: RefreshToken,
+    /// The next one as text, by the newest key.
+    refresh: SecretString,
+    pub(crate) now: Timestamp,
     correlation: Option<String>,
 }
 
@@ -161,14 +182,8 @@ impl Auth {
     /// # Errors
     /// [`Error::Unauthorized`] for every token that does not count, whatever the reason.
     pub async fn refresh_token(&self, token: &str, correlation: Option<String>) -> Result<Refreshed, Error> {
-        if token.len() > LENGTH_MAX {
-            return Err(refused(Refusal::Length));
-        }
-        let roots = self.inner.keys.roots();
-        let (shown, root) = RefreshToken::parse(token, &roots).map_err(refused)?;
-        let (next, now) = (shown.successor(root), self.inner.clock.now());
-        let (family, refresh) = (shown.family.clone(), next.text(&roots[0]));
-        let attempt = Arc::new(Attempt { auth: self.clone(), shown, next, now, correlation });
+        let attempt = Arc::new(self.attempt(token, correlation).map_err(refused)?);
+        let (family, refresh) = (attempt.shown.family.clone(), attempt.refresh.clone());
         let work = self.inner.database.write(move |tx| {
             let attempt = attempt.clone();
             Box::pin(async move { attempt.run(tx).await })
@@ -178,7 +193,7 @@ impl Auth {
                 let (Family { org, subject, scopes, ends_at, .. }, access) = *renewed;
                 Ok(Refreshed { access, refresh, family, ends_at, org, subject, scopes })
             }
-            Outcome::Reused(org) => {
+            Outcome::Ended(org, _) => {
                 self.inner.standings.revoke(&HashSet::from([(org, family)]));
                 Err(refused(Refusal::Reused))
             }
@@ -189,6 +204,18 @@ impl Auth {
             }
         }
     }
+
+    /// A token taken apart, if one of our keys made it.
+    pub(crate) fn attempt(&self, token: &str, correlation: Option<String>) -> Result<Attempt, Refusal> {
+        if token.len() > LENGTH_MAX {
+            return Err(Refusal::Length);
+        }
+        let roots = self.inner.keys.roots();
+        let (shown, root) = RefreshToken::parse(token, &roots)?;
+        let (next, now) = (shown.successor(root), self.inner.clock.now());
+        let refresh = next.text(&roots[0]);
+        Ok(Attempt { auth: self.clone(), shown, next, refresh, now, correlation })
+    }
 }
 
 impl Attempt {
@@ -197,7 +224,7 @@ impl Attempt {
         let Some(family) = sql::family(tx, id).await? else { return Ok(Outcome::Refused(Refusal::Unknown)) };
         match family.judge(self.shown.generation, &self.shown.hash(), &self.next.hash(), now) {
             Verdict::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
-            Verdict::Reused => return self.end(tx, &family).await,
+            Verdict::Reused => return self.end(tx, &family, Ending::Reused).await,
             Verdict::Repeat => {}
             Verdict::Rotate => {
                 let idle_until = now + self.auth.inner.lifetime.refresh_idle;
@@ -214,19 +241,22 @@ impl Attempt {
         Ok(Outcome::Renewed(Box::new((family, access))))
     }
 
-    async fn end(&self, tx: &Tx, family: &Family) -> Result<Outcome, Error> {
+    /// The family, its access tokens and its connections.
+    pub(crate) async fn end(&self, tx: &Tx, family: &Family, why: Ending) -> Result<Outcome, Error> {
         let id = self.shown.family.as_str();
         let ends_at = family.ends_at + self.auth.inner.leeway();
         sql::insert_revocation(tx, family.org, id, Some(ends_at)).await?;
         sql::mark_revoked(tx, family.org, id, self.now).await?;
-        let reused = json!({
-            "familyId": id, "orgId": family.org, "subject": family.subject, "generation": self.shown.generation,
-            "currentGeneration": family.generation,
+        let reused = (why == Ending::Reused).then(|| {
+            let payload = json!({
+                "familyId": id, "orgId": family.org, "subject": family.subject, "generation": self.shown.generation,
+                "currentGeneration": family.generation,
+            });
+            self.event(family, "auth.token.reused", payload)
         });
-        let revoked = json!({ "tokenId": id, "reason": "reused" });
-        let events = [("auth.token.reused", reused), ("auth.token.revoked", revoked)];
-        SqlLog::append(tx, events.map(|(name, payload)| self.event(family, name, payload)));
-        Ok(Outcome::Reused(family.org))
+        let payload = json!({ "tokenId": id, "reason": why.as_str() });
+        SqlLog::append(tx, reused.into_iter().chain([self.event(family, "auth.token.revoked", payload)]));
+        Ok(Outcome::Ended(family.org, why))
     }
 
     /// No access token outlives its family.

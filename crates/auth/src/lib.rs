@@ -16,6 +16,8 @@ mod key;
 mod key_ring;
 mod limiter;
 #[cfg(feature = "sql")]
+mod logout;
+#[cfg(feature = "sql")]
 mod manage;
 #[cfg(feature = "rpc")]
 mod operations;

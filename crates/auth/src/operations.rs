@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Auth, By, Grant, Organisation, Refreshed, TokenKind, TokenRecord};
 
 mod keys;
+mod logout;
 mod refresh;
 
 /// The operations `auth.token.*`, `auth.key.*`, `org.create` and `org.list`.
@@ -42,6 +43,15 @@ fn tokens(auth: &Auth) -> Table {
             .fails_with([Code::Unauthorized]),
         )
         .with(
+            operation(
+                auth,
+                "auth.token.logout",
+                "Ends a refresh token with its family and its connections (RFC 7009)",
+                logout::run,
+            )
+            .open(),
+        )
+        .with(
             operation(auth, "auth.token.revoke", "Ends a token, or a family of them, and its connections", revoke)
                 .fails_with([Code::NotFound]),
         )
@@ -52,7 +62,7 @@ fn tokens(auth: &Auth) -> Table {
         .with(operation(auth, "auth.token.list", "Lists the organisation's tokens, without secrets", list).read_only())
 }
 
-/// All but the open one are for administrators.
+/// All but the open ones are for administrators.
 fn operation<P, R, F>(
     auth: &Auth,
     name: &'static str,

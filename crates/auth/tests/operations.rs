@@ -24,7 +24,7 @@ async fn call(fixture: &Fixture, org: OrgId, method: &str, params: Value) -> Res
 async fn the_table_is_sound() {
     let table = operations(&Fixture::on(Backend::Sqlite).await.auth);
     table.check().unwrap();
-    assert_eq!(table.len(), 10);
+    assert_eq!(table.len(), 11);
 }
 
 #[tokio::test]

@@ -53,6 +53,44 @@ async fn a_refresh_token_is_good_for_one_access_token_and_its_successor(fixture:
     assert_eq!(count(&fixture, org, "auth.token.refreshed").await, 3);
 }
 
+async fn logging_out_ends_the_family_and_no_other_whichever_of_its_tokens_is_shown(fixture: Fixture) {
+    let other = login(&fixture, OrgId::LOCAL).await;
+    let bystander = fixture.auth.authenticate(&bearer(&other.access)).await.unwrap();
+    for (rotations, shown, reused) in [(0, 0, 0), (1, 1, 0), (1, 0, 0), (2, 0, 1)] {
+        let mut family = vec![login(&fixture, OrgId::LOCAL).await];
+        for n in 0..rotations {
+            family.push(next(&fixture.auth, &family[n]).await);
+        }
+        let newest = fixture.auth.authenticate(&bearer(&family[rotations].access)).await.unwrap();
+        let before = count(&fixture, OrgId::LOCAL, "auth.token.reused").await;
+        for _ in 0..2 {
+            fixture.auth.logout(&refresh(&family[shown]), None).await.unwrap();
+        }
+        assert!(!newest.is_good() && bystander.is_good());
+        for tokens in &family {
+            refused(&fixture.auth, &refresh(tokens)).await;
+        }
+        assert_eq!(
+            count(&fixture, OrgId::LOCAL, "auth.token.reused").await - before,
+            reused,
+            "an old one is told as such"
+        );
+    }
+    assert_eq!(count(&fixture, OrgId::LOCAL, "auth.token.revoked").await, 4, "once each");
+    next(&fixture.auth, &other).await;
+}
+
+async fn what_is_no_refresh_token_logs_nobody_out_and_is_no_error(fixture: Fixture) {
+    let tokens = login(&fixture, OrgId::LOCAL).await;
+    let good = refresh(&tokens);
+    let access = tokens.access.token.expose_secret().to_owned();
+    for wrong in ["", "orr_", &good[..good.len() - 1], &good.replacen("_0_", "_1_", 1), &access, &"a".repeat(9_000)] {
+        fixture.auth.logout(wrong, None).await.unwrap();
+    }
+    next(&fixture.auth, &tokens).await;
+    assert_eq!(count(&fixture, OrgId::LOCAL, "auth.token.revoked").await, 0);
+}
+
 async fn a_reused_token_ends_the_whole_family_and_no_other(fixture: Fixture) {
     let (first, other) = (login(&fixture, OrgId::LOCAL).await, login(&fixture, OrgId::LOCAL).await);
     let second = next(&fixture.auth, &first).await;
@@ -227,6 +265,8 @@ async fn roles_are_changed_by_those_who_have_them(fixture: Fixture) {
 on_every_backend!(
     a_refresh_token_is_good_for_one_access_token_and_its_successor,
     a_reused_token_ends_the_whole_family_and_no_other,
+    logging_out_ends_the_family_and_no_other_whichever_of_its_tokens_is_shown,
+    what_is_no_refresh_token_logs_nobody_out_and_is_no_error,
     parallel_refreshes_get_the_same_successor_for_ten_seconds,
     a_repeated_answer_is_over_once_the_successor_was_used,
     a_family_ends_when_it_is_idle_and_in_any_case_in_the_end,

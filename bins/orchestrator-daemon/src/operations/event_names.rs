@@ -1,10 +1,15 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 30] = [
+pub(crate) const EVENTS: [&str; 35] = [
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
+    "auth.key.retired",
+    "auth.key.rotated",
     "auth.token.issued",
+    "auth.token.refreshed",
+    "auth.token.reused",
     "auth.token.revoked",
+    "auth.token.updated",
     "config.refused",
     "config.reloaded",
     "org.created",

@@ -59,6 +59,13 @@ pub(crate) enum TokenCommand {
         /// The file that `token issue --refresh` wrote
         file: PathBuf,
     },
+    /// Logs out: ends the refresh token in a file with all that came of it, and deletes the file
+    ///
+    /// No other credential is needed. A token that does not count any more is as good as ended.
+    Logout {
+        /// The file that `token issue --refresh` wrote
+        file: PathBuf,
+    },
     /// Changes what an API key, or a family of refresh tokens, may do; its connections authenticate again
     Update {
         #[arg(value_name = "TOKEN-ID")]
@@ -111,6 +118,12 @@ pub(crate) async fn run(daemon: &Daemon, command: TokenCommand) -> Result<(), Fa
             let file = SecretFile::beside(file)?;
             let issued = daemon.call("auth.token.refresh", Params::new().with("refreshToken", token)).await?;
             show(daemon, issued, Some(file))
+        }
+        TokenCommand::Logout { file } => {
+            let token = secret_file::read(&file)?;
+            let answer = daemon.call("auth.token.logout", Params::new().with("refreshToken", token)).await?;
+            secret_file::remove(&file)?;
+            daemon.out.show(&Answer::told(answer, format!("logged out; {} is deleted", file.display())))
         }
         TokenCommand::Update { id, scopes } => {
             let params = Params::new().with("tokenId", &id).with("scopes", whole(&scopes));

@@ -20,6 +20,11 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     text.map(|text| text.trim().to_owned()).map_err(|error| failed("read", path, &error))
 }
 
+/// Once what is in it is worth nothing.
+pub(super) fn remove(path: &Path) -> Result<(), Failure> {
+    fs::remove_file(path).map_err(|error| failed("delete", path, &error))
+}
+
 impl SecretFile {
     pub(super) fn beside(path: PathBuf) -> Result<Self, Failure> {
         let mut new = path.clone().into_os_string();
