@@ -98,3 +98,23 @@ async fn passwords_of_databases_are_not_told() -> anyhow::Result<()> {
     assert!(refused.output.contains("database"), "it says what is wrong: {}", refused.output);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_secret_in_the_details_of_an_error_is_hidden_and_what_is_none_comes_through() -> anyhow::Result<()> {
+    // As a name may be written, so that it can be asked for.
+    let (secret, harmless) = ("k3v9qz7x1m5w8r2t6y4u0p3s7d1f5g9h", "an-honest-capability");
+    let daemon = Daemon::builder().env("DAEMON_JWT_SECRET", secret).without_rate_limits().start().await?;
+    let asked = |capability: &str| json!({"sessionType": "process", "task": {"description": "x"}, "requiredCapabilities": [capability]});
+    let mut socket = daemon.admin().await;
+    let open = socket.call("session.create", asked(harmless)).await.expect_err("nobody can");
+    assert_eq!(open.data, Some(json!({"requiredCapabilities": [harmless]})));
+    let hidden = socket.call("session.create", asked(secret)).await.expect_err("nobody can");
+    assert_eq!(hidden.data, Some(json!({"requiredCapabilities": ["[redacted:jwt-secret]"]})), "{hidden:?}");
+    let over_rest = async |capability: &str| daemon.admin_http().post("/api/v1/sessions", &asked(capability)).await;
+    let open = over_rest(harmless).await;
+    assert_eq!((open.status, &open.json()["error"]["details"]["requiredCapabilities"][0]), (409, &json!(harmless)));
+    let hidden = over_rest(secret).await;
+    assert_eq!(hidden.status, 409, "{}", hidden.body);
+    assert_clean("the body", &hidden.body, &[secret]);
+    Ok(())
+}

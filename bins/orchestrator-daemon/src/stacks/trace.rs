@@ -25,12 +25,13 @@ pub(super) struct Trace<S> {
 }
 
 impl TraceLayer {
-    /// Counts a refusal, logs it, and takes out of its text what a client must not learn from a message.
+    /// Counts a refusal, logs it, and takes out of its texts what a client must not learn from them.
     fn refused(&self, mut error: Error) -> Error {
         tracing::debug!(%error, "refused");
         self.metrics.counter("rpc_errors_total", &[("code", error.code.name().into())]).add(1);
         error.message = self.redactor.redact(&error.message).into_owned();
         error.field = error.field.map(|field| self.redactor.redact(&field).into_owned());
+        error.data = error.data.map(|data| self.redactor.redact_json(data));
         error
     }
 }
