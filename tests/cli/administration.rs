@@ -1,7 +1,7 @@
 use std::process::Stdio;
 
 use orchestrator_testkit::{Daemon, patiently, program};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{Cli, daemon};
@@ -141,5 +141,52 @@ async fn a_refresh_token_lives_in_a_file_and_keys_are_rotated() -> anyhow::Resul
     cli.run(&["token", "revoke", &family]).await.ok();
     nobody.clone().env("ORCHESTRATOR_TOKEN", &third).run(&["task", "list"]).await.failed(4, "credential");
     nobody.run(&["token", "refresh", &file]).await.failed(4, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_token_in_the_file_and_deletes_the_file() -> anyhow::Result<()> {
+    let daemon = daemon().await?;
+    let cli = Cli::of(&daemon);
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let login = async |name: &str| {
+        let issue = ["token", "issue", name, "--scope", "read", "--refresh", &path(name)];
+        cli.run(&issue).await.ok()
+    };
+    let (eve, mallory) = (login("eve").await, login("mallory").await);
+    std::fs::copy(path("eve"), path("copy"))?;
+    let nobody = Cli::at(folder.path()).env("ORCHESTRATOR_URL", daemon.url());
+    let told = nobody.run(&["token", "logout", &path("eve")]).await.ok();
+    assert!(told.starts_with("logged out") && !folder.path().join("eve").exists(), "{told}");
+    nobody.clone().env("ORCHESTRATOR_TOKEN", &eve).run(&["task", "list"]).await.failed(4, "credential");
+    nobody.run(&["token", "refresh", &path("copy")]).await.failed(4, "");
+    nobody.run(&["token", "logout", &path("copy")]).await.ok();
+    nobody.run(&["token", "logout", &path("never")]).await.failed(2, "cannot read");
+    nobody.clone().env("ORCHESTRATOR_TOKEN", &mallory).run(&["task", "list"]).await.ok();
+    nobody.run(&["token", "refresh", &path("mallory")]).await.ok();
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_connected_is_listed() -> anyhow::Result<()> {
+    let daemon = daemon().await?;
+    let cli = Cli::of(&daemon);
+    let other = daemon.organisation("other").await;
+    let _theirs = other.socket(&daemon).await;
+    let mut ours = orchestrator_testkit::Socket::open(daemon.url(), &[]).await.expect("a socket");
+    let client = json!({"name": "planner", "version": "7"});
+    let auth = json!({"type": "api-key", "token": daemon.admin_token()});
+    let hello = ours.call("auth.connect", json!({"auth": auth, "client": client})).await?;
+    let listed: Value = serde_json::from_str(&cli.run(&["connection", "list", "--json"]).await.ok())?;
+    let items = listed["items"].as_array().expect("a list").clone();
+    // Its own connection is one of them.
+    assert_eq!(items.len(), 2, "{listed}");
+    let planner = items.iter().find(|one| one["client"] == client).expect("the one that said so");
+    assert_eq!(planner["connectionId"], hello["connectionId"], "{hello}");
+    let table = cli.run(&["connection", "list"]).await.ok();
+    assert!(table.starts_with("CONNECTION") && table.contains("planner"), "{table}");
+    let ids = cli.run(&["connection", "list", "-q"]).await.ok();
+    assert!(ids.lines().any(|id| hello["connectionId"] == id), "{ids}");
     Ok(())
 }

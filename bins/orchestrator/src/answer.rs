@@ -66,7 +66,7 @@ pub(crate) fn lines(table: &mut Table) -> String {
 }
 
 fn id_of(item: &Value) -> Option<String> {
-    ["id", "taskId", "scheduleId", "tokenId", "agentId", "eventId", "path"]
+    ["id", "taskId", "scheduleId", "tokenId", "agentId", "eventId", "path", "connectionId"]
         .iter()
         .map(|name| text(item, name))
         .find(|id| !id.is_empty())

@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, backup, call, config, doctor, event, init, org, report, schedule, service, session, task, token,
+    agent, backup, call, config, connections, doctor, event, init, org, report, schedule, service, session, task, token,
 };
 use crate::values;
 
@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// Organisations, for the operator
     #[command(subcommand)]
     Org(org::OrgCommand),
+    /// Who is connected by WebSocket
+    #[command(subcommand)]
+    Connection(connections::ConnectionCommand),
     /// What is configured, and changes to it while the daemon runs
     #[command(subcommand)]
     Config(config::ConfigCommand),

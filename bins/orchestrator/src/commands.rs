@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod call;
 pub(crate) mod config;
+pub(crate) mod connections;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod init;
@@ -38,7 +39,9 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
     };
     let client = match command {
         // Its credential is what it shows.
-        Command::Token(token::TokenCommand::Refresh { .. }) => connection::connect_as_nobody(&args.connection).await?,
+        Command::Token(token::TokenCommand::Refresh { .. } | token::TokenCommand::Logout { .. }) => {
+            connection::connect_as_nobody(&args.connection).await?
+        }
         _ => connection::connect(&args.connection).await?,
     };
     let daemon = Daemon { client, out };
@@ -57,6 +60,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,
         Command::Org(command) => org::run(daemon, command).await,
+        Command::Connection(command) => connections::run(daemon, command).await,
         Command::Config(command) => config::run(daemon, command).await,
         Command::Report(report) => report::run(daemon, &report).await,
         Command::Backup(backup) => backup::run(daemon, backup).await,
