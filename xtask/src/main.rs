@@ -9,6 +9,7 @@ mod each;
 mod environment;
 mod findings;
 mod openapi;
+mod page;
 mod readme;
 mod run;
 mod services;
@@ -80,7 +81,7 @@ enum Command {
     },
     /// Container, alerts, dashboard and metrics, against the daemon that is built here.
     Deploy,
-    /// Examine the running daemon by its `/openapi.json`, with schemathesis.
+    /// Validate the running daemon's `/openapi.json`, and examine the daemon by it, with schemathesis.
     Openapi,
     /// Run the benchmarks; arguments are passed on.
     Bench {

@@ -1,8 +1,10 @@
-//! schemathesis against the running daemon: what `/openapi.json` says is what it does, and nothing breaks it.
+//! The running daemon's `/openapi.json`: it is a valid document, and by schemathesis what it says is what the daemon does, and
+//! nothing breaks it.
 
 mod answers;
 mod python;
 mod subject;
+mod valid;
 
 use std::path::Path;
 
@@ -11,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use crate::run::Run;
 use crate::workspace::Workspace;
 use answers::Answers;
+use python::Tools;
 use subject::Subject;
 
 /// Generated requests per operation in each phase that generates; the phase of edge cases makes its own number.
@@ -24,14 +27,15 @@ const OPERATIONS_MIN: usize = 30;
 /// What only the operator's organisation may do: examined with its credential, the rest with a stranger's.
 const OPERATORS: [&str; 2] = ["org.create", "daemon.backup"];
 
-/// Runs all checks over all operations, as the administrator of an organisation of its own.
+/// Validates the document, then runs all checks over all operations, as the administrator of an organisation of its own.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let schemathesis = python::schemathesis(workspace)?;
+    let Tools { schemathesis, validator } = Tools::ensure(workspace)?;
     let folder = workspace.target.join("openapi");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     let subject = Subject::start(workspace, &folder)?;
+    valid::check(&validator, &subject)?;
 
     let all = folder.join("all.har");
     examined(&schemathesis, &subject, (subject.stranger(), &[]), &all)?;

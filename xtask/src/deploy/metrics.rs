@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -14,6 +11,7 @@ use super::started::{Started, signal};
 use super::tools::Tools;
 use super::{Places, promql, read};
 use crate::findings::{self, Finding};
+use crate::page;
 use crate::run::Run;
 
 const ALERTS: &str = "deploy/prometheus/alerts.yml";
@@ -57,22 +55,11 @@ fn page(places: &Places) -> Result<String> {
     daemon.line_with("The daemon keeps serving")?;
     let (_, url) = told.split_once("http://").context("an address")?;
     let (address, path) = url.split_once('/').context("a path")?;
-    let page = get(address, path)?;
+    let page = page::get(address, path)?;
     signal("TERM", daemon.id())?;
     let status = daemon.ended()?;
     ensure!(status.success(), "the daemon ended with {status}");
     Ok(page)
-}
-
-fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("an answer")?;
-    ensure!(head.contains(" 200 "), "{head}");
-    Ok(body.to_owned())
 }
 
 fn names(page: &str) -> BTreeSet<String> {
