@@ -138,7 +138,7 @@ async fn an_ed25519_key_that_others_can_read_is_none_or_is_somebody_elses_is_fou
     let content = std::fs::read(&path)?;
     let found = async || {
         let report = doctor(&place, &["--config", "eddsa.json"]).await;
-        (report.status, severity(&report.json(), "signing key").to_owned())
+        (report.status, severity(&report.document(), "signing key").to_owned())
     };
     let (ok, failure) = ((0, "ok".to_owned()), (1, "failure".to_owned()));
     assert_eq!(found().await, ok);
