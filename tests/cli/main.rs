@@ -2,6 +2,7 @@
 
 mod administration;
 mod configuration;
+mod resuming;
 mod status;
 mod support;
 mod tasks;

@@ -3,7 +3,7 @@ use std::process::Stdio;
 
 use orchestrator_testkit::{Daemon, Ran, patiently, program};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// A daemon with two agents: `counter` counts the lines of a file and tells of it, `broken` always fails.
@@ -82,6 +82,16 @@ impl Live {
         let Self { mut child, lines } = self;
         drop(lines);
         async move { patiently("it to notice", child.wait()).await.expect("it is ours").code() }
+    }
+
+    /// SIGKILL, and what it had said on standard error.
+    pub(crate) async fn kill(mut self) -> String {
+        patiently("it to end", self.child.kill()).await.expect("it runs and is ours");
+        let mut said = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut said).await.expect("it says UTF-8");
+        }
+        said
     }
 
     /// The next line with this text.

@@ -14,6 +14,7 @@ pub(crate) mod schedule;
 pub(crate) mod service;
 pub(crate) mod session;
 mod status;
+mod tail;
 pub(crate) mod task;
 pub(crate) mod token;
 
@@ -35,6 +36,9 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
         }
         Command::Service(command) => return service::run(&command, &args.connection, &out),
         Command::Doctor(doctor) => return doctor::run(&doctor, &args.connection, &out).await,
+        Command::Event(event::EventCommand::Tail(tail)) => {
+            return Box::pin(tail::run(tail, &args.connection, out)).await;
+        }
         command => command,
     };
     let client = match command {

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orchestrator_client::{Client, Config, Reconnect};
+use secrecy::SecretString;
 
 use crate::args::ConnectionArgs;
 use crate::failure::Failure;
@@ -10,7 +11,12 @@ const URL_DEFAULT: &str = "http://127.0.0.1:8787";
 
 /// Connects to the daemon that the arguments, the environment or the data directory name.
 pub(crate) async fn connect(args: &ConnectionArgs) -> Result<Client, Failure> {
-    Ok(Client::connect(config(args)?).await?)
+    connect_again(args, None).await
+}
+
+/// The same, with what an earlier process was given to come back with.
+pub(crate) async fn connect_again(args: &ConnectionArgs, token: Option<SecretString>) -> Result<Client, Failure> {
+    Ok(Client::connect(Config { resume_token: token, ..config(args)? }).await?)
 }
 
 /// The same without a token, for calls that bring a secret of their own.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod args;
+mod bookmark;
 mod commands;
 mod connection;
 mod daemon;

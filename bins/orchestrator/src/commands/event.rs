@@ -2,9 +2,10 @@
 
 use clap::Subcommand;
 use comfy_table::Cell;
-use orchestrator_client::{Delivery, Event, Topics};
+use orchestrator_client::Event;
 use serde_json::{Value, json};
 
+use super::tail::TailArgs;
 use crate::answer::Answer;
 use crate::daemon::Daemon;
 use crate::failure::Failure;
@@ -19,17 +20,7 @@ const PAYLOAD_CHARS_MAX: usize = 200;
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventCommand {
     /// Shows events as they happen; goes on by itself after a break
-    Tail {
-        /// Names or patterns such as task.*; * is one word, ** any number, * alone everything
-        #[arg(value_name = "PATTERN", default_value = "*")]
-        patterns: Vec<String>,
-        /// Starts after this number instead of now; 0 is the beginning
-        #[arg(long, value_name = "SEQ")]
-        after: Option<u64>,
-        /// Only if the payload has this value, for example taskId=task_… (repeatable)
-        #[arg(long = "where", value_name = "FIELD=VALUE", value_parser = condition)]
-        conditions: Vec<(String, Value)>,
-    },
+    Tail(TailArgs),
     /// Shows events that are stored
     #[command(visible_alias = "ls")]
     List {
@@ -51,19 +42,10 @@ pub(crate) enum EventCommand {
     },
 }
 
-/// The value is JSON if it can be, otherwise text.
-fn condition(text: &str) -> Result<(String, Value), String> {
-    let (field, value) = text.split_once('=').ok_or("expected FIELD=VALUE")?;
-    Ok((field.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
-}
-
 pub(crate) async fn run(daemon: &Daemon, command: EventCommand) -> Result<(), Failure> {
     match command {
-        EventCommand::Tail { patterns, after, conditions } => {
-            let mut topics = Topics { after_seq: after, ..Topics::new(patterns) };
-            topics.filter.extend(conditions);
-            tail(daemon, topics).await
-        }
+        // Done already: it makes a connection of its own.
+        EventCommand::Tail(_) => Ok(()),
         EventCommand::List { patterns, subject, after, oldest, limit } => {
             let params = Params::new()
                 .list("events", &patterns)
@@ -75,24 +57,8 @@ pub(crate) async fn run(daemon: &Daemon, command: EventCommand) -> Result<(), Fa
     }
 }
 
-async fn tail(daemon: &Daemon, topics: Topics) -> Result<(), Failure> {
-    let mut events = daemon.subscribe(topics).await?;
-    let out = &daemon.out;
-    while let Some(delivery) = events.next().await.transpose()? {
-        match delivery {
-            Delivery::Event(event) => show(daemon, &event)?,
-            Delivery::Gap(gap) if out.is_json() => out.json_line(&json!({ "event": "stream.gap", "payload": gap }))?,
-            Delivery::Gap(gap) => {
-                let said = format!("{:>7}  {} events are missing ({})", "", gap.count, gap.reason);
-                out.line(&out.paint(&said, Tone::Waiting))?;
-            }
-            Delivery::Resumed(_) => out.note("(goes on after a break)"),
-        }
-    }
-    Ok(())
-}
-
-fn show(daemon: &Daemon, event: &Event) -> Result<(), Failure> {
+/// One event in a line.
+pub(super) fn show(daemon: &Daemon, event: &Event) -> Result<(), Failure> {
     let out = &daemon.out;
     let payload: Value = event.parse().unwrap_or(Value::Null);
     if out.is_json() {
