@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use orchestrator_events_redis::Server;
-use orchestrator_testkit::{Daemon, Socket};
-use serde_json::Value;
+use orchestrator_testkit::{Daemon, Socket, shell};
+use serde_json::{Value, json};
 
-use crate::{create, redis_of, two, until, with};
+use crate::{create, metric, redis_of, two, until, with};
 
 /// Both create and both listen while `disturb` does something to Redis; each listener gets every event once, in order.
 async fn under_load(
@@ -122,4 +122,58 @@ async fn a_daemon_started_without_redis_works_and_joins_later() -> anyhow::Resul
     }
     assert!(redis_of(&second).await["eventsReceived"].as_u64() >= Some(20));
     Ok(())
+}
+
+#[tokio::test]
+async fn output_that_an_outage_swallows_leaves_a_gap_on_the_other_daemon() -> anyhow::Result<()> {
+    let mut server = Server::start()?;
+    let wait = |file: &str| format!("until [ -e {file} ]; do sleep 0.02; done");
+    let script = format!("echo before; {}; echo meanwhile; {}; echo after", wait("go"), wait("on"));
+    let first = with(&server).config(json!({"agents": {"talker": shell(&script, &[], 1)}})).start().await?;
+    let second = with(&server).database_of(&first).start().await?;
+    until(&first, "up").await;
+    until(&second, "up").await;
+    let (mut here, mut there, mut tasks) = (first.admin().await, second.admin().await, second.admin().await);
+    here.subscribe(&["stream.*"]).await;
+    there.subscribe(&["stream.*"]).await;
+    tasks.subscribe(&["task.*"]).await;
+    create(&mut tasks, "talk").await;
+    let says = |event: &orchestrator_testkit::Event, what: &str| {
+        event.payload["content"].as_str().is_some_and(|said| said.contains(what))
+    };
+    let before = there.events_until("its first words", |event| says(event, "before")).await;
+    assert!(before.iter().all(|event| event.name != "stream.gap"), "{before:?}");
+    server.kill();
+    until(&first, "down").await;
+    until(&second, "down").await;
+    assert!(metric(&second, "redis_down_seconds").await > 0.0);
+    std::fs::write(first.work_directory().join("go"), "")?;
+    here.events_until("what nobody carries", |event| says(event, "meanwhile")).await;
+    server.start_again()?;
+    until(&first, "up").await;
+    until(&second, "up").await;
+    assert!(metric(&second, "redis_down_seconds").await == 0.0);
+    std::fs::write(first.work_directory().join("on"), "")?;
+    let after = there.events_until("its last words", |event| says(event, "after")).await;
+    let gap = after.iter().find(|event| event.name == "stream.gap").map(|event| event.payload["reason"].clone());
+    assert_eq!(gap, Some(json!("relay")), "{after:?}");
+    assert!(!after.iter().any(|event| says(event, "meanwhile")), "{after:?}");
+    let told = tasks.events_until("its end", |event| event.name == "task.completed").await;
+    assert!(told.iter().all(|event| event.name != "stream.gap"), "who wants no output has no gap: {told:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_and_refuses_loses_nothing() -> anyhow::Result<()> {
+    let mut server = Server::start_with(|port| {
+        let limits = ["--maxmemory", "500kb", "--maxmemory-policy", "noeviction", "--port"];
+        limits.iter().map(|part| (*part).to_owned()).chain([port.to_string()]).collect()
+    })?;
+    Box::pin(under_load(&mut server, async |_, first, _| {
+        let refused = async { while redis_of(first).await["lastError"].is_null() {} };
+        orchestrator_testkit::patiently("Redis to refuse", refused).await;
+        assert!(redis_of(first).await["lastError"].to_string().contains("OOM"), "{}", redis_of(first).await);
+        Ok(())
+    }))
+    .await
 }

@@ -51,14 +51,17 @@ impl Circuit {
         self.is_up.load(Ordering::Acquire)
     }
 
-    pub(crate) fn close(&self) {
+    /// Whether that ends an outage.
+    pub(crate) fn close(&self) -> bool {
         let mut story = self.story();
+        let was_down = story.state == State::Down;
         story.state = State::Up;
         story.since = self.clock.now();
         drop(story);
         self.is_up.store(true, Ordering::Release);
         self.states.send_replace(State::Up);
         tracing::info!("Redis is reachable: events reach other daemons through it");
+        was_down
     }
 
     /// Logged once per outage, however often it is tried again in between.

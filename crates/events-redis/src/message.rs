@@ -14,6 +14,9 @@ pub(crate) struct Message {
     /// Whose streams have grown, and up to which number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) grown: BTreeMap<OrgId, u64>,
+    /// How many live-only pieces of whom were not sent, before those that are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) lost: BTreeMap<OrgId, u64>,
     /// What is live only, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pieces: Vec<Piece>,

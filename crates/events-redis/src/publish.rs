@@ -29,11 +29,48 @@ pub(crate) async fn run(session: &Session, queues: &Queues, circuit: &Circuit) -
     let mut connection = session.connection().await?;
     loop {
         let load = tokio::time::timeout(BEAT, queues.load()).await.unwrap_or_default();
-        send(session, &mut connection, circuit, load).await?;
+        let on_its_way = OnItsWay::new(queues, circuit, &load);
+        send(session, &mut connection, circuit, &load, &on_its_way.lost).await?;
+        on_its_way.arrived();
     }
 }
 
-async fn send(session: &Session, connection: &mut Connection, circuit: &Circuit, load: Load) -> Result<(), Error> {
+/// What is live only and about to be sent, and what is to be told of. Dropped before it has arrived, also because nobody
+/// waits for it any more, all of it counts as lost.
+struct OnItsWay<'a> {
+    queues: &'a Queues,
+    circuit: &'a Circuit,
+    lost: BTreeMap<OrgId, u64>,
+    pieces: Vec<OrgId>,
+}
+
+impl<'a> OnItsWay<'a> {
+    fn new(queues: &'a Queues, circuit: &'a Circuit, load: &Load) -> Self {
+        let pieces = load.pieces.iter().map(|piece| piece.org).collect();
+        Self { queues, circuit, lost: queues.take_lost(), pieces }
+    }
+
+    fn arrived(mut self) {
+        self.lost.clear();
+        self.pieces.clear();
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        add(&self.circuit.counts.pieces_dropped, self.pieces.len());
+        let lost = std::mem::take(&mut self.lost);
+        self.queues.lost(lost.into_iter().chain(self.pieces.drain(..).map(|org| (org, 1))));
+    }
+}
+
+async fn send(
+    session: &Session,
+    connection: &mut Connection,
+    circuit: &Circuit,
+    load: &Load,
+    lost: &BTreeMap<OrgId, u64>,
+) -> Result<(), Error> {
     let mut commands = Pipeline::new();
     let mut grown = BTreeMap::<OrgId, u64>::new();
     let mut sent = 0;
@@ -50,7 +87,7 @@ async fn send(session: &Session, connection: &mut Connection, circuit: &Circuit,
         limit_age(session, &mut commands, circuit, *org);
     }
     let pieces = load.pieces.iter().map(|piece| Piece::from(&**piece)).collect();
-    let message = Message { node: session.node.clone(), grown, pieces };
+    let message = Message { node: session.node.clone(), grown, lost: lost.clone(), pieces };
     let message = serde_json::to_string(&message).map_err(|_| Error::Config("a message is not JSON"))?;
     commands.cmd("PUBLISH").arg(session.keys.channel()).arg(message).ignore();
     session.ask::<()>(connection, &commands).await?;

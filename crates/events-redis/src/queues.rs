@@ -1,7 +1,9 @@
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use orchestrator_events::{Event, Transient};
+use orchestrator_vocab::OrgId;
 use tokio::sync::{Mutex, mpsc};
 
 /// Events of one transaction that are carried; more of them are read from the log in pages, which is faster.
@@ -20,6 +22,8 @@ pub(crate) struct Queues {
     pieces: mpsc::Sender<Arc<Transient>>,
     events_waiting: AtomicUsize,
     outlets: Mutex<Outlets>,
+    /// Pieces of each organisation that were not sent, and that others have not been told of.
+    lost: std::sync::Mutex<BTreeMap<OrgId, u64>>,
 }
 
 struct Outlets {
@@ -39,7 +43,7 @@ impl Queues {
         let (events, batches) = mpsc::channel(BATCHES_MAX);
         let (pieces, waiting) = mpsc::channel(PIECES_MAX);
         let outlets = Mutex::new(Outlets { events: batches, pieces: waiting });
-        Self { events, pieces, events_waiting: AtomicUsize::new(0), outlets }
+        Self { events, pieces, events_waiting: AtomicUsize::new(0), outlets, lost: std::sync::Mutex::default() }
     }
 
     pub(crate) fn offer(&self, events: &[Arc<Event>]) -> bool {
@@ -55,6 +59,19 @@ impl Queues {
 
     pub(crate) fn offer_piece(&self, piece: &Arc<Transient>) -> bool {
         self.pieces.try_send(piece.clone()).is_ok()
+    }
+
+    /// Notes pieces that others will not get.
+    pub(crate) fn lost(&self, more: impl IntoIterator<Item = (OrgId, u64)>) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for (org, count) in more {
+            *lost.entry(org).or_default() += count;
+        }
+    }
+
+    /// What others have to be told of; told again if that fails.
+    pub(crate) fn take_lost(&self) -> BTreeMap<OrgId, u64> {
+        std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until there is something to send. Cancel-safe.

@@ -55,6 +55,9 @@ fn take(session: &Session, circuit: &Circuit, message: &Msg, grown: &mut BTreeMa
         return;
     }
     add(&circuit.counts.pieces_received, message.pieces.len());
+    for (org, count) in message.lost {
+        session.inbox.output_is_missing(org, count);
+    }
     for piece in message.pieces {
         session.inbox.take_transient(piece.into());
     }

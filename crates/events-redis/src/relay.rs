@@ -99,7 +99,10 @@ impl RedisRelay {
         }
         self.set_session(Some(session.clone()));
         let Shared { circuit, queues, .. } = &*self.shared;
-        circuit.close();
+        if circuit.close() {
+            // What others have sent meanwhile was live only, and nobody has it any more.
+            inbox.output_may_be_missing();
+        }
         // The channel is heard from now on; what was said before is in the log.
         inbox.look_into_the_log();
         let lost = tokio::select! {
@@ -139,6 +142,7 @@ impl Relay for RedisRelay {
         let Shared { circuit, queues, .. } = &*self.shared;
         if !(circuit.is_up() && queues.offer_piece(piece)) {
             add(&circuit.counts.pieces_dropped, 1);
+            queues.lost([(piece.org, 1)]);
         }
     }
 

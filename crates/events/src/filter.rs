@@ -139,6 +139,12 @@ impl Filter {
         own.chain(self.others.iter().flat_map(|other| other.parts(since))).collect()
     }
 
+    /// Whether something is wanted whose name begins with this segment and has more of them, whatever its payload.
+    pub(crate) fn may_want_below(&self, first: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.may_match_below(first))
+            || self.others.iter().any(|other| other.may_want_below(first))
+    }
+
     /// Whether an event of this name with this payload is wanted.
     pub fn matches(&self, name: &str, payload: &Value) -> bool {
         let own = self.patterns.iter().any(|pattern| pattern.matches(name))
@@ -177,6 +183,18 @@ fn segment(text: &str) -> Option<Segment> {
 }
 
 impl Pattern {
+    fn may_match_below(&self, first: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Exact(exact) => exact.split_once('.').is_some_and(|(begin, _)| begin == first),
+            Self::Segments(segments) => match segments.as_slice() {
+                [Segment::Name(name), _, ..] => name == first,
+                [Segment::One, _, ..] | [Segment::Any, ..] => true,
+                _ => false,
+            },
+        }
+    }
+
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Everything => true,
@@ -231,6 +249,15 @@ mod tests {
     fn check(pattern: &str, name: &str, wanted: bool) {
         let filter = Filter::parse([pattern]).unwrap();
         assert_eq!(filter.matches(name, &Value::Null), wanted, "{pattern} on {name}");
+    }
+
+    #[test]
+    fn who_may_want_output_is_known_without_a_piece_of_it() {
+        let may = |pattern: &str| Filter::parse([pattern]).unwrap().may_want_below("stream");
+        assert_eq!(["*", "**", "stream.*", "stream.end", "*.chunk", "**.end"].map(may), [true; 6]);
+        assert_eq!(["task.*", "stream", "streams.a", "task.created"].map(may), [false; 4]);
+        let filter = Filter::parse(["task.*"]).unwrap();
+        assert!(filter.or(Filter::parse(["stream.*"]).unwrap()).may_want_below("stream"));
     }
 
     #[test]

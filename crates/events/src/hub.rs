@@ -156,6 +156,16 @@ impl Hub {
         self.deliver_piece(&Arc::new(piece));
     }
 
+    /// Tells those who may want output of other processes that some of it is missing: of one organisation, or of all.
+    #[cfg(feature = "sql")]
+    pub(crate) fn output_is_missing(&self, org: Option<OrgId>, count: u64) {
+        let shared = self.shared();
+        let concerned = shared.orgs.iter().filter(|(id, _)| org.is_none_or(|org| org == **id));
+        for (_, org) in concerned {
+            org.subscribers.wanting_output().for_each(|queue| queue.relay_lost(count));
+        }
+    }
+
     fn deliver_piece(&self, piece: &Arc<Transient>) {
         if let Some(org) = self.shared().orgs.get_mut(&piece.org) {
             org.subscribers.matching(&piece.name, &piece.payload, |queue| queue.offer_transient(piece));

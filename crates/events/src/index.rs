@@ -6,6 +6,8 @@ use slab::Slab;
 
 use crate::Filter;
 use crate::filter::{Anchor, Pattern};
+#[cfg(feature = "sql")]
+use crate::lane::OUTPUT;
 use crate::queue::Queue;
 
 /// The subscribers of one organisation, found by what they want: an event costs as much as there are subscribers who get
@@ -73,6 +75,13 @@ impl Index {
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
         self.subscribers.iter().map(|(_, subscriber)| &subscriber.queue)
+    }
+
+    /// Those who may want output, whatever it is and says.
+    #[cfg(feature = "sql")]
+    pub(crate) fn wanting_output(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        let wanting = |subscriber: &&Subscriber| subscriber.filter.may_want_below(OUTPUT);
+        self.subscribers.iter().map(|(_, subscriber)| subscriber).filter(wanting).map(|subscriber| &subscriber.queue)
     }
 
     /// Calls `offer` once for each subscriber who wants something of this name with this payload.

@@ -12,6 +12,9 @@ pub enum Lane {
     Log,
 }
 
+/// The first segment of the names of pieces of output.
+pub(crate) const OUTPUT: &str = "stream";
+
 impl Lane {
     /// The lane of everything of this name.
     pub fn of(name: &str) -> Self {

@@ -63,6 +63,8 @@ struct State {
     normal: VecDeque<Arc<Transient>>,
     log: VecDeque<Arc<Transient>>,
     transients_dropped: u64,
+    /// Pieces of other processes that the relay has lost, as far as they were counted; `None` if it has not.
+    relay_lost: Option<u64>,
     /// The subscriber reads the log until it has caught up with what was announced.
     lagging: bool,
     /// The subscription was dropped.
@@ -138,6 +140,15 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Notes that the relay has lost pieces; 0 if nobody knows how many, or whether it has.
+    #[cfg(feature = "sql")]
+    pub(crate) fn relay_lost(&self, count: u64) {
+        let mut state = self.state();
+        *state.relay_lost.get_or_insert(0) += count;
+        drop(state);
+        self.filled.notify_one();
+    }
+
     /// Control before stored events before what is live only; what was read from the log goes before other events, and is
     /// not here. `cursor` is the last number the subscriber has seen or
     /// passed.
@@ -157,6 +168,9 @@ impl Queue {
             if state.lagging {
                 return Next::ReadLog;
             }
+        }
+        if let Some(count) = state.relay_lost.take() {
+            return Next::Deliver(Delivery::Gap(Gap { from: None, to: None, count, reason: GapReason::Relay }));
         }
         if let Some(piece) = state.normal.pop_front().or_else(|| state.log.pop_front()) {
             return Next::Deliver(Delivery::Transient(piece));

@@ -22,6 +22,9 @@ pub enum GapReason {
     Trimmed,
     /// They are more, or older, than a window keeps for a subscriber that is away.
     Window,
+    /// Live-only pieces of other processes may be missing, because what carries them was down. The count is of those that
+    /// are known to be; 0 if nobody knows.
+    Relay,
 }
 
 /// Says what a subscriber did not get.

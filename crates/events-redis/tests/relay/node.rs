@@ -75,6 +75,11 @@ impl Node {
         self.hub.subscribe(ORG, Filter::everything()).await.unwrap()
     }
 
+    /// Only what is stored: no gap in what is live only concerns it.
+    pub(crate) async fn follow(&self) -> Subscription {
+        self.hub.subscribe(ORG, Filter::parse(["test.*"]).unwrap()).await.unwrap()
+    }
+
     pub(crate) async fn end(self) {
         self.stop.cancel();
         self.tasks.close();

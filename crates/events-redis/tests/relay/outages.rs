@@ -12,7 +12,7 @@ async fn under_load(server: &mut Server, disturb: impl AsyncFnOnce(&mut Server, 
     let two = Node::start(&scratch, config(&server.url())).await;
     one.until(State::Up).await;
     two.until(State::Up).await;
-    let (mut here, mut there) = (one.subscribe().await, two.subscribe().await);
+    let (mut here, mut there) = (one.follow().await, two.follow().await);
     let over = Arc::new(AtomicBool::new(false));
     let write = async |node: &Node| {
         let mut written = 0;
@@ -76,7 +76,7 @@ async fn a_redis_that_accepts_and_never_answers_holds_nobody_up() {
         let error = one.relay.health().last_error.unwrap();
         assert!(error.contains("did not answer"), "{error}");
         // While it is stalled a daemon writes, and the other one hears of it.
-        let mut there = two.subscribe().await;
+        let mut there = two.follow().await;
         one.append([7]).await;
         next_seq(&mut there).await;
         server.resume();
@@ -94,7 +94,7 @@ async fn daemons_that_start_without_redis_join_it_later() {
     let two = Node::start(&scratch, config(&server.url())).await;
     one.until(State::Down).await;
     two.until(State::Down).await;
-    let mut there = two.subscribe().await;
+    let mut there = two.follow().await;
     one.append([1, 2, 3]).await;
     for wanted in 1..=3 {
         assert_eq!(next_seq(&mut there).await, wanted);
@@ -122,7 +122,7 @@ async fn one_daemon_without_redis_hears_of_what_the_others_write() {
     let without = Node::start(&scratch, config(&absent.url())).await;
     with.until(State::Up).await;
     without.until(State::Down).await;
-    let (mut here, mut there) = (with.subscribe().await, without.subscribe().await);
+    let (mut here, mut there) = (with.follow().await, without.follow().await);
     for n in 0..20 {
         with.append([n]).await;
         without.append([n]).await;

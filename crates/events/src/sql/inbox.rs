@@ -51,6 +51,16 @@ impl Inbox {
         self.hub.deliver_transient(piece);
     }
 
+    /// Output of other processes was lost on the way: so many pieces of an organisation's. Who listens here gets a gap.
+    pub fn output_is_missing(&self, org: OrgId, count: u64) {
+        self.hub.output_is_missing(Some(org), count);
+    }
+
+    /// As [`output_is_missing`](Self::output_is_missing), where nobody knows of whose, how many, or whether any.
+    pub fn output_may_be_missing(&self) {
+        self.hub.output_is_missing(None, 0);
+    }
+
     /// Something may have been missed: whoever follows looks into the log.
     pub fn look_into_the_log(&self) {
         self.log.recent.wake();
