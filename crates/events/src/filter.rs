@@ -140,6 +140,7 @@ impl Filter {
     }
 
     /// Whether something is wanted whose name begins with this segment and has more of them, whatever its payload.
+    #[cfg(any(test, feature = "sql"))]
     pub(crate) fn may_want_below(&self, first: &str) -> bool {
         self.patterns.iter().any(|pattern| pattern.may_match_below(first))
             || self.others.iter().any(|other| other.may_want_below(first))
@@ -183,6 +184,7 @@ fn segment(text: &str) -> Option<Segment> {
 }
 
 impl Pattern {
+    #[cfg(any(test, feature = "sql"))]
     fn may_match_below(&self, first: &str) -> bool {
         match self {
             Self::Everything => true,

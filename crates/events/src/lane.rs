@@ -13,6 +13,7 @@ pub enum Lane {
 }
 
 /// The first segment of the names of pieces of output.
+#[cfg(feature = "sql")]
 pub(crate) const OUTPUT: &str = "stream";
 
 impl Lane {
