@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod blocks;
+mod chat;
+mod config;
+mod error;
+mod failure;
+mod images;
+mod models;
+mod provider;
+mod responses;
+mod stream;
+mod tokens;
+mod usage;
+
+pub use config::{Api, Config, HardestEffort, MaxTokensName, ReasoningSummary};
+pub use error::Error;
+pub use provider::OpenAi;
