@@ -97,9 +97,14 @@ impl Sql {
             let same = self.add(&format!("{alias}org = ")).bind(org.uuid());
             return same.add(&format!(" and {alias}{id} in ")).list(ids.iter().map(|id| id.uuid()));
         }
-        let ids: Vec<String> = ids.iter().map(|id| id.uuid().to_string()).collect();
         let rows = self.add(&format!("({alias}org, {alias}{id}) in (select ")).bind(org.uuid());
-        rows.add(", v.id from unnest(").bind(format!("{{{}}}", ids.join(","))).add("::text::uuid[]) as v (id))")
+        rows.add(", v.id from ").unnested(ids).add(")")
+    }
+
+    /// Adds the ids as rows `v (id)`, from one array. Only PostgreSQL understands it.
+    pub(super) fn unnested(self, ids: &[TaskId]) -> Self {
+        let ids: Vec<String> = ids.iter().map(|id| id.uuid().to_string()).collect();
+        self.add("unnest(").bind(format!("{{{}}}", ids.join(","))).add("::text::uuid[]) as v (id)")
     }
 
     /// Adds text that only PostgreSQL understands and needs, such as `for update`.
