@@ -12,13 +12,21 @@ const OPENAI_HOST: &str = "api.openai.com";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Config {
-    /// Which of the two protocols. Default: `responses` at OpenAI itself, `chat` elsewhere, which compatible servers know.
-    pub api: Option<Api>,
-    /// What stands before `/chat/completions`, `/responses` and `/models`. Default `https://api.openai.com/v1`.
-    pub base_url: String,
     /// Sent as a bearer token. A secret. Servers on the own machine often need none.
     #[serde(serialize_with = "masked")]
     pub api_key: Option<SecretString>,
+    /// What stands before `/chat/completions`, `/responses` and `/models`. Default `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// How it is spoken with.
+    pub options: Options,
+}
+
+/// How a server is spoken with. Every field has a default that suits OpenAI itself and most others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Options {
+    /// Which of the two protocols. Default: `responses` at OpenAI itself, `chat` elsewhere, which compatible servers know.
+    pub api: Option<Api>,
     /// Sent as `OpenAI-Organization`: who pays.
     pub organization: Option<String>,
     /// Sent as `OpenAI-Project`: for which project.
@@ -82,10 +90,14 @@ pub enum ReasoningSummary {
 
 impl Default for Config {
     fn default() -> Self {
+        Self { api_key: None, base_url: OPENAI_URL.into(), options: Options::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
         Self {
             api: None,
-            base_url: OPENAI_URL.into(),
-            api_key: None,
             organization: None,
             project: None,
             stream: true,
@@ -108,8 +120,8 @@ impl Config {
         }
         let headers = [
             ("apiKey", self.api_key.as_ref().map(|key| key.expose_secret())),
-            ("organization", self.organization.as_deref()),
-            ("project", self.project.as_deref()),
+            ("organization", self.options.organization.as_deref()),
+            ("project", self.options.project.as_deref()),
         ];
         for (key, value) in headers {
             let Some(value) = value else { continue };
@@ -125,12 +137,12 @@ impl Config {
 
     /// Which protocol is spoken.
     pub fn api(&self) -> Api {
-        self.api.unwrap_or(if self.is_openai() { Api::Responses } else { Api::Chat })
+        self.options.api.unwrap_or(if self.is_openai() { Api::Responses } else { Api::Chat })
     }
 
     pub(crate) fn max_tokens_name(&self) -> MaxTokensName {
         let usual = if self.is_openai() { MaxTokensName::MaxCompletionTokens } else { MaxTokensName::MaxTokens };
-        self.max_tokens_name.unwrap_or(usual)
+        self.options.max_tokens_name.unwrap_or(usual)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -164,13 +176,16 @@ mod tests {
     #[test]
     fn each_value_is_checked_and_the_protocol_chosen() {
         check(serde_json::json!({ "apiKey": "k" }), Ok(Api::Responses));
-        check(serde_json::json!({ "apiKey": "k", "api": "chat" }), Ok(Api::Chat));
+        check(serde_json::json!({ "apiKey": "k", "options": { "api": "chat" } }), Ok(Api::Chat));
         check(serde_json::json!({ "baseUrl": "http://127.0.0.1:8000/v1" }), Ok(Api::Chat));
-        check(serde_json::json!({ "baseUrl": "http://127.0.0.1:8000/v1", "api": "responses" }), Ok(Api::Responses));
+        check(
+            serde_json::json!({ "baseUrl": "http://127.0.0.1:8000/v1", "options": { "api": "responses" } }),
+            Ok(Api::Responses),
+        );
         check(serde_json::json!({}), Err("apiKey"));
         check(serde_json::json!({ "apiKey": "a b" }), Err("apiKey"));
-        check(serde_json::json!({ "apiKey": "k", "organization": "" }), Err("organization"));
-        check(serde_json::json!({ "apiKey": "k", "project": "é" }), Err("project"));
+        check(serde_json::json!({ "apiKey": "k", "options": { "organization": "" } }), Err("organization"));
+        check(serde_json::json!({ "apiKey": "k", "options": { "project": "é" } }), Err("project"));
         check(serde_json::json!({ "baseUrl": "https://u:p@a" }), Err("baseUrl"));
     }
 
@@ -184,5 +199,6 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused() {
         assert!(serde_json::from_value::<Config>(serde_json::json!({ "baseURL": "x" })).is_err());
+        assert!(serde_json::from_value::<Options>(serde_json::json!({ "apis": "chat" })).is_err());
     }
 }

@@ -13,6 +13,6 @@ mod stream;
 mod tokens;
 mod usage;
 
-pub use config::{Api, Config, HardestEffort, MaxTokensName, ReasoningSummary};
+pub use config::{Api, Config, HardestEffort, MaxTokensName, Options, ReasoningSummary};
 pub use error::Error;
 pub use provider::OpenAi;

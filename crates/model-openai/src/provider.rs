@@ -58,10 +58,10 @@ impl OpenAi {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        if let Some(organization) = &self.config.organization {
+        if let Some(organization) = &self.config.options.organization {
             request = request.header("OpenAI-Organization", organization);
         }
-        if let Some(project) = &self.config.project {
+        if let Some(project) = &self.config.options.project {
             request = request.header("OpenAI-Project", project);
         }
         request

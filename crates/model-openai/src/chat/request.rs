@@ -26,13 +26,13 @@ pub(crate) fn body(request: &Request, config: &Config) -> Result<Value, Provider
             .then(|| StopConfiguration::StringArray(request.stop_sequences.clone())),
         tools: (!request.tools.is_empty()).then(|| request.tools.iter().map(tool).collect()),
         tool_choice: choice(&request.tool_choice),
-        stream: Some(config.stream),
-        stream_options: config.stream.then_some(options),
+        stream: Some(config.options.stream),
+        stream_options: config.options.stream.then_some(options),
         ..CreateChatCompletionRequest::default()
     };
     let mut body = serde_json::to_value(typed).map_err(crate::provider::unsendable)?;
     body["messages"] = Value::Array(messages(request)?);
-    if let Some(effort) = models::effort(request.thinking, config.hardest_effort) {
+    if let Some(effort) = models::effort(request.thinking, config.options.hardest_effort) {
         body["reasoning_effort"] = json!(effort);
     }
     if let Some(most) = request.max_tokens {

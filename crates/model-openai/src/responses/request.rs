@@ -25,16 +25,16 @@ pub(crate) fn body(request: &Request, config: &Config) -> Result<Value, Provider
         tool_choice: choice(&request.tool_choice),
         include: reasons.then(|| vec![IncludeEnum::ReasoningEncryptedContent]),
         store: Some(false),
-        stream: Some(config.stream),
+        stream: Some(config.options.stream),
         ..CreateResponse::default()
     };
     let mut body = serde_json::to_value(typed).map_err(crate::provider::unsendable)?;
     body["input"] = Value::Array(input(request)?);
     let mut reasoning = Map::new();
-    if let Some(effort) = models::effort(request.thinking, config.hardest_effort) {
+    if let Some(effort) = models::effort(request.thinking, config.options.hardest_effort) {
         reasoning.insert("effort".into(), json!(effort));
     }
-    if let Some(summary) = config.reasoning_summary.filter(|_| reasons) {
+    if let Some(summary) = config.options.reasoning_summary.filter(|_| reasons) {
         reasoning.insert("summary".into(), json!(summary));
     }
     if !reasoning.is_empty() {

@@ -1,6 +1,6 @@
 //! What OpenAI says, in both protocols.
 
-use orchestrator_model_openai::{Api, Config, OpenAi};
+use orchestrator_model_openai::{Api, Config, OpenAi, Options};
 use orchestrator_vocab::SystemClock;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -12,7 +12,11 @@ pub(crate) const KEY: &str = "sk-hunter2";
 
 /// A provider for an upstream.
 pub(crate) fn provider(upstream: &Upstream, api: Api) -> OpenAi {
-    let config = Config { api: Some(api), base_url: upstream.url.clone(), ..config() };
+    let config = Config {
+        options: Options { api: Some(api), ..Options::default() },
+        base_url: upstream.url.clone(),
+        ..config()
+    };
     OpenAi::new("openai", config, Arc::new(SystemClock)).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator_model_openai::{Api, Config, OpenAi};
+use orchestrator_model_openai::{Api, Config, OpenAi, Options};
 use orchestrator_models::conformance::{SIGNATURE, Scenario, Subject, TEXT, THOUGHT};
 use orchestrator_models::provider_conformance;
 use orchestrator_vocab::SystemClock;
@@ -132,7 +132,11 @@ mod responses {
 async fn subject(scenario: Scenario, api: Api, said: fn(Scenario) -> Answer) -> Subject<Option<Upstream>> {
     if scenario == Scenario::Unreachable {
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let config = Config { api: Some(api), base_url: format!("http://{address}"), ..config() };
+        let config = Config {
+            options: Options { api: Some(api), ..Options::default() },
+            base_url: format!("http://{address}"),
+            ..config()
+        };
         let provider = OpenAi::new("openai", config, Arc::new(SystemClock)).unwrap();
         return Subject { provider: Box::new(provider), keep: None };
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator_model_openai::{Api, Config, HardestEffort, MaxTokensName, OpenAi, ReasoningSummary};
+use orchestrator_model_openai::{Api, Config, HardestEffort, MaxTokensName, OpenAi, Options, ReasoningSummary};
 use orchestrator_models::{Effort, ErrorKind, Provider as _, Request, Thinking, Tool, ToolChoice};
 use orchestrator_transcript::{
     Block, Content, ImageSource, Message, Origin, Role, ToolCall, ToolResult, ToolResultPart,
@@ -30,7 +30,7 @@ async fn sent(request: Request, config: Config) -> Value {
 }
 
 fn of(api: Api) -> Config {
-    Config { api: Some(api), ..config() }
+    Config { options: Options { api: Some(api), ..Options::default() }, ..config() }
 }
 
 fn block(content: Content) -> Block {
@@ -125,17 +125,21 @@ async fn responses_say_everything() {
 #[tokio::test]
 async fn models_that_reason_are_asked_for_it_and_spared_the_temperature() {
     let request = |thinking| Request { model: "gpt-5-mini".into(), thinking, ..conversation() };
-    let config = || Config {
-        reasoning_summary: Some(ReasoningSummary::Auto),
-        max_tokens_name: Some(MaxTokensName::MaxCompletionTokens),
-        hardest_effort: HardestEffort::Xhigh,
-        ..config()
+    let speaking = |api| {
+        let options = Options {
+            api: Some(api),
+            reasoning_summary: Some(ReasoningSummary::Auto),
+            max_tokens_name: Some(MaxTokensName::MaxCompletionTokens),
+            hardest_effort: HardestEffort::Xhigh,
+            ..Options::default()
+        };
+        Config { options, ..config() }
     };
-    let body = sent(request(Some(Thinking::Effort(Effort::Max))), Config { api: Some(Api::Chat), ..config() }).await;
+    let body = sent(request(Some(Thinking::Effort(Effort::Max))), speaking(Api::Chat)).await;
     assert_eq!((&body["reasoning_effort"], &body["max_completion_tokens"]), (&json!("xhigh"), &json!(99)));
     assert_eq!((body.get("temperature"), body.get("max_tokens")), (None, None));
 
-    let config = Config { api: Some(Api::Responses), ..config() };
+    let config = speaking(Api::Responses);
     let body = sent(request(Some(Thinking::Budget { tokens: 5_000 })), config.clone()).await;
     assert_eq!(body["reasoning"], json!({ "effort": "medium", "summary": "auto" }));
     assert_eq!((&body["include"], body.get("temperature")), (&json!(["reasoning.encrypted_content"]), None));
@@ -165,7 +169,8 @@ async fn choices_of_tools_have_their_words() {
 
 #[tokio::test]
 async fn without_streaming_nothing_is_asked_of_it() {
-    let body = sent(conversation(), Config { stream: false, ..of(Api::Chat) }).await;
+    let body =
+        sent(conversation(), Config { options: Options { stream: false, ..of(Api::Chat).options }, ..config() }).await;
     assert_eq!((&body["stream"], body.get("stream_options")), (&json!(false), None));
 }
 

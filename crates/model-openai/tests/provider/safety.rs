@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use orchestrator_model_openai::{Api, Config, OpenAi};
+use orchestrator_model_openai::{Api, Config, OpenAi, Options};
 use orchestrator_models::{ErrorKind, Provider as _, ProviderError, Request};
 use orchestrator_transcript::Message;
 use orchestrator_vocab::{Label, SystemClock};
@@ -33,8 +33,7 @@ async fn credentials_go_in_headers_and_nowhere_else() {
     let upstream = Upstream::new(|_| json(200, &json!({ "data": [{ "id": "b" }, { "id": "a" }] }))).await;
     let config = Config {
         base_url: format!("{}/", upstream.url),
-        organization: Some("org-1".into()),
-        project: Some("proj-1".into()),
+        options: Options { organization: Some("org-1".into()), project: Some("proj-1".into()), ..Options::default() },
         ..config()
     };
     let provider = OpenAi::new("openai", config, Arc::new(SystemClock)).unwrap();
