@@ -8,10 +8,12 @@ mod hints;
 pub mod http;
 mod provider;
 mod request;
+mod scripted;
 mod stream;
 
 pub use error::{ErrorKind, ProviderError};
 pub use hints::RetryHints;
 pub use provider::{ListedModel, Provider};
 pub use request::{Effort, Request, Thinking, Tool, ToolChoice};
+pub use scripted::{Script, ScriptError, Scripted};
 pub use stream::ChatStream;

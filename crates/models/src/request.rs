@@ -1,6 +1,12 @@
 use orchestrator_transcript::{Block, Content, Message, ToolResultPart};
 use orchestrator_vocab::Label;
+use serde::Serialize;
 use serde_json::Value;
+
+/// Bytes of text that are counted as one token: of English a little too many tokens, of code about right.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens that a picture is counted as: what the largest ones cost.
+const TOKENS_PER_IMAGE: u64 = 1_600;
 
 /// What a model is asked.
 ///
@@ -106,6 +112,17 @@ impl Request {
         labels.fold(first, Label::join)
     }
 
+    /// How many tokens of input it is, roughly: for deciding which models can read it, not for bills.
+    pub fn tokens_estimated(&self) -> u64 {
+        let said = self.messages.iter().flat_map(|message| &message.content);
+        let blocks: u64 = self.system.iter().chain(said).map(block_tokens).sum();
+        let tools = self
+            .tools
+            .iter()
+            .map(|tool| text_tokens(&tool.name) + text_tokens(&tool.description) + json_tokens(&tool.parameters));
+        blocks + tools.sum::<u64>()
+    }
+
     /// Whether there is a picture in it, also in the result of a tool.
     pub fn has_images(&self) -> bool {
         let is_image = |block: &Block| match &block.content {
@@ -122,4 +139,33 @@ impl Request {
     pub const fn wants_thinking(&self) -> bool {
         matches!(self.thinking, Some(Thinking::Effort(_) | Thinking::Budget { .. }))
     }
+}
+
+fn block_tokens(block: &Block) -> u64 {
+    match &block.content {
+        Content::Text { text } => text_tokens(text),
+        Content::Thinking { text, signature } => {
+            text_tokens(text) + signature.as_deref().map(text_tokens).unwrap_or_default()
+        }
+        Content::RedactedThinking { data } => text_tokens(data),
+        Content::Image { .. } => TOKENS_PER_IMAGE,
+        Content::ToolCall(call) => text_tokens(&call.name) + json_tokens(&call.arguments),
+        Content::ToolResult(result) => result.content.iter().map(part_tokens).sum(),
+        Content::Opaque { value, .. } => json_tokens(value),
+    }
+}
+
+fn part_tokens(part: &ToolResultPart) -> u64 {
+    match part {
+        ToolResultPart::Text { text } => text_tokens(text),
+        ToolResultPart::Image { .. } => TOKENS_PER_IMAGE,
+    }
+}
+
+fn text_tokens(text: &str) -> u64 {
+    (text.len() as u64).div_ceil(BYTES_PER_TOKEN)
+}
+
+fn json_tokens(value: &impl Serialize) -> u64 {
+    serde_json::to_string(value).map(|text| text_tokens(&text)).unwrap_or_default()
 }

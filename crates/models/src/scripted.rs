@@ -1,0 +1,118 @@
+//! A model without a model: it says what a script tells it to.
+
+mod obey;
+mod play;
+mod script;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use orchestrator_transcript::{Block, Content, Message, Role, ToolResultPart, Usage};
+
+pub use script::{Script, ScriptError};
+
+use crate::{ChatStream, ErrorKind, ListedModel, Provider, ProviderError, Request};
+use script::Rule;
+
+/// A provider that follows a [`Script`]: deterministic, offline, for tests, examples and demonstrations.
+///
+/// The first rule whose conditions hold answers. With the same script and the same requests in the same order, the answers
+/// are the same. What no rule is for is refused: it makes nothing up.
+#[derive(Debug)]
+pub struct Scripted {
+    name: String,
+    script: Script,
+    /// How often each rule has answered.
+    answered: Vec<Arc<AtomicU32>>,
+}
+
+impl Scripted {
+    /// A provider of that name.
+    pub fn new(name: impl Into<String>, script: Script) -> Self {
+        let answered = script.rules.iter().map(|_| Arc::default()).collect();
+        Self { name: name.into(), script, answered }
+    }
+
+    /// The rule for a request, counted.
+    fn rule(&self, request: &Request) -> Option<&Rule> {
+        let seen = Seen::of(request);
+        let mut rules = self.script.rules.iter().zip(&self.answered);
+        let chosen = rules.find(|(rule, answered)| {
+            let is_left = |count: u32| rule.times.is_none_or(|times| count < times).then(|| count.saturating_add(1));
+            rule.when.holds(request, &seen)
+                && answered.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_left).is_ok()
+        });
+        chosen.map(|(rule, _)| rule)
+    }
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn chat(&self, request: Request) -> Result<ChatStream, ProviderError> {
+        let seen = Seen::of(&request);
+        let input = Usage { input: request.tokens_estimated(), ..Usage::default() };
+        if let Some(rule) = self.rule(&request) {
+            return play::rule(&self.name, &request, rule, &seen, input).await;
+        }
+        if self.script.obedient {
+            return Ok(play::steps(&self.name, &request, &obey::steps(&seen), &seen, input));
+        }
+        Err(ProviderError::new(ErrorKind::InvalidRequest, "no rule of the script is for this"))
+    }
+
+    async fn count_tokens(&self, request: &Request) -> Result<u64, ProviderError> {
+        Ok(request.tokens_estimated())
+    }
+
+    async fn list(&self) -> Result<Vec<ListedModel>, ProviderError> {
+        self.probe().await?;
+        Ok(self.script.models.iter().map(|id| ListedModel { id: id.clone(), display_name: None }).collect())
+    }
+
+    async fn probe(&self) -> Result<(), ProviderError> {
+        self.script.probe.as_ref().map_or(Ok(()), |fault| Err(fault.error()))
+    }
+}
+
+/// What a script looks at.
+#[derive(Debug)]
+struct Seen {
+    /// The first text of the conversation.
+    first: String,
+    /// The last turn's text.
+    last: String,
+    /// The texts of the results of tools in the last turn, one per result.
+    results: Vec<String>,
+    /// How often the model has answered already, and once more.
+    turn: u32,
+}
+
+impl Seen {
+    fn of(request: &Request) -> Self {
+        let asked: Vec<&Message> = request.messages.iter().filter(|message| message.role == Role::User).collect();
+        let answers = request.messages.len() - asked.len();
+        Self {
+            first: asked.first().map(|message| message.text()).unwrap_or_default(),
+            last: asked.last().map(|message| message.text()).unwrap_or_default(),
+            results: asked.last().map(|message| results(&message.content)).unwrap_or_default(),
+            turn: u32::try_from(answers).unwrap_or(u32::MAX).saturating_add(1),
+        }
+    }
+}
+
+fn results(content: &[Block]) -> Vec<String> {
+    let text = |part: &ToolResultPart| match part {
+        ToolResultPart::Text { text } => Some(text.clone()),
+        ToolResultPart::Image { .. } => None,
+    };
+    let of_block = |block: &Block| match &block.content {
+        Content::ToolResult(result) => Some(result.content.iter().filter_map(text).collect::<Vec<_>>().join("\n")),
+        _ => None,
+    };
+    content.iter().filter_map(of_block).collect()
+}
