@@ -27,6 +27,7 @@ pub struct ProviderError {
 
 /// What can be done about it differs for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -62,6 +63,8 @@ pub enum ErrorKind {
     StreamTruncated,
     /// What came is not what the protocol says.
     Malformed,
+    /// Our own limit for the provider is reached; nothing was sent.
+    Busy,
 }
 
 impl ErrorKind {
@@ -98,14 +101,19 @@ impl ErrorKind {
         )
     }
 
-    /// Whether it tells something about the provider's health, not about the request.
+    /// Whether it tells that the provider is not well. A limit that was reached, ours or theirs, does not.
     pub const fn is_outage(self) -> bool {
-        self.is_retryable() && !matches!(self, Self::Conflict) || matches!(self, Self::Authentication | Self::Billing)
-    }
-
-    /// Whether another provider may do better with the same request.
-    pub const fn may_fail_over(self) -> bool {
-        !matches!(self, Self::InvalidRequest)
+        matches!(
+            self,
+            Self::Overloaded
+                | Self::Server
+                | Self::Timeout
+                | Self::Connection
+                | Self::StreamTruncated
+                | Self::Malformed
+                | Self::Authentication
+                | Self::Billing
+        )
     }
 
     /// One word for it, as on the wire and in metrics.
@@ -127,6 +135,7 @@ impl ErrorKind {
             Self::Connection => "connection",
             Self::StreamTruncated => "stream_truncated",
             Self::Malformed => "malformed",
+            Self::Busy => "busy",
         }
     }
 }

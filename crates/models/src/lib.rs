@@ -1,19 +1,36 @@
 #![doc = include_str!("../README.md")]
 
+mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+mod decide;
 mod error;
+mod facts;
+mod failure;
+mod health;
 mod hints;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod layers;
+mod pool;
 mod provider;
 mod request;
+mod retry;
+mod router;
 mod scripted;
 mod stream;
+mod trace;
 
+pub use config::{Limits, OnRefusal, Strategy};
+pub use decide::{Needs, Skip};
 pub use error::{ErrorKind, ProviderError};
+pub use facts::{Facts, LongPrice, Price};
+pub use failure::Error;
 pub use hints::RetryHints;
+pub use pool::{Member, ProviderHealth, ProviderStatus, Target};
 pub use provider::{ListedModel, Provider};
 pub use request::{Effort, Request, Thinking, Tool, ToolChoice};
+pub use router::{Answer, Ask, Listener, Parts, Router};
 pub use scripted::{Script, ScriptError, Scripted};
 pub use stream::ChatStream;
+pub use trace::{Attempted, Considered, DecisionKind, Failure, Outcome, Trace, TraceId};

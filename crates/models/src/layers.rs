@@ -1,0 +1,62 @@
+//! What surrounds an attempt: tower layers over [`Attempt`], for the stack that the composition root builds.
+
+mod limit;
+mod timeout;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use tower::util::BoxCloneSyncService;
+
+pub use limit::{LimitLayer, LimitService};
+pub use timeout::{TimeoutLayer, TimeoutService};
+
+use crate::pool::Seat;
+use crate::{ChatStream, ProviderError, Request};
+
+/// One request to one provider.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) request: Request,
+}
+
+/// The stack of an attempt, built once.
+pub type AttemptService = BoxCloneSyncService<Attempt, ChatStream, ProviderError>;
+
+impl Attempt {
+    /// The provider's name as it is configured.
+    pub fn provider(&self) -> &str {
+        self.seat.member.provider.name()
+    }
+
+    /// The model's name as the provider knows it.
+    pub fn model(&self) -> &str {
+        &self.request.model
+    }
+
+    /// Stands alone: for tests of layers, without a router.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn of(member: crate::Member, request: Request) -> Self {
+        Self { seat: Arc::new(Seat::new(member)), request }
+    }
+}
+
+/// The innermost service: asks the provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AskProvider;
+
+impl tower::Service<Attempt> for AskProvider {
+    type Response = ChatStream;
+    type Error = ProviderError;
+    type Future = BoxFuture<'static, Result<ChatStream, ProviderError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, attempt: Attempt) -> Self::Future {
+        Box::pin(async move { attempt.seat.member.provider.chat(attempt.request).await })
+    }
+}

@@ -1,0 +1,245 @@
+//! Finds a model for a request, and another if that one fails.
+
+mod flow;
+mod opening;
+mod record;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use orchestrator_vocab::{Clock, OrgId};
+
+use crate::decide::{self, Candidate, Circumstances, Decision, Needs};
+use crate::layers::AttemptService;
+use crate::pool::{Pool, Seat};
+use crate::trace::Traces;
+use crate::{ChatStream, Error, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError, ProviderStatus};
+use crate::{Request, Strategy, Target, Trace, TraceId};
+use record::Record;
+
+/// Told of each trace when it is complete.
+pub type Listener = Arc<dyn Fn(&Trace) + Send + Sync>;
+
+/// What a [`Router`] is made of.
+pub struct Parts {
+    /// Everybody who may be asked.
+    pub members: Vec<Member>,
+    /// The model that is asked unless a request names one; as for [`Ask::model`].
+    pub primary: Option<String>,
+    /// Those that are asked if it cannot answer.
+    pub fallbacks: Vec<String>,
+    /// Who of them is first.
+    pub strategy: Strategy,
+    /// What is done when a model refuses.
+    pub on_refusal: OnRefusal,
+    /// All the bounds.
+    pub limits: Limits,
+    /// What surrounds an attempt; [`AskProvider`](crate::layers::AskProvider) at least.
+    pub attempts: AttemptService,
+    /// For the times in traces.
+    pub clock: Arc<dyn Clock>,
+    /// Told of each trace when it is complete.
+    pub listener: Listener,
+}
+
+/// A request on its way to whoever can answer it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Whose request it is.
+    pub org: OrgId,
+    /// `provider/model`, or a model alone if only one provider can be meant. It is asked first. `None`: the primary one.
+    pub model: Option<String>,
+    /// Whether others may answer if the model that is named cannot.
+    pub may_fall_back: bool,
+    /// What is asked; its `model` is set by the router.
+    pub request: Request,
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub struct Answer {
+    /// The rest of it, from its first event. Continued turns are one answer.
+    pub stream: ChatStream,
+    /// Who answers.
+    pub target: Target,
+    /// The trace of the decision, complete when the stream ends or is dropped.
+    pub trace: TraceId,
+}
+
+/// Asks models. Cheap to clone.
+#[derive(Clone)]
+pub struct Router(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    chain: Vec<Target>,
+    strategy: Strategy,
+    on_refusal: OnRefusal,
+    limits: Limits,
+    attempts: AttemptService,
+    clock: Arc<dyn Clock>,
+    listener: Listener,
+    traces: Traces,
+    turn: AtomicUsize,
+}
+
+/// Candidates with what is decided about them.
+struct Chosen {
+    targets: Vec<Target>,
+    candidates: Vec<Candidate>,
+    needs: Needs,
+    decision: Decision,
+}
+
+impl Router {
+    /// Starts nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] and [`Error::UnknownModel`] for what is configured wrongly.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        parts.limits.validate()?;
+        let pool = Pool::new(parts.members)?;
+        let named = parts.primary.iter().chain(&parts.fallbacks);
+        let mut chain = Vec::new();
+        for text in named {
+            let target = pool.resolve(text)?;
+            if !chain.contains(&target) {
+                chain.push(target);
+            }
+        }
+        Ok(Self(Arc::new(Inner {
+            pool,
+            chain,
+            strategy: parts.strategy,
+            on_refusal: parts.on_refusal,
+            traces: Traces::new(parts.limits.traces_max),
+            limits: parts.limits,
+            attempts: parts.attempts,
+            clock: parts.clock,
+            listener: parts.listener,
+            turn: AtomicUsize::new(0),
+        })))
+    }
+
+    /// Asks for an answer, and returns when its first piece is there: until then others may be asked instead.
+    ///
+    /// # Errors
+    /// If nobody can be asked, or nobody answers. What fails after the first piece is an error of the stream.
+    pub async fn chat(&self, ask: Ask) -> Result<Answer, Error> {
+        let inner = &self.0;
+        let targets = inner.targets(&ask)?;
+        let chosen = inner.choose(targets, &ask);
+        let record = Record::begin(inner.clone(), &ask, &chosen);
+        let trace = record.id();
+        if chosen.decision.order.is_empty() {
+            record.none();
+            let skipped = chosen.decision.skipped.iter();
+            let skipped = skipped.map(|(number, skip)| (chosen.targets[*number].clone(), skip.clone())).collect();
+            return Err(Error::NoCandidate { skipped, trace });
+        }
+        flow::begin(inner.clone(), ask.request, chosen, record).await
+    }
+
+    /// How many tokens of input a request is for the model it would go to first, as its provider counts.
+    ///
+    /// # Errors
+    /// If no model is configured, the one that is named is unknown, or its provider fails.
+    pub async fn count_tokens(&self, ask: &Ask) -> Result<u64, Error> {
+        let target = self.0.targets(ask)?.swap_remove(0);
+        let request = Request { model: target.model.clone(), ..ask.request.clone() };
+        let counted = self.0.seat(&target).member.provider.count_tokens(&request).await;
+        counted.map_err(|source| Error::Failed { target, source: source.into(), trace: TraceId::new() })
+    }
+
+    /// What each provider lists, or why it does not, with what is known of each model.
+    pub async fn list(&self) -> Vec<(String, Result<Vec<(ListedModel, Facts)>, ProviderError>)> {
+        let asked = self.0.pool.seats().map(|seat| async {
+            let listed = seat.member.provider.list().await;
+            let known = |listed: Vec<ListedModel>| {
+                listed.into_iter().map(|model| (model.clone(), seat.facts(&model.id))).collect()
+            };
+            (seat.member.provider.name().to_owned(), listed.map(known))
+        });
+        futures::future::join_all(asked).await
+    }
+
+    /// Asks providers whether they answer and take our credentials: one by its name, or all. `None` if there is no such.
+    pub async fn probe(&self, provider: Option<&str>) -> Option<Vec<(String, Result<(), ProviderError>)>> {
+        let seats: Vec<&Arc<Seat>> = match provider {
+            Some(name) => vec![self.0.pool.seat(name)?],
+            None => self.0.pool.seats().collect(),
+        };
+        let asked = seats
+            .into_iter()
+            .map(|seat| async { (seat.member.provider.name().to_owned(), seat.member.provider.probe().await) });
+        Some(futures::future::join_all(asked).await)
+    }
+
+    /// How each provider does.
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        self.0.pool.seats().map(|seat| seat.status()).collect()
+    }
+
+    /// The models that are asked unless a request names one, the primary one first.
+    pub fn chain(&self) -> &[Target] {
+        &self.0.chain
+    }
+
+    /// The trace of a decision that is complete; `None` if there is none, or it is another organisation's, or was forgotten.
+    pub fn trace(&self, org: OrgId, id: TraceId) -> Option<Arc<Trace>> {
+        self.0.traces.get(org, id)
+    }
+
+    /// Complete traces, the newest first.
+    pub fn traces(&self, org: OrgId, before: Option<TraceId>, limit: usize) -> Vec<Arc<Trace>> {
+        self.0.traces.list(org, before, limit)
+    }
+}
+
+impl Inner {
+    fn seat(&self, target: &Target) -> &Arc<Seat> {
+        self.pool.seat(&target.provider).expect("targets are made by the pool, which never changes")
+    }
+
+    /// The model that is named, then the primary one and the fallbacks.
+    fn targets(&self, ask: &Ask) -> Result<Vec<Target>, Error> {
+        if self.pool.seats().next().is_none() {
+            return Err(Error::NotConfigured);
+        }
+        let mut targets: Vec<Target> =
+            ask.model.iter().map(|text| self.pool.resolve(text)).collect::<Result<_, _>>()?;
+        if targets.is_empty() || ask.may_fall_back {
+            let others: Vec<Target> = self.chain.iter().filter(|target| !targets.contains(target)).cloned().collect();
+            targets.extend(others);
+        }
+        if targets.is_empty() { Err(Error::NotConfigured) } else { Ok(targets) }
+    }
+
+    fn choose(&self, targets: Vec<Target>, ask: &Ask) -> Chosen {
+        let needs = Needs::of(&ask.request);
+        let candidates: Vec<Candidate> =
+            targets.iter().map(|target| self.seat(target).candidate(&target.model)).collect();
+        let now = self.clock.now().to_string();
+        let circumstances = Circumstances {
+            strategy: self.strategy,
+            is_pinned: ask.model.is_some(),
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            today: now.get(..10).unwrap_or_default(),
+        };
+        let decision = decide::decide(&candidates, &needs, circumstances);
+        Chosen { targets, candidates, needs, decision }
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("chain", &self.0.chain).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("members", &self.members).finish_non_exhaustive()
+    }
+}
