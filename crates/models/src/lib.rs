@@ -12,6 +12,8 @@ mod hints;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod layers;
+#[cfg(feature = "rpc")]
+mod operations;
 mod pool;
 mod provider;
 mod request;
@@ -27,6 +29,11 @@ pub use error::{ErrorKind, ProviderError};
 pub use facts::{Facts, LongPrice, Price};
 pub use failure::Error;
 pub use hints::RetryHints;
+#[cfg(feature = "rpc")]
+pub use operations::{
+    ChatMessage, ChatParams, ChatResult, ChatText, ChatThinking, ChatTool, ChatToolChoice, KnownModel, ModelList,
+    ProbeParams, Probed, Probes, ProviderFailure, TraceParams, operations,
+};
 pub use pool::{Member, ProviderHealth, ProviderStatus, Target};
 pub use provider::{ListedModel, Provider};
 pub use request::{Effort, Request, Thinking, Tool, ToolChoice};

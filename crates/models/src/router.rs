@@ -7,6 +7,7 @@ mod record;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use orchestrator_vocab::{Clock, OrgId};
 
@@ -14,7 +15,9 @@ use crate::decide::{self, Candidate, Circumstances, Decision, Needs};
 use crate::layers::AttemptService;
 use crate::pool::{Pool, Seat};
 use crate::trace::Traces;
-use crate::{ChatStream, Error, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError, ProviderStatus};
+use crate::{
+    ChatStream, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError, ProviderStatus,
+};
 use crate::{Request, Strategy, Target, Trace, TraceId};
 use record::Record;
 
@@ -152,10 +155,10 @@ impl Router {
         counted.map_err(|source| Error::Failed { target, source: source.into(), trace: TraceId::new() })
     }
 
-    /// What each provider lists, or why it does not, with what is known of each model.
-    pub async fn list(&self) -> Vec<(String, Result<Vec<(ListedModel, Facts)>, ProviderError>)> {
+    /// What each provider lists within `patience`, or why it does not, with what is known of each model.
+    pub async fn list(&self, patience: Duration) -> Vec<(String, Result<Vec<(ListedModel, Facts)>, ProviderError>)> {
         let asked = self.0.pool.seats().map(|seat| async {
-            let listed = seat.member.provider.list().await;
+            let listed = within(patience, seat.member.provider.list()).await;
             let known = |listed: Vec<ListedModel>| {
                 listed.into_iter().map(|model| (model.clone(), seat.facts(&model.id))).collect()
             };
@@ -164,15 +167,20 @@ impl Router {
         futures::future::join_all(asked).await
     }
 
-    /// Asks providers whether they answer and take our credentials: one by its name, or all. `None` if there is no such.
-    pub async fn probe(&self, provider: Option<&str>) -> Option<Vec<(String, Result<(), ProviderError>)>> {
+    /// Asks providers whether they answer within `patience` and take our credentials: one by its name, or all. `None` if there
+    /// is no such.
+    pub async fn probe(
+        &self,
+        provider: Option<&str>,
+        patience: Duration,
+    ) -> Option<Vec<(String, Result<(), ProviderError>)>> {
         let seats: Vec<&Arc<Seat>> = match provider {
             Some(name) => vec![self.0.pool.seat(name)?],
             None => self.0.pool.seats().collect(),
         };
-        let asked = seats
-            .into_iter()
-            .map(|seat| async { (seat.member.provider.name().to_owned(), seat.member.provider.probe().await) });
+        let asked = seats.into_iter().map(|seat| async {
+            (seat.member.provider.name().to_owned(), within(patience, seat.member.provider.probe()).await)
+        });
         Some(futures::future::join_all(asked).await)
     }
 
@@ -230,6 +238,14 @@ impl Inner {
         let decision = decide::decide(&candidates, &needs, circumstances);
         Chosen { targets, candidates, needs, decision }
     }
+}
+
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let late = || ProviderError::new(ErrorKind::Timeout, format!("no answer within {} ms", patience.as_millis()));
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Err(late()))
 }
 
 impl fmt::Debug for Router {
