@@ -3,7 +3,9 @@
 mod agents;
 pub(crate) mod changes;
 pub(crate) mod keys;
+mod keys_of_models;
 mod keys_of_parts;
+mod models;
 mod names;
 mod reading;
 pub(crate) mod reference;
@@ -22,6 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use agents::AgentConfig;
+pub(crate) use models::Models;
 pub(crate) use reading::Reading;
 
 use crate::args::Args;
@@ -42,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
     pub(crate) registry: orchestrator_agents::Config,
     pub(crate) sessions: orchestrator_sessions::Config,
+    pub(crate) models: Models,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,
@@ -191,6 +195,7 @@ impl Config {
             self.sessions.heartbeat_ms.saturating_mul(2) <= self.tasks.lease_ms,
             "sessions.heartbeatMs: expected at most half of tasks.leaseMs, or tasks are lost while they are worked on"
         );
+        self.models.validate().context("models")?;
         for (name, agent) in &self.agents {
             agent.validate(name).with_context(|| format!("agents.{name}"))?;
         }

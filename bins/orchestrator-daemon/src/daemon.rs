@@ -28,7 +28,7 @@ use crate::files::DataDir;
 use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
-use crate::{metrics, operations, reactions, redis, stacks};
+use crate::{metrics, models, operations, reactions, redis, stacks};
 
 /// How much of a data directory's id is added to the daemon's name to tell it from others.
 const NODE_DIGITS: usize = 8;
@@ -106,7 +106,8 @@ impl Daemon {
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
 
-        let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub, (&log, relay));
+        let router = models::open(&config, &metrics, redactor, clock.clone())?;
+        let gauges = Gauges::new(&metrics, &backlog, &sessions, &hub, (&log, relay, router.clone()));
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
@@ -122,6 +123,7 @@ impl Daemon {
             ))
             .merge(orchestrator_agents::operations(&registry))
             .merge(orchestrator_sessions::operations(&sessions))
+            .merge(orchestrator_models::operations(&router, &hub, redactor))
             .merge(orchestrator_auth::operations(&auth))
             .merge(orchestrator_events::operations(hub.log().clone()))
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))

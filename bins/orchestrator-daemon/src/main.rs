@@ -11,6 +11,7 @@ mod files;
 mod keys;
 mod live;
 mod metrics;
+mod models;
 mod operations;
 mod reactions;
 mod redis;

@@ -18,7 +18,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 36] = [
+const DESCRIPTIONS: [Description; 44] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -60,6 +60,17 @@ const DESCRIPTIONS: [Description; 36] = [
     Description::counter("redis_outages_total", "How often Redis was lost or not found."),
     Description::counter("redis_events_total", "Events sent, received, and left to the database, by outcome."),
     Description::counter("redis_pieces_total", "Live-only pieces sent, received, and dropped, by outcome."),
+    Description::counter("model_requests_total", "Requests to language models, by how they ended."),
+    Description::counter("model_attempts_total", "How often providers of language models were asked."),
+    Description::counter("model_errors_total", "Attempts that failed, by provider and kind of error."),
+    Description::counter("model_tokens_total", "Tokens, by provider, model and kind; reasoning is part of output."),
+    Description::histogram("model_request_seconds", "From a request to the end of its answer, by provider."),
+    Description::histogram(
+        "model_first_token_seconds",
+        "From a request to the first piece of its answer, by provider.",
+    ),
+    Description::gauge("model_provider_health", "1 healthy, 0.5 being tried, 0 left alone."),
+    Description::gauge("model_requests_in_flight", "Requests under way, by provider."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),

@@ -1,5 +1,6 @@
 //! The tower stacks, each built once, outermost layer first.
 
+mod models;
 mod one_request_per_key;
 mod rate_limit;
 mod trace;
@@ -19,6 +20,7 @@ use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
+pub(crate) use models::model_attempts;
 use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
 use rate_limit::RateLimitLayer;

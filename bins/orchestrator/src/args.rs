@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, backup, call, config, connections, doctor, event, init, org, report, schedule, service, session, task, token,
+    agent, backup, call, config, connections, doctor, event, init, model, org, report, schedule, service, session, task, token,
 };
 use crate::values;
 
@@ -99,6 +99,9 @@ pub(crate) enum Command {
     /// Who can be given work
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// Language models: which there are, how they do, and asking them
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

@@ -177,6 +177,11 @@ mod tests {
         program.environment.set.insert("NAME".into(), crate::config::shown::MASK.into());
         config.agents.insert("some".parse().unwrap(), AgentConfig::new(program));
         config.tasks.concurrency.keys.insert("some".into(), 1);
+        let long = json!({"tokens": 1, "input": 1, "output": 1, "cacheRead": 1});
+        let price =
+            json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long});
+        let provider = json!({"kind": "scripted", "models": {"some": {"price": price}}});
+        config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());
         config
     }
 

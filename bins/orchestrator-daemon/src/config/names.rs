@@ -34,7 +34,7 @@ pub(super) const VARIABLES: [Variable; 29] = [
 ];
 
 /// Sections of parts that are not built yet: one warning each.
-const SECTIONS: [&str; 8] = ["memory", "budget", "charter", "models", "channels", "plugins", "teams", "hooks"];
+const SECTIONS: [&str; 7] = ["memory", "budget", "charter", "channels", "plugins", "teams", "hooks"];
 
 /// Variables of parts that are not built yet: one warning each.
 const UNUSED: [&str; 21] = [

@@ -5,6 +5,7 @@ use std::time::Duration;
 use orchestrator_events::{Hub, SqlLog};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
+use orchestrator_models::Router;
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
 use orchestrator_telemetry::Metrics;
@@ -12,7 +13,7 @@ use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 
 use super::memory;
-use crate::redis;
+use crate::{models, redis};
 
 /// Counting a large backlog is work for the database: not more often than this, however many ask.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -29,6 +30,8 @@ pub(crate) struct Gauges {
     pub(crate) log: SqlLog,
     /// What carries events to other daemons, if it is configured.
     pub(crate) relay: Option<RedisRelay>,
+    /// Those who run language models.
+    pub(crate) models: Router,
     counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
@@ -48,7 +51,7 @@ impl Gauges {
         backlog: &Backlog,
         sessions: &Sessions,
         hub: &Hub,
-        (log, relay): (&SqlLog, Option<RedisRelay>),
+        (log, relay, models): (&SqlLog, Option<RedisRelay>, Router),
     ) -> Self {
         Self {
             metrics: metrics.clone(),
@@ -57,6 +60,7 @@ impl Gauges {
             hub: hub.clone(),
             log: log.clone(),
             relay,
+            models,
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),
@@ -86,6 +90,7 @@ impl Gauges {
         if let Some(relay) = &self.relay {
             redis::measure(relay, &self.metrics);
         }
+        models::measure(&self.models, &self.metrics);
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);
         }

@@ -62,6 +62,9 @@ pub(crate) struct Status {
     /// What carries events to other daemons, if it is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     redis: Option<redis::Status>,
+    /// Those who run language models, for the operator's organisation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    providers: Option<Vec<orchestrator_models::ProviderStatus>>,
     /// The parts that run by themselves.
     loops: Vec<Loop>,
 }
@@ -171,6 +174,7 @@ impl StatusOf {
                 .then(|| Sessions { active: self.gauges.sessions.active(), free: self.gauges.sessions.free() }),
             subscriptions: is_operator.then(|| self.gauges.hub.subscribers()),
             redis: self.gauges.relay.as_ref().filter(|_| is_operator).map(|relay| relay.health().into()),
+            providers: is_operator.then(|| self.gauges.models.status()),
             loops: self.loops.0.status().into_iter().map(described).collect(),
         })
     }

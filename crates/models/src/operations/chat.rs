@@ -49,7 +49,7 @@ pub struct ChatParams {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub stop_sequences: Vec<String>,
-    /// A word of the caller's, 1 to 100 bytes: under it the pieces of the answer come as `stream.*` to those of the organisation who
+    /// A word of the caller's, 1 to 100 characters: under it the pieces of the answer come as `stream.*` to those of the organisation who
     /// subscribe to them. Without it there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
@@ -156,9 +156,6 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) async fn chat(&self, call: &Call, params: ChatParams) -> Result<ChatResult, Refusal> {
         let stream_id = params.stream_id.clone();
-        if stream_id.as_ref().is_some_and(|id| !(1..=100).contains(&id.len())) {
-            return Err(Refusal::invalid_field("streamId", "expected 1 to 100 bytes"));
-        }
         let ask = ask(call, params)?;
         let label = ask.request.label();
         let mut answer = Box::pin(self.router.chat(ask)).await?;
@@ -214,13 +211,20 @@ async fn next(
     }
 }
 
-fn ask(call: &Call, params: ChatParams) -> Result<Ask, Refusal> {
-    if params.messages.is_empty() || params.messages.len() > 10_000 {
-        return Err(Refusal::invalid_field("messages", "expected 1 to 10000 messages"));
-    }
-    if params.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
-        return Err(Refusal::invalid_field("temperature", "expected 0 to 2"));
-    }
+/// What the schema says and types do not.
+fn check(params: &ChatParams) -> Result<(), Refusal> {
+    let is_wrong = |field: &'static str, wrong: bool, expected: &str| match wrong {
+        true => Err(Refusal::invalid_field(field, expected)),
+        false => Ok(()),
+    };
+    let stream_id = params.stream_id.as_ref().map(|id| id.chars().count());
+    is_wrong("streamId", stream_id.is_some_and(|chars| !(1..=100).contains(&chars)), "expected 1 to 100 characters")?;
+    is_wrong("messages", !(1..=10_000).contains(&params.messages.len()), "expected 1 to 10000 messages")?;
+    let temperature = params.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature));
+    is_wrong("temperature", temperature, "expected 0 to 2")?;
+    is_wrong("maxTokens", params.max_tokens == Some(0), "expected 1 or more")?;
+    is_wrong("tools", params.tools.len() > 512, "expected at most 512")?;
+    is_wrong("stopSequences", params.stop_sequences.len() > 16, "expected at most 16")?;
     for (number, tool) in params.tools.iter().enumerate() {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=64).contains(&tool.name.len()) || !tool.name.bytes().all(is_name) {
@@ -228,6 +232,11 @@ fn ask(call: &Call, params: ChatParams) -> Result<Ask, Refusal> {
             return Err(Refusal::invalid_field(format!("tools[{number}].name"), expected));
         }
     }
+    Ok(())
+}
+
+fn ask(call: &Call, params: ChatParams) -> Result<Ask, Refusal> {
+    check(&params)?;
     let request = Request {
         model: String::new(),
         system: params.system.map(|text| Block::text(Label::USER, text)).into_iter().collect(),
