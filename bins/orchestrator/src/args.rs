@@ -5,7 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, backup, call, config, connections, doctor, event, init, model, org, report, schedule, service, session, task, token,
+    agent, backup, call, config, connections, doctor, event, init, model, org, report, schedule, service, session,
+    task, token,
 };
 use crate::values;
 
