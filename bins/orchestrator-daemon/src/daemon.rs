@@ -114,7 +114,7 @@ impl Daemon {
         let node = node_name(&config, &data)?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status);
-        let description = operations::Description::default();
+        let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let table = Table::new()
             .merge(orchestrator_tasks::operations(
                 backlog.clone(),
@@ -131,7 +131,6 @@ impl Daemon {
             .merge(operations::table(status.clone(), registry.clone(), doctor, description.clone()))
             .merge(operations::config(&configuration))
             .with_discovery(clock.clone());
-        let limits = RateLimits::new(&config);
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
         let guards = (redactor, keys.clone());
         let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, (peers, windows, &limits))?;
