@@ -1,8 +1,9 @@
 //! The servers that tests talk to: those that run already, else throw-away ones from the installed programs.
 //!
-//! Those are PostgreSQL and Redis. Another server is another field of [`Services`] and another module like `redis`.
+//! Those are PostgreSQL and Redis, and a server that speaks like the vendors of language models, which tests start themselves. Another server is another field of [`Services`] and another module like `redis`.
 
 mod account;
+mod aimock;
 mod install;
 mod postgres;
 mod probe;
@@ -67,6 +68,7 @@ impl Services {
             Some(running) => Service::Running(running),
             None => Service::Started(redis::Server::start_for_this_run(&home)?),
         };
+        aimock::ensure(workspace)?;
         println!("PostgreSQL: {}", postgres.description(postgres::Server::url));
         println!("Redis: {}", redis.description(redis::Server::url));
         Ok(Self { postgres, redis })
@@ -88,6 +90,7 @@ impl Services {
             None => println!("PostgreSQL: programs in {}", postgres::programs()?.display()),
         }
         println!("Redis: program {}", redis::program()?.display());
+        println!("aimock: {}", aimock::ensure(workspace)?.display());
         Ok(())
     }
 

@@ -76,6 +76,7 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
         false => Redactor::builder(),
     };
     let builder = known.fold(builder, |builder, (name, secret)| builder.secret(name, secret));
+    let builder = config.models.secrets().fold(builder, |builder, (_, secret)| builder.secret("model-key", secret));
     let headers = config.telemetry.otlp.secrets();
     headers.iter().fold(builder, |builder, (name, secret)| builder.secret(name, secret)).build()
 }

@@ -25,10 +25,11 @@ pub(crate) fn open(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Router> {
     let models = &config.models;
+    let (primary, fallbacks) = models.candidates();
     let parts = Parts {
-        members: models.members()?,
-        primary: models.primary.clone(),
-        fallbacks: models.fallbacks.clone(),
+        members: models.members(&clock)?,
+        primary,
+        fallbacks,
         strategy: models.strategy,
         on_refusal: models.on_refusal,
         limits: models.limits.clone(),

@@ -109,6 +109,7 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
             found.insert(format!("agents.{name}.program.environment.set.{variable}"), value.clone().into());
         }
     }
+    found.extend(config.models.secrets().map(|(key, secret)| (key, secret.clone())));
     found
 }
 
@@ -180,7 +181,10 @@ mod tests {
         let long = json!({"tokens": 1, "input": 1, "output": 1, "cacheRead": 1});
         let price =
             json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long});
-        let provider = json!({"kind": "scripted", "models": {"some": {"price": price}}});
+        let provider = json!({
+            "kind": "scripted", "apiKey": crate::config::shown::MASK, "anthropic": {},
+            "models": {"some": {"price": price}},
+        });
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());
         config
     }

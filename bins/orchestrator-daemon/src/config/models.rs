@@ -3,8 +3,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use orchestrator_model_anthropic::Anthropic;
 use orchestrator_models::{Facts, Limits, Member, OnRefusal, Provider, Script, Scripted, Strategy};
+use orchestrator_vocab::Clock;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+/// What is asked of Anthropic if nobody says which model.
+const CLAUDE: &str = "claude-sonnet-5-5";
 
 /// Language models: who runs them, and which are asked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,10 +29,23 @@ pub(crate) struct Models {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ProviderConfig {
-    pub(crate) kind: ProviderKind,
+    /// How it is spoken to; a provider that is called like a kind is of that kind unless this says otherwise.
+    #[serde(default)]
+    pub(crate) kind: Option<ProviderKind>,
     /// For `scripted`: the file that says what it answers.
     #[serde(default)]
     pub(crate) script: Option<PathBuf>,
+    #[serde(default, serialize_with = "super::masked")]
+    pub(crate) api_key: Option<SecretString>,
+    /// Where it is, unless it is where everybody knows.
+    #[serde(default)]
+    pub(crate) base_url: Option<String>,
+    /// The model that is asked of it, where nothing else says which.
+    #[serde(default)]
+    pub(crate) model: Option<String>,
+    /// For `anthropic`: how the protocol is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) anthropic: Option<orchestrator_model_anthropic::Options>,
     /// Requests under way at once.
     #[serde(default = "concurrent")]
     pub(crate) max_concurrent: usize,
@@ -43,6 +62,18 @@ pub(crate) struct ProviderConfig {
 pub(crate) enum ProviderKind {
     /// Says what a script tells it to; asks nobody.
     Scripted,
+    /// Anthropic Messages, at Anthropic or elsewhere.
+    Anthropic,
+}
+
+impl ProviderKind {
+    /// What a provider of this name is, if nothing else says so.
+    fn of_name(name: &str) -> Option<Self> {
+        match name {
+            "anthropic" => Some(Self::Anthropic),
+            _ => None,
+        }
+    }
 }
 
 fn concurrent() -> usize {
@@ -55,21 +86,44 @@ impl Models {
         for (name, provider) in &self.providers {
             provider.validate(name).with_context(|| format!("providers.{name}"))?;
         }
-        let named = self.primary.iter().chain(&self.fallbacks);
         ensure!(
             self.primary.is_some() || self.fallbacks.is_empty(),
             "fallbacks: expected `primary` to be set if there are any"
         );
-        ensure!(named.count() == 0 || !self.providers.is_empty(), "primary: no provider is configured");
+        let named = self.primary.iter().chain(&self.fallbacks);
+        ensure!(named.count() == 0 || self.in_use().count() > 0, "primary: no provider is configured");
         Ok(())
     }
 
+    /// Who is asked first: as configured, else the models that the providers name themselves, in the order of their names.
+    pub(crate) fn candidates(&self) -> (Option<String>, Vec<String>) {
+        if self.primary.is_some() {
+            return (self.primary.clone(), self.fallbacks.clone());
+        }
+        let mut named = self.in_use().filter_map(|(name, provider)| Some(format!("{name}/{}", provider.model(name)?)));
+        (named.next(), named.collect())
+    }
+
+    /// The keys of the providers, by the keys of the configuration.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (String, &SecretString)> {
+        let named = self.providers.iter();
+        named.filter_map(|(name, provider)| {
+            Some((format!("models.providers.{name}.apiKey"), provider.api_key.as_ref()?))
+        })
+    }
+
     /// The providers, ready to be asked.
-    pub(crate) fn members(&self) -> anyhow::Result<Vec<Member>> {
+    pub(crate) fn members(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Member>> {
         let member = |(name, provider): (&String, &ProviderConfig)| {
-            provider.member(name).with_context(|| format!("models.providers.{name}"))
+            provider.member(name, clock.clone()).with_context(|| format!("models.providers.{name}"))
         };
-        self.providers.iter().map(member).collect()
+        self.in_use().map(member).collect()
+    }
+
+    /// All but those of which the environment says where they are, and nobody who may ask them: `ANTHROPIC_BASE_URL` alone is
+    /// somebody else's.
+    fn in_use(&self) -> impl Iterator<Item = (&String, &ProviderConfig)> {
+        self.providers.iter().filter(|(_, provider)| provider.kind.is_some() || provider.api_key.is_some())
     }
 }
 
@@ -82,9 +136,42 @@ impl ProviderConfig {
         );
         ensure!((1..=10_000).contains(&self.max_concurrent), "maxConcurrent: expected 1 to 10000");
         ensure!(self.requests_per_minute != Some(0), "requestsPerMinute: expected 1 or more");
-        match self.kind {
-            ProviderKind::Scripted => self.script().map(drop),
+        let kind = self.kind(name)?;
+        ensure!(kind == ProviderKind::Scripted || self.script.is_none(), "script: only for the kind `scripted`");
+        ensure!(
+            kind == ProviderKind::Anthropic || self.anthropic.is_none(),
+            "anthropic: only for the kind `anthropic`"
+        );
+        match kind {
+            ProviderKind::Scripted => {
+                let speaks = self.api_key.is_some() || self.base_url.is_some();
+                ensure!(!speaks, "apiKey, baseUrl: not for the kind `scripted`, which asks nobody");
+                self.script().map(drop)
+            }
+            ProviderKind::Anthropic if self.kind.is_none() && self.api_key.is_none() => Ok(()),
+            ProviderKind::Anthropic => Ok(self.as_anthropic().validate()?),
         }
+    }
+
+    fn kind(&self, name: &str) -> anyhow::Result<ProviderKind> {
+        self.kind.or_else(|| ProviderKind::of_name(name)).context("kind: expected `anthropic` or `scripted`")
+    }
+
+    fn model(&self, name: &str) -> Option<&str> {
+        let usual = || self.kind(name).ok().filter(|kind| *kind == ProviderKind::Anthropic).map(|_| CLAUDE);
+        self.model.as_deref().or_else(usual)
+    }
+
+    fn as_anthropic(&self) -> orchestrator_model_anthropic::Config {
+        let mut config = orchestrator_model_anthropic::Config {
+            api_key: self.api_key.clone(),
+            options: self.anthropic.clone().unwrap_or_default(),
+            ..Default::default()
+        };
+        if let Some(base_url) = &self.base_url {
+            config.base_url.clone_from(base_url);
+        }
+        config
     }
 
     fn script(&self) -> anyhow::Result<Script> {
@@ -93,13 +180,14 @@ impl ProviderConfig {
         Script::parse(&text).with_context(|| format!("script: {}", path.display()))
     }
 
-    fn member(&self, name: &str) -> anyhow::Result<Member> {
-        let provider: Arc<dyn Provider> = match self.kind {
-            ProviderKind::Scripted => Arc::new(Scripted::new(name, self.script()?)),
+    fn member(&self, name: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
+        let (provider, vendor): (Arc<dyn Provider>, _) = match self.kind(name)? {
+            ProviderKind::Scripted => (Arc::new(Scripted::new(name, self.script()?)), None),
+            ProviderKind::Anthropic => (Arc::new(Anthropic::new(name, self.as_anthropic(), clock)?), Some("anthropic")),
         };
         Ok(Member {
             provider,
-            vendor: None,
+            vendor,
             concurrent_max: self.max_concurrent,
             per_minute_max: self.requests_per_minute,
             models: self.models.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use orchestrator_settings::{Environment, Loaded, Loader, Overlay, Source};
 
 use super::{Config, names};
@@ -47,6 +47,13 @@ impl Reading {
             !matches!(loaded.source("daemon.dataDir"), Source::RunTime { .. }),
             "daemon.dataDir cannot be set at run time: it says where that is kept"
         );
+        // Whoever may set it could have the keys sent to himself.
+        let is_address = |key: &str| key.starts_with("models.providers.") && key.ends_with(".baseUrl");
+        let address =
+            loaded.sources.iter().find(|(key, source)| is_address(key) && matches!(source, Source::RunTime { .. }));
+        if let Some((key, _)) = address {
+            bail!("{key} cannot be set at run time: keys are sent there");
+        }
         loaded.files.push(self.args.env_file.clone().unwrap_or_else(|| ENVIRONMENT_FILE.into()));
         if let Some(Command::Demo { .. }) = self.args.command {
             // What the operator has configured under the same name stays as it is.
