@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use orchestrator_testkit::{patiently, program};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -45,11 +45,10 @@ impl Aimock {
     }
 }
 
-/// In the folder of the build, where the daemon is too.
+/// In the folder of the build, where the daemon is too; a build that measures coverage lies deeper.
 fn script() -> anyhow::Result<PathBuf> {
+    const SCRIPT: &str = "aimock/node_modules/@copilotkit/aimock/dist/cli.js";
     let daemon = program("orchestrator-daemon")?;
-    let target = daemon.ancestors().nth(2).context("the daemon lies in a folder of the build")?;
-    let script = target.join("aimock/node_modules/@copilotkit/aimock/dist/cli.js");
-    ensure!(script.is_file(), "{} is missing: run `cargo xtask setup`", script.display());
-    Ok(script)
+    let script = daemon.ancestors().map(|folder| folder.join(SCRIPT)).find(|script| script.is_file());
+    script.with_context(|| format!("{SCRIPT} is missing: run `cargo xtask setup`"))
 }
