@@ -1,5 +1,5 @@
 //! What providers over HTTP have in common, and nothing of anybody's protocol: a client that follows no redirect and tries
-//! nothing twice, answers read within bounds, and what a status and its headers say as a [`ProviderError`].
+//! nothing twice, answers read within bounds, and what a status and its headers say as a [`ProviderError`](crate::ProviderError).
 
 mod answer;
 mod client;
