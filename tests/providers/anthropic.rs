@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
 use orchestrator_rpc::Code;
-use orchestrator_testkit::{Daemon, Socket};
 use serde_json::{Value, json};
 
 use super::aimock::Aimock;
+use super::asking::{asked, attempts, daemon, hello, text};
 use super::upstream::{Answer, Then, Upstream};
-use super::{attempts, hello, text};
+use super::weather;
 
 /// What a model of these tests says, in the shapes of the protocol.
 const SAYS: [&str; 6] = [
@@ -32,59 +32,11 @@ fn claude(url: &str) -> Value {
     json!({ "kind": "anthropic", "apiKey": "sk-ant-of-a-test", "baseUrl": url, "model": "claude-test" })
 }
 
-async fn daemon(providers: Value, limits: Value) -> anyhow::Result<Daemon> {
-    let models = json!({ "providers": providers, "limits": limits });
-    Daemon::builder().without_rate_limits().config(json!({ "models": models })).start().await
-}
-
-/// A daemon with one provider that answers so, what came of asking it, each attempt, and how often it was asked.
-async fn asked(answers: Vec<Answer>, limits: Value) -> anyhow::Result<(Result<Value, Value>, Vec<String>, usize)> {
-    let upstream = Upstream::start(answers).await?;
-    let daemon = daemon(json!({ "claude": claude(&upstream.url) }), limits).await?;
-    let mut socket = daemon.admin().await;
-    let outcome = socket.call("model.chat", hello()).await;
-    let outcome = outcome.map_err(|refusal| refusal.data.unwrap_or_default());
-    let trace = outcome.as_ref().map_or_else(|data| data["traceId"].clone(), |answer| answer["traceId"].clone());
-    let tried = attempts(&mut socket, &trace).await;
-    Ok((outcome, tried, upstream.seen().len()))
-}
-
-/// Asks for the weather, answers the call, and gives the last answer. The pieces of all answers are sent under `stream`.
-async fn weather(socket: &mut Socket, stream: Option<&str>) -> anyhow::Result<Value> {
-    let question = json!({ "role": "user", "content": "weather in Bern?" });
-    let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
-    let tools = json!([{ "name": "weather", "description": "The weather", "parameters": parameters }]);
-    let mut request = json!({ "messages": [question], "tools": tools, "thinking": "low", "maxTokens": 8_000 });
-    if let Some(stream) = stream {
-        request["streamId"] = json!(stream);
-    }
-    let answer = socket.call("model.chat", request.clone()).await?;
-    let blocks = answer["message"]["content"].as_array().expect("content");
-    let called = blocks.iter().find(|block| block["type"] == "toolCall").expect("a call");
-    assert_eq!((&called["name"], &called["arguments"]), (&json!("weather"), &json!({ "city": "Bern" })));
-    assert_eq!(answer["stop"], json!({ "reason": { "kind": "tool_use" }, "raw": "tool_use" }));
-    assert_eq!((&blocks[0]["type"], &blocks[0]["text"]), (&json!("thinking"), &json!("I had better look.")));
-    let result =
-        json!({ "type": "toolResult", "callId": called["id"], "content": [{ "type": "text", "text": "rain" }] });
-    let messages = request["messages"].as_array_mut().expect("messages");
-    messages.extend([answer["message"].clone(), json!({ "role": "user", "content": [result] })]);
-    Ok(socket.call("model.chat", request).await?)
-}
-
-fn fixtures() -> Value {
-    let call = json!({ "name": "weather", "arguments": "{\"city\":\"Bern\"}" });
-    let asks = json!({ "reasoning": "I had better look.", "content": "Let me look.", "toolCalls": [call] });
-    json!({ "fixtures": [
-        { "match": { "userMessage": "weather in Bern", "hasToolResult": false }, "response": asks },
-        { "match": { "userMessage": "weather in Bern", "hasToolResult": true }, "response": { "content": "It rains in Bern." } },
-    ]})
-}
-
 #[tokio::test]
 async fn a_conversation_with_a_tool_goes_from_its_question_to_its_answer() -> anyhow::Result<()> {
-    let vendor = Aimock::start(&fixtures()).await?;
+    let vendor = Aimock::start(&weather::fixtures()).await?;
     let daemon = daemon(json!({ "claude": claude(&vendor.url) }), json!({})).await?;
-    let answer = weather(&mut daemon.admin().await, None).await?;
+    let answer = weather::ask(&mut daemon.admin().await, "tool_use").await?;
     assert_eq!((text(&answer).as_str(), &answer["stop"]["raw"]), ("It rains in Bern.", &json!("end_turn")));
     assert_eq!(answer["answeredBy"], json!({ "provider": "claude", "model": "claude-test" }));
     Ok(())
@@ -92,28 +44,18 @@ async fn a_conversation_with_a_tool_goes_from_its_question_to_its_answer() -> an
 
 #[tokio::test]
 async fn its_pieces_reach_who_listens() -> anyhow::Result<()> {
-    let vendor = Aimock::start(&fixtures()).await?;
+    let vendor = Aimock::start(&weather::fixtures()).await?;
     let daemon = daemon(json!({ "claude": claude(&vendor.url) }), json!({})).await?;
-    let mut listening = daemon.admin().await;
-    listening.subscribe(&["stream.*"]).await;
-    weather(&mut daemon.admin().await, Some("mine")).await?;
-    let (mut said, mut ends) = (String::new(), 0);
-    while ends < 2 {
-        let event = listening.next_event().await;
-        said.push_str(event.payload["content"].as_str().unwrap_or_default());
-        ends += usize::from(event.name == "stream.end");
-    }
-    assert!(said.contains("Let me look.") && said.ends_with("It rains in Bern."), "{said}");
-    Ok(())
+    weather::listen(&daemon, "tool_use").await
 }
 
 #[tokio::test]
 async fn a_limit_is_waited_for_as_long_as_the_vendor_says() -> anyhow::Result<()> {
     let limit = fails(429, "rate_limit_error", &[("retry-after", "1")]);
     let begun = Instant::now();
-    let (outcome, tried, requests) = asked(vec![limit, says(6)], json!({})).await?;
+    let (outcome, tried, requests) = asked(claude, vec![limit, says(6)], json!({})).await?;
     assert_eq!(text(&outcome.expect("the second attempt")), "Grüezi.");
-    assert_eq!((tried, requests), (vec!["claude: rate_limited".into(), "claude".into()], 2));
+    assert_eq!((tried, requests), (vec!["vendor: rate_limited".into(), "vendor".into()], 2));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     Ok(())
 }
@@ -147,9 +89,9 @@ async fn an_answer_that_breaks_off_is_an_error_of_its_kind() -> anyhow::Result<(
         (fails, "overloaded"),
         (Answer { then: Then::Silence, ..says(3) }, "timeout"),
     ] {
-        let (outcome, tried, requests) = asked(vec![answer], json!({ "idleTimeoutMs": 700 })).await?;
+        let (outcome, tried, requests) = asked(claude, vec![answer], json!({ "idleTimeoutMs": 700 })).await?;
         assert_eq!(outcome.expect_err("half of an answer")["kind"], kind);
-        assert_eq!((tried, requests), (vec![format!("claude: {kind}")], 1));
+        assert_eq!((tried, requests), (vec![format!("vendor: {kind}")], 1));
     }
     Ok(())
 }
@@ -162,7 +104,7 @@ async fn what_is_wrong_is_said_once() -> anyhow::Result<()> {
         (402, "billing_error", "billing"),
         (404, "not_found_error", "not_found"),
     ] {
-        let (outcome, _, requests) = asked(vec![fails(status, raw, &[])], json!({})).await?;
+        let (outcome, _, requests) = asked(claude, vec![fails(status, raw, &[])], json!({})).await?;
         let told = outcome.expect_err("refused");
         assert_eq!((&told["kind"], &told["status"], requests), (&json!(kind), &json!(status), 1));
     }

@@ -37,6 +37,7 @@ pub(crate) struct Answer {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) key: String,
+    pub(crate) organization: String,
     pub(crate) body: Value,
 }
 
@@ -83,8 +84,14 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let key = head.headers.get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-    let seen = Seen { path: head.uri.to_string(), key, body: serde_json::from_slice(&body).unwrap_or_default() };
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let seen = Seen {
+        path: head.uri.to_string(),
+        key: header("x-api-key").or(bearer).unwrap_or_default().to_owned(),
+        organization: header("openai-organization").unwrap_or_default().to_owned(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
     let turn = {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(seen);

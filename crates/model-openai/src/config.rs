@@ -149,7 +149,8 @@ impl Config {
         format!("{}/{path}", self.base_url.trim_end_matches('/'))
     }
 
-    fn is_openai(&self) -> bool {
+    /// Whether the address is that of OpenAI itself, where nobody is let in without a key.
+    pub fn is_openai(&self) -> bool {
         reqwest::Url::parse(&self.base_url).is_ok_and(|url| url.host_str() == Some(OPENAI_HOST))
     }
 }

@@ -182,7 +182,7 @@ mod tests {
         let price =
             json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long});
         let provider = json!({
-            "kind": "scripted", "apiKey": crate::config::shown::MASK, "anthropic": {},
+            "kind": "scripted", "apiKey": crate::config::shown::MASK, "anthropic": {}, "openai": {},
             "models": {"some": {"price": price}},
         });
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());

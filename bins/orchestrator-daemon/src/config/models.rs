@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use orchestrator_model_anthropic::Anthropic;
+use orchestrator_model_openai::OpenAi;
 use orchestrator_models::{Facts, Limits, Member, OnRefusal, Provider, Script, Scripted, Strategy};
 use orchestrator_vocab::Clock;
 use secrecy::SecretString;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked of Anthropic if nobody says which model.
 const CLAUDE: &str = "claude-sonnet-5-5";
+/// And of OpenAI.
+const GPT: &str = "gpt-5-mini";
 
 /// Language models: who runs them, and which are asked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub(crate) struct ProviderConfig {
     /// For `anthropic`: how the protocol is spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) anthropic: Option<orchestrator_model_anthropic::Options>,
+    /// For `openai`: how the protocol is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) openai: Option<orchestrator_model_openai::Options>,
     /// Requests under way at once.
     #[serde(default = "concurrent")]
     pub(crate) max_concurrent: usize,
@@ -64,6 +70,9 @@ pub(crate) enum ProviderKind {
     Scripted,
     /// Anthropic Messages, at Anthropic or elsewhere.
     Anthropic,
+    /// Chat completions or Responses, at OpenAI or elsewhere.
+    #[serde(rename = "openai")]
+    OpenAi,
 }
 
 impl ProviderKind {
@@ -71,6 +80,7 @@ impl ProviderKind {
     fn of_name(name: &str) -> Option<Self> {
         match name {
             "anthropic" => Some(Self::Anthropic),
+            "openai" => Some(Self::OpenAi),
             _ => None,
         }
     }
@@ -120,10 +130,9 @@ impl Models {
         self.in_use().map(member).collect()
     }
 
-    /// All but those of which the environment says where they are, and nobody who may ask them: `ANTHROPIC_BASE_URL` alone is
-    /// somebody else's.
+    /// Without those of which the environment says something, but not enough to ask them.
     fn in_use(&self) -> impl Iterator<Item = (&String, &ProviderConfig)> {
-        self.providers.iter().filter(|(_, provider)| provider.kind.is_some() || provider.api_key.is_some())
+        self.providers.iter().filter(|(name, provider)| provider.is_in_use(name))
     }
 }
 
@@ -142,23 +151,39 @@ impl ProviderConfig {
             kind == ProviderKind::Anthropic || self.anthropic.is_none(),
             "anthropic: only for the kind `anthropic`"
         );
+        ensure!(kind == ProviderKind::OpenAi || self.openai.is_none(), "openai: only for the kind `openai`");
         match kind {
             ProviderKind::Scripted => {
                 let speaks = self.api_key.is_some() || self.base_url.is_some();
                 ensure!(!speaks, "apiKey, baseUrl: not for the kind `scripted`, which asks nobody");
                 self.script().map(drop)
             }
-            ProviderKind::Anthropic if self.kind.is_none() && self.api_key.is_none() => Ok(()),
+            _ if !self.is_in_use(name) => Ok(()),
             ProviderKind::Anthropic => Ok(self.as_anthropic().validate()?),
+            ProviderKind::OpenAi => Ok(self.as_openai().validate()?),
         }
     }
 
+    /// `ANTHROPIC_BASE_URL` alone is somebody else's. `OPENAI_BASE_URL` alone is a server that may take no key, unless it is OpenAI.
+    fn is_in_use(&self, name: &str) -> bool {
+        let is_elsewhere = || {
+            let is_openai = ProviderKind::of_name(name) == Some(ProviderKind::OpenAi);
+            is_openai && self.base_url.is_some() && !self.as_openai().is_openai()
+        };
+        self.kind.is_some() || self.api_key.is_some() || is_elsewhere()
+    }
+
     fn kind(&self, name: &str) -> anyhow::Result<ProviderKind> {
-        self.kind.or_else(|| ProviderKind::of_name(name)).context("kind: expected `anthropic` or `scripted`")
+        self.kind.or_else(|| ProviderKind::of_name(name)).context("kind: expected `anthropic`, `openai` or `scripted`")
     }
 
     fn model(&self, name: &str) -> Option<&str> {
-        let usual = || self.kind(name).ok().filter(|kind| *kind == ProviderKind::Anthropic).map(|_| CLAUDE);
+        let usual = || match self.kind(name).ok()? {
+            ProviderKind::Anthropic => Some(CLAUDE),
+            // Nobody knows what a server without keys runs.
+            ProviderKind::OpenAi => self.api_key.is_some().then_some(GPT),
+            ProviderKind::Scripted => None,
+        };
         self.model.as_deref().or_else(usual)
     }
 
@@ -174,6 +199,15 @@ impl ProviderConfig {
         config
     }
 
+    fn as_openai(&self) -> orchestrator_model_openai::Config {
+        let usual = orchestrator_model_openai::Config::default();
+        orchestrator_model_openai::Config {
+            api_key: self.api_key.clone(),
+            base_url: self.base_url.clone().unwrap_or(usual.base_url),
+            options: self.openai.clone().unwrap_or_default(),
+        }
+    }
+
     fn script(&self) -> anyhow::Result<Script> {
         let path = self.script.as_ref().context("script: expected the path of a script")?;
         let text = std::fs::read_to_string(path).with_context(|| format!("script: cannot read {}", path.display()))?;
@@ -184,6 +218,7 @@ impl ProviderConfig {
         let (provider, vendor): (Arc<dyn Provider>, _) = match self.kind(name)? {
             ProviderKind::Scripted => (Arc::new(Scripted::new(name, self.script()?)), None),
             ProviderKind::Anthropic => (Arc::new(Anthropic::new(name, self.as_anthropic(), clock)?), Some("anthropic")),
+            ProviderKind::OpenAi => (Arc::new(OpenAi::new(name, self.as_openai(), clock)?), Some("openai")),
         };
         Ok(Member {
             provider,

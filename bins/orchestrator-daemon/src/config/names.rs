@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 32] = [
+pub(super) const VARIABLES: [Variable; 36] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -23,6 +23,10 @@ pub(super) const VARIABLES: [Variable; 32] = [
     Variable::new("DAEMON_CORS_ORIGINS", "cors.origins", Kind::List),
     Variable::new("DATABASE_URL", "database.url", Kind::Secret),
     Variable::new("REDIS_URL", "redis.url", Kind::Secret),
+    Variable::new("OPENAI_API_KEY", "models.providers.openai.apiKey", Kind::Secret),
+    Variable::new("OPENAI_BASE_URL", "models.providers.openai.baseUrl", Kind::Text),
+    Variable::new("OPENAI_MODEL", "models.providers.openai.model", Kind::Text),
+    Variable::new("OPENAI_ORG_ID", "models.providers.openai.openai.organization", Kind::Text),
     Variable::new("ANTHROPIC_API_KEY", "models.providers.anthropic.apiKey", Kind::Secret),
     Variable::new("ANTHROPIC_BASE_URL", "models.providers.anthropic.baseUrl", Kind::Text),
     Variable::new("ANTHROPIC_MODEL", "models.providers.anthropic.model", Kind::Text),
@@ -40,11 +44,7 @@ pub(super) const VARIABLES: [Variable; 32] = [
 const SECTIONS: [&str; 7] = ["memory", "budget", "charter", "channels", "plugins", "teams", "hooks"];
 
 /// Variables of parts that are not built yet: one warning each.
-const UNUSED: [&str; 18] = [
-    "OPENAI_API_KEY",
-    "OPENAI_MODEL",
-    "OPENAI_BASE_URL",
-    "OPENAI_ORG_ID",
+const UNUSED: [&str; 14] = [
     "TOKEN_BUDGET_DAILY",
     "TOKEN_BUDGET_WEEKLY",
     "TOKEN_BUDGET_MONTHLY",
