@@ -1,4 +1,6 @@
-use orchestrator_testkit::{Daemon, shell};
+use std::path::Path;
+
+use orchestrator_testkit::{Daemon, Event, Socket, shell};
 use serde_json::json;
 
 use crate::{apply, metric, names, told, waiting, write};
@@ -73,18 +75,36 @@ async fn an_env_file_and_the_file_of_a_secret_are_followed() -> anyhow::Result<(
     let daemon = Daemon::builder().env("DAEMON_JWT_SECRET_FILE", &secret.display().to_string()).start().await?;
     let mut socket = told(&daemon).await;
     // It did not exist when the daemon started.
-    std::fs::write(daemon.work_directory().join(".env"), "DAEMON_MAX_SESSIONS=3\n")?;
-    assert_eq!(names(&socket.next_event().await.payload, "applied"), ["daemon.maxSessions"]);
-    std::fs::write(&secret, "the second secret of these tests, long enough")?;
-    let event = socket.next_event().await;
+    replace(&daemon.work_directory().join(".env"), "DAEMON_MAX_SESSIONS=3\n")?;
+    assert_eq!(names(&change(&mut socket).await.payload, "applied"), ["daemon.maxSessions"]);
+    replace(&secret, "the second secret of these tests, long enough")?;
+    let event = change(&mut socket).await;
     assert_eq!(names(&event.payload, "restart"), ["auth.jwtSecret"]);
-    std::fs::write(&secret, "short")?;
-    let event = socket.next_event().await;
+    replace(&secret, "short")?;
+    let event = change(&mut socket).await;
     assert_eq!(event.name, "config.refused");
     for text in [format!("{event:?}"), daemon.log()] {
         assert!(!text.contains("secret of these tests"), "{text}");
     }
     Ok(())
+}
+
+/// All at once: what is half written would be another change.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let beside = file.with_extension("swp");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(beside, file)
+}
+
+/// The next reload that found something. One that found nothing may come for what lies beside a file.
+async fn change(socket: &mut Socket) -> Event {
+    loop {
+        let event = socket.next_event().await;
+        let lists = ["applied", "restart"].map(|field| names(&event.payload, field));
+        if event.name != "config.reloaded" || lists.iter().any(|names| !names.is_empty()) {
+            return event;
+        }
+    }
 }
 
 #[tokio::test]
