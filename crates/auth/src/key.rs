@@ -128,12 +128,14 @@ impl SigningKey {
     }
 
     /// A new random key.
+    #[cfg(feature = "sql")]
     pub(crate) fn generate(algorithm: Algorithm) -> Self {
         let material = random::bytes::<32>();
         Self::from_material(algorithm, &material).expect("32 bytes are a key of either kind")
     }
 
     /// The key with this [material](Self::material).
+    #[cfg(feature = "sql")]
     pub(crate) fn from_material(algorithm: Algorithm, material: &[u8]) -> Option<Self> {
         match algorithm {
             Algorithm::Hs256 => (material.len() >= 32).then(|| Self::hs256(material)),
