@@ -4,6 +4,7 @@ mod admission;
 mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+mod entry;
 mod error;
 mod event;
 mod info;
@@ -22,6 +23,7 @@ mod store;
 mod work;
 
 pub use config::{Config, Node};
+pub use entry::{Entry, Numbered, Repeat, Verdict};
 pub use error::Error;
 pub use info::{SessionInfo, TaskInfo};
 pub use memory::MemoryStore;

@@ -13,6 +13,7 @@ use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 
 use super::memory;
+use crate::daemon::{Base, Domains};
 use crate::{models, redis};
 
 /// Counting a large backlog is work for the database: not more often than this, however many ask.
@@ -46,21 +47,15 @@ pub(crate) struct Tasks {
 }
 
 impl Gauges {
-    pub(crate) fn new(
-        metrics: &Metrics,
-        backlog: &Backlog,
-        sessions: &Sessions,
-        hub: &Hub,
-        (log, relay, models): (&SqlLog, Option<RedisRelay>, Router),
-    ) -> Self {
+    pub(crate) fn new(base: &Base, domains: &Domains) -> Self {
         Self {
-            metrics: metrics.clone(),
-            backlog: backlog.clone(),
-            sessions: sessions.clone(),
-            hub: hub.clone(),
-            log: log.clone(),
-            relay,
-            models,
+            metrics: base.metrics.clone(),
+            backlog: domains.backlog.clone(),
+            sessions: domains.sessions.clone(),
+            hub: base.hub.clone(),
+            log: base.log.clone(),
+            relay: base.relay.clone(),
+            models: domains.router.clone(),
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),

@@ -1,0 +1,98 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use orchestrator_agents::Registry;
+use orchestrator_auth::Auth;
+use orchestrator_models::Router;
+use orchestrator_redact::Redactor;
+use orchestrator_rpc::Table;
+use orchestrator_sessions::{Node, Parts, Sessions};
+use orchestrator_tasks::{Backlog, SqlStore};
+
+use super::{Base, node_name};
+use crate::adapters::{FromRegistry, OnBacklog};
+use crate::config::Config;
+use crate::files::DataDir;
+use crate::models;
+
+/// Every domain, made once.
+#[derive(Clone)]
+pub(crate) struct Domains {
+    pub(crate) auth: Auth,
+    pub(crate) registry: Registry,
+    pub(crate) backlog: Backlog,
+    pub(crate) sessions: Sessions,
+    pub(crate) router: Router,
+}
+
+impl Domains {
+    pub(super) async fn open(
+        config: &Config,
+        data: &DataDir,
+        base: &Base,
+        redactor: &Redactor,
+    ) -> anyhow::Result<Self> {
+        let Base { clock, database, .. } = base;
+        let auth = open_auth(config, data, base).await?;
+        let registry =
+            Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
+        let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
+        let backlog = Backlog::new(store, config.tasks.clone())?;
+        let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
+        let router = models::open(config, &base.metrics, redactor, clock.clone())?;
+        Ok(Self { auth, registry, backlog, sessions, router })
+    }
+
+    /// The operations that the domains declare.
+    pub(super) fn table(&self, base: &Base, redactor: &Redactor) -> Table {
+        let workforce = Arc::new(FromRegistry(self.registry.clone()));
+        Table::new()
+            .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
+            .merge(orchestrator_agents::operations(&self.registry))
+            .merge(orchestrator_sessions::operations(&self.sessions))
+            .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
+            .merge(orchestrator_auth::operations(&self.auth))
+            .merge(orchestrator_events::operations(base.hub.log().clone()))
+    }
+}
+
+async fn open_auth(config: &Config, data: &DataDir, base: &Base) -> anyhow::Result<Auth> {
+    let keys = config.auth.keys(data.path())?;
+    let auth = Auth::open(base.database.clone(), keys, config.auth.lifetime(), base.clock.clone()).await?;
+    auth.ensure_administrator(&data.admin_token()).await?;
+    Ok(auth)
+}
+
+async fn open_sessions(
+    config: &Config,
+    data: &DataDir,
+    base: &Base,
+    backlog: &Backlog,
+    redactor: &Redactor,
+) -> anyhow::Result<Sessions> {
+    let redactor = redactor.clone();
+    let node = Node {
+        name: node_name(config, data)?,
+        epoch: u64::try_from(base.clock.now().millis()).unwrap_or_default(),
+        owner: data.node()?,
+    };
+    let parts = Parts {
+        store: Arc::new(orchestrator_sessions::SqlStore::open(base.database.clone()).await?),
+        work: Arc::new(OnBacklog(backlog.clone())),
+        hub: base.hub.clone(),
+        clock: base.clock.clone(),
+        node,
+        config: config.sessions(),
+        filter: Some(Arc::new(move |line| redact_line(&redactor, line))),
+    };
+    Ok(Sessions::new(parts)?)
+}
+
+/// What agents print. A line of JSON stays JSON, also if a number in it is hidden.
+fn redact_line(redactor: &Redactor, line: String) -> String {
+    let Cow::Owned(redacted) = redactor.redact(&line) else { return line };
+    match serde_json::from_str(&line) {
+        Ok(value) => redactor.redact_json(value).to_string(),
+        Err(_) => redacted,
+    }
+}
