@@ -5,6 +5,7 @@ mod block;
 mod digest;
 mod event;
 mod message;
+mod pattern;
 mod stop;
 mod usage;
 
@@ -13,5 +14,6 @@ pub use block::{Block, Content, ImageSource, ToolCall, ToolResult, ToolResultPar
 pub use digest::{Digest, InvalidDigest, NotCanonical};
 pub use event::{Delta, Opening, StreamEvent};
 pub use message::{Message, Origin, Role};
+pub use pattern::{InvalidPattern, ToolPattern};
 pub use stop::{Stop, StopReason};
 pub use usage::Usage;
