@@ -20,6 +20,24 @@ pub struct Config {
     /// How long a program may take to end when a draining daemon hands its task back, in milliseconds, up to 600,000.
     /// Default 2,000; a program's own grace counts if it is shorter.
     pub hand_back_grace_ms: u64,
+    /// How long a journaled session may give no sign of life before it is told to end, in milliseconds, 10 to 604,800,000 (a
+    /// week). Default 600,000.
+    pub stall_ms: u64,
+    /// What becomes of its task then. Default `fail`.
+    pub on_stall: OnStall,
+    /// The largest entry of a journal, as JSON in bytes, 1,024 to 67,108,864. Default 8,388,608.
+    pub entry_bytes_max: usize,
+}
+
+/// What becomes of the task of a session that gave no sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStall {
+    /// The attempt has failed, and the session with it: one that stalls each time comes to an end.
+    #[default]
+    Fail,
+    /// It goes back and no attempt is spent; the session goes on from its journal.
+    Release,
 }
 
 /// Which daemon this is.
@@ -36,7 +54,16 @@ pub struct Node {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_active: 100, heartbeat_ms: 5_000, progress_ms: 500, retry_max_ms: 5_000, hand_back_grace_ms: 2_000 }
+        Self {
+            max_active: 100,
+            heartbeat_ms: 5_000,
+            progress_ms: 500,
+            retry_max_ms: 5_000,
+            hand_back_grace_ms: 2_000,
+            stall_ms: 600_000,
+            on_stall: OnStall::Fail,
+            entry_bytes_max: 8 * 1024 * 1024,
+        }
     }
 }
 
@@ -50,7 +77,9 @@ impl Config {
         within("heartbeatMs", self.heartbeat_ms, 10, 600_000)?;
         within("progressMs", self.progress_ms, 0, 60_000)?;
         within("retryMaxMs", self.retry_max_ms, 1, 60_000)?;
-        within("handBackGraceMs", self.hand_back_grace_ms, 0, 600_000)
+        within("handBackGraceMs", self.hand_back_grace_ms, 0, 600_000)?;
+        within("stallMs", self.stall_ms, 10, 604_800_000)?;
+        within("entryBytesMax", self.entry_bytes_max as u64, 1_024, 64 * 1024 * 1024)
     }
 
     pub(crate) fn heartbeat(&self) -> Duration {
@@ -63,6 +92,10 @@ impl Config {
 
     pub(crate) fn retry_max(&self) -> Duration {
         Duration::from_millis(self.retry_max_ms)
+    }
+
+    pub(crate) fn stall(&self) -> Duration {
+        Duration::from_millis(self.stall_ms)
     }
 
     pub(crate) fn hand_back_grace(&self) -> Duration {

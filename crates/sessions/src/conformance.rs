@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use orchestrator_events::{Log, NewEvent};
+use orchestrator_transcript::{Message, Role, Stop, StopReason, Usage};
 use orchestrator_vocab::{Actor, OrgId, SessionId, TaskId, Timestamp};
 use serde_json::json;
 
-use crate::{Brief, Error, Metrics, Query, Session, State, Status, Store};
+use crate::{Append, Brief, Entry, Error, Metrics, Query, Session, State, Status, Store};
 
 /// A store under test, the log it writes to, and whatever must live as long.
 pub struct Subject<Keep = ()> {
@@ -40,6 +41,15 @@ macro_rules! session_store_conformance {
             sessions_are_counted_by_status,
             active_sessions_of_earlier_starts_are_left_behind,
             old_sessions_are_trimmed_and_active_ones_stay,
+            entries_are_numbered_without_gaps_and_read_in_pages,
+            entries_survive_as_they_were_written,
+            entries_and_events_come_together,
+            only_the_holder_writes_under_a_fence,
+            what_people_say_is_written_until_the_end,
+            a_session_that_was_taken_over_is_not_changed_by_its_old_holder,
+            the_open_sessions_of_a_task_are_found,
+            a_suspended_session_is_not_left_behind_and_a_reopened_one_is_its_new_nodes,
+            a_journal_goes_with_its_session,
         );
     };
     (@each $subject:expr => $($promise:ident),* $(,)?) => {
@@ -61,11 +71,15 @@ fn session(org: OrgId, state: State) -> Session {
         task: TaskId::new(),
         fence: 7,
         brief: Brief { kind: "general".into(), description: "do \"it\" — now".into(), priority: "medium".into() },
-        ended_at: (!state.is_active()).then_some(Timestamp(2_000)),
+        ended_at: state.is_ended().then_some(Timestamp(2_000)),
         state,
         orchestrator: Some("team".into()),
         created_by: Actor::User("alice".into()),
         correlation: None,
+        runtime: "program".into(),
+        is_journaled: false,
+        entries: 0,
+        turns: 0,
         node: "n1".into(),
         epoch: 5,
         pid: Some(4_242),
@@ -192,4 +206,153 @@ pub async fn old_sessions_are_trimmed_and_active_ones_stay(store: &dyn Store, _:
     let left = store.list(LOCAL, Query { limit: 10, ..Query::default() }).await.unwrap();
     assert_eq!(left.total, 2);
     assert!(left.sessions.iter().any(|one| one.id == running.id));
+}
+
+fn noted(number: u64) -> Entry {
+    Entry::Noted { what: format!("step {number}"), facts: json!({ "number": number, "nul": "\0" }), message: None }
+}
+
+fn answered() -> Entry {
+    Entry::Answered {
+        message: Message { role: Role::Assistant, content: vec![], origin: None },
+        usage: Usage::default(),
+        stop: Stop { reason: StopReason::EndTurn, raw: "end_turn".into() },
+        trace: Some("t".into()),
+    }
+}
+
+fn append(session: &Session, fence: Option<u64>, entries: Vec<Entry>) -> Append {
+    Append { org: session.org, session: session.id, fence, at: Timestamp(1_500), entries, events: vec![] }
+}
+
+async fn numbers(store: &dyn Store, session: &Session, after: u64, limit: usize) -> Vec<u64> {
+    let entries = store.entries(session.org, session.id, after, limit).await.unwrap();
+    entries.iter().map(|entry| entry.number).collect()
+}
+
+/// However many come at once.
+pub async fn entries_are_numbered_without_gaps_and_read_in_pages(store: &dyn Store, _: &dyn Log) {
+    let one = inserted(store, session(LOCAL, State::Running)).await;
+    let other = inserted(store, session(LOCAL, State::Running)).await;
+    assert_eq!(store.append(append(&one, Some(7), vec![noted(1)])).await.unwrap(), 1);
+    assert_eq!(store.append(append(&other, Some(7), vec![noted(1)])).await.unwrap(), 1);
+    assert_eq!(store.append(append(&one, Some(7), vec![noted(2), noted(3)])).await.unwrap(), 3);
+    let many = futures::future::join_all((0..20).map(|_| store.append(append(&one, None, vec![noted(0), noted(0)]))));
+    let mut last: Vec<u64> = many.await.into_iter().map(Result::unwrap).collect();
+    last.sort_unstable();
+    assert_eq!(last, (0..20).map(|number| 5 + number * 2).collect::<Vec<_>>());
+    assert_eq!(numbers(store, &one, 0, 100).await, (1..=43).collect::<Vec<_>>());
+    assert_eq!(numbers(store, &one, 1, 2).await, [2, 3]);
+    assert_eq!((numbers(store, &one, 43, 2).await, numbers(store, &other, 0, 9).await), (vec![], vec![1]));
+    let foreign = Session { org: OrgId::new(), ..one.clone() };
+    assert!(numbers(store, &foreign, 0, 9).await.is_empty());
+    assert_eq!(store.get(LOCAL, one.id).await.unwrap().unwrap().entries, 43);
+}
+
+/// Every field, and the model's answers are counted; a change of the session does not touch that.
+pub async fn entries_survive_as_they_were_written(store: &dyn Store, _: &dyn Log) {
+    let running = inserted(store, session(LOCAL, State::Running)).await;
+    let entries = vec![noted(1), answered()];
+    store.append(append(&running, Some(7), entries.clone())).await.unwrap();
+    let read = store.entries(LOCAL, running.id, 0, 10).await.unwrap();
+    assert_eq!(read.iter().map(|one| one.entry.clone()).collect::<Vec<_>>(), entries);
+    assert!(read.iter().all(|one| one.at == Timestamp(1_500)));
+    store.update(running.clone(), vec![]).await.unwrap();
+    let stored = store.get(LOCAL, running.id).await.unwrap().unwrap();
+    assert_eq!((stored.entries, stored.turns), (2, 1));
+    assert_eq!(Session { entries: 0, turns: 0, ..stored }, running);
+}
+
+/// What is refused tells nobody.
+pub async fn entries_and_events_come_together(store: &dyn Store, log: &dyn Log) {
+    let running = inserted(store, session(LOCAL, State::Running)).await;
+    let events = |name| vec![event(&running, name)];
+    store.append(Append { events: events("session.input"), ..append(&running, None, vec![noted(1)]) }).await.unwrap();
+    let stale = Append { events: events("session.stale"), ..append(&running, Some(8), vec![noted(2)]) };
+    assert!(matches!(store.append(stale).await, Err(Error::Stale(id)) if id == running.id));
+    assert_eq!(names(log, LOCAL).await, ["session.input"]);
+    assert_eq!(numbers(store, &running, 0, 9).await, [1]);
+}
+
+/// And only while it is active.
+pub async fn only_the_holder_writes_under_a_fence(store: &dyn Store, _: &dyn Log) {
+    let running = inserted(store, session(LOCAL, State::Running)).await;
+    for fence in [6, 8] {
+        assert!(matches!(store.append(append(&running, Some(fence), vec![noted(1)])).await, Err(Error::Stale(_))));
+    }
+    let state = State::Suspended { reason: "r".into(), waiting: false };
+    store.update(Session { state, ..running.clone() }, vec![]).await.unwrap();
+    assert!(matches!(store.append(append(&running, Some(7), vec![noted(1)])).await, Err(Error::Stale(_))));
+    store.update(ended(running.clone(), 2_000), vec![]).await.unwrap();
+    assert!(matches!(store.append(append(&running, Some(7), vec![noted(1)])).await, Err(Error::Ended(_))));
+    let unknown = session(LOCAL, State::Running);
+    assert!(matches!(store.append(append(&unknown, Some(7), vec![noted(1)])).await, Err(Error::NotFound(_))));
+    assert!(numbers(store, &running, 0, 9).await.is_empty());
+}
+
+/// Also while nobody works in it.
+pub async fn what_people_say_is_written_until_the_end(store: &dyn Store, _: &dyn Log) {
+    let state = State::Suspended { reason: "r".into(), waiting: true };
+    let suspended = inserted(store, session(LOCAL, state)).await;
+    assert_eq!(store.append(append(&suspended, None, vec![noted(1)])).await.unwrap(), 1);
+    store.update(ended(suspended.clone(), 2_000), vec![]).await.unwrap();
+    assert!(matches!(store.append(append(&suspended, None, vec![noted(2)])).await, Err(Error::Ended(_))));
+}
+
+/// The old holder learns it by being refused.
+pub async fn a_session_that_was_taken_over_is_not_changed_by_its_old_holder(store: &dyn Store, log: &dyn Log) {
+    let old = inserted(store, session(LOCAL, State::Running)).await;
+    let new = Session { fence: 9, node: "n2".into(), epoch: 1, state: State::Initializing, ..old.clone() };
+    store.update(new.clone(), vec![]).await.unwrap();
+    for late in [old.clone(), ended(old.clone(), 2_000)] {
+        let refused = store.update(late.clone(), vec![event(&late, "session.status")]).await;
+        assert!(matches!(refused, Err(Error::Stale(id)) if id == old.id));
+    }
+    assert!(matches!(store.append(append(&old, Some(7), vec![noted(1)])).await, Err(Error::Stale(_))));
+    assert_eq!(store.append(append(&old, Some(9), vec![noted(1)])).await.unwrap(), 1);
+    let stored = store.get(LOCAL, old.id).await.unwrap().unwrap();
+    assert_eq!(Session { entries: 0, ..stored }, new);
+    assert!(names(log, LOCAL).await.is_empty());
+}
+
+/// Whoever runs them.
+pub async fn the_open_sessions_of_a_task_are_found(store: &dyn Store, _: &dyn Log) {
+    let running = inserted(store, session(LOCAL, State::Running)).await;
+    let state = State::Suspended { reason: "r".into(), waiting: false };
+    let suspended = inserted(store, Session { task: running.task, node: "n2".into(), ..session(LOCAL, state) }).await;
+    inserted(store, Session { task: running.task, ..session(LOCAL, State::Completed) }).await;
+    inserted(store, Session { task: running.task, ..session(OrgId::new(), State::Running) }).await;
+    inserted(store, session(LOCAL, State::Running)).await;
+    let open = store.open_of_task(LOCAL, running.task).await.unwrap();
+    assert_eq!(open, [running, suspended]);
+    assert!(store.open_of_task(LOCAL, TaskId::new()).await.unwrap().is_empty());
+}
+
+/// Nobody recovers what nobody was working in.
+pub async fn a_suspended_session_is_not_left_behind_and_a_reopened_one_is_its_new_nodes(
+    store: &dyn Store,
+    _: &dyn Log,
+) {
+    let state = State::Suspended { reason: "r".into(), waiting: false };
+    let suspended = inserted(store, session(LOCAL, state)).await;
+    assert!(store.left_behind("n1", 6, 10).await.unwrap().is_empty());
+    let counts = store.counts(LOCAL).await.unwrap();
+    assert_eq!(counts, [(Status::Suspended, 1)].into());
+    let reopened = Session { fence: 9, node: "n2".into(), epoch: 1, state: State::Initializing, ..suspended };
+    store.update(reopened.clone(), vec![]).await.unwrap();
+    assert!(store.left_behind("n1", 99, 10).await.unwrap().is_empty());
+    assert_eq!(store.left_behind("n2", 2, 10).await.unwrap(), [reopened]);
+}
+
+/// Of those that stay nothing is lost.
+pub async fn a_journal_goes_with_its_session(store: &dyn Store, _: &dyn Log) {
+    let old = inserted(store, session(LOCAL, State::Running)).await;
+    let young = inserted(store, session(LOCAL, State::Running)).await;
+    for one in [&old, &young] {
+        store.append(append(one, Some(7), vec![noted(1), noted(2)])).await.unwrap();
+    }
+    store.update(ended(old.clone(), 100), vec![]).await.unwrap();
+    assert_eq!(store.trim(Timestamp(200), 10).await.unwrap(), 1);
+    assert!(numbers(store, &old, 0, 9).await.is_empty());
+    assert_eq!(numbers(store, &young, 0, 9).await, [1, 2]);
 }

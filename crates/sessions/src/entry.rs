@@ -99,6 +99,23 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The field `kind` of its JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Began { .. } => "began",
+            Self::Input { .. } => "input",
+            Self::Asked { .. } => "asked",
+            Self::Answered { .. } => "answered",
+            Self::Decided { .. } => "decided",
+            Self::Calling { .. } => "calling",
+            Self::Returned { .. } => "returned",
+            Self::Settled { .. } => "settled",
+            Self::Noted { .. } => "noted",
+        }
+    }
+}
+
 /// What making a call a second time would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]

@@ -32,6 +32,17 @@ pub enum Error {
     /// Read again: it has ended meanwhile.
     #[error("session {0} has ended")]
     Ended(SessionId),
+    /// Stop working on it: somebody else holds it by now, or nobody does.
+    #[error("session {0} is no longer held under this claim")]
+    Stale(SessionId),
+    /// Wait, or stop it.
+    #[error("session {session} cannot be paused: its runtime `{runtime}` cannot stand still now")]
+    CannotPause {
+        /// Which session.
+        session: SessionId,
+        /// How it is run.
+        runtime: String,
+    },
     /// Correct the field.
     #[error("{field}: {problem}")]
     Invalid {
@@ -54,4 +65,16 @@ impl Error {
     pub(crate) fn invalid(field: &'static str, problem: impl Into<String>) -> Self {
         Self::Invalid { field, problem: problem.into() }
     }
+}
+
+/// An error with what caused it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

@@ -13,21 +13,19 @@ pub(crate) fn created(session: &Session) -> NewEvent {
     event(session, "session.created", session.started_at, session.created_by.clone(), payload)
 }
 
-/// `session.status`, and `session.stopped` if that was the end.
+/// `session.status`; then `session.waiting` if a person is needed, or `session.stopped` if that was the end.
 pub(crate) fn changed(session: &Session, previous: Status, now: Timestamp, actor: &Actor) -> Vec<NewEvent> {
-    let mut facts = json!({
-        "sessionId": session.id,
-        "orgId": session.org,
-        "taskId": session.task,
-        "agentId": session.agent,
-        "status": session.state.status(),
-        "previousStatus": previous,
-    });
+    let mut facts = whose(session);
+    facts["status"] = json!(session.state.status());
+    facts["previousStatus"] = json!(previous);
     if let Some(reason) = session.state.reason() {
         facts["reason"] = json!(reason);
     }
     let mut events = vec![event(session, "session.status", now, actor.clone(), facts.clone())];
-    if !session.state.is_active() {
+    if session.state.is_waiting() {
+        events.push(event(session, "session.waiting", now, actor.clone(), facts.clone()));
+    }
+    if session.state.is_ended() {
         facts["metrics"] = json!(session.info(now).metrics);
         facts["startedAt"] = json!(session.started_at);
         facts["endedAt"] = json!(session.ended_at);
@@ -35,6 +33,24 @@ pub(crate) fn changed(session: &Session, previous: Status, now: Timestamp, actor
         events.push(event(session, "session.stopped", now, actor.clone(), facts));
     }
     events
+}
+
+/// Something that changes nothing in the session.
+pub(crate) fn about(session: &Session, name: &'static str, now: Timestamp, actor: &Actor, facts: Value) -> NewEvent {
+    let mut payload = whose(session);
+    if let (Value::Object(all), Value::Object(facts)) = (&mut payload, facts) {
+        all.extend(facts);
+    }
+    event(session, name, now, actor.clone(), payload)
+}
+
+fn whose(session: &Session) -> Value {
+    json!({
+        "sessionId": session.id,
+        "orgId": session.org,
+        "taskId": session.task,
+        "agentId": session.agent,
+    })
 }
 
 fn event(session: &Session, name: &'static str, now: Timestamp, actor: Actor, payload: Value) -> NewEvent {

@@ -12,13 +12,22 @@ pub struct SessionInfo {
     pub id: SessionId,
     /// The label given by whoever created it; empty without one.
     pub orchestrator_id: String,
-    /// Always `process`.
-    pub session_type: &'static str,
+    /// `process` for agent programs; the runtime's name for others.
+    pub session_type: String,
+    /// How it is run, such as `program`.
+    pub runtime: String,
     /// Where it is.
     pub status: Status,
-    /// Why it is paused, failed or was terminated.
+    /// Why it is paused or suspended, failed or was terminated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a person has to say before it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// How often a model has answered in it.
+    pub turns: u64,
+    /// How many entries its journal has.
+    pub entries: u64,
     /// Who works.
     pub agent_id: AgentId,
     /// On what.
@@ -64,9 +73,13 @@ impl Session {
         SessionInfo {
             id: self.id,
             orchestrator_id: self.orchestrator.clone().unwrap_or_default(),
-            session_type: "process",
+            session_type: if self.runtime == "program" { "process".to_owned() } else { self.runtime.clone() },
+            runtime: self.runtime.clone(),
             status: self.state.status(),
             reason: self.state.reason().map(str::to_owned),
+            waiting_for: self.state.reason().filter(|_| self.state.is_waiting()).map(str::to_owned),
+            turns: self.turns,
+            entries: self.entries,
             agent_id: self.agent.clone(),
             task_id: self.task,
             task: TaskInfo { kind, description, priority },

@@ -2,51 +2,68 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use orchestrator_process::Handle;
-use orchestrator_vocab::{Actor, OrgId, SessionId, Tokens};
+use orchestrator_vocab::{OrgId, SessionId, Tokens};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Session;
+use crate::{Ending, Exit, Halt, Session, Status};
 
 /// A session that this daemon runs.
-#[derive(Debug)]
 pub(crate) struct Live {
     /// As it is stored. Whoever changes it holds the lock until it is stored again.
     pub(crate) record: tokio::sync::Mutex<Session>,
-    /// The program, once it runs.
-    pub(crate) handle: OnceLock<Handle>,
-    /// How long the program may take to end.
+    /// What makes it stand still, once it can.
+    pub(crate) halt: OnceLock<Arc<dyn Halt>>,
+    /// How long it may take to end.
     pub(crate) grace: Duration,
     /// Cancelled when everything is over and stored.
     pub(crate) done: CancellationToken,
+    /// How far it is, and how often a person has said something.
+    pub(crate) progress: watch::Sender<Option<Value>>,
+    pub(crate) inputs: watch::Sender<u64>,
     activity: Mutex<Activity>,
     ending: watch::Sender<Option<Ending>>,
 }
 
 /// What changes too often to be stored each time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Activity {
-    tokens: Tokens,
+    /// Used before this daemon took the session.
+    tokens_before: Tokens,
+    usage: Usage,
     last_output: Option<String>,
+    exit: Option<Exit>,
+    sign_of_life: Instant,
 }
 
-/// That a session is to end, and why.
-#[derive(Debug, Clone)]
-pub(crate) struct Ending {
-    pub(crate) reason: String,
-    pub(crate) actor: Actor,
-    pub(crate) grace: Duration,
+/// Input and output tokens since the session was started here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    pub(crate) input_tokens: Tokens,
+    pub(crate) output_tokens: Tokens,
 }
 
 impl Live {
     pub(crate) fn new(session: Session, grace: Duration) -> Self {
+        let activity = Activity {
+            tokens_before: session.metrics.tokens_used,
+            usage: Usage::default(),
+            last_output: session.last_output.clone(),
+            exit: None,
+            sign_of_life: Instant::now(),
+        };
         Self {
             record: tokio::sync::Mutex::new(session),
-            handle: OnceLock::new(),
+            halt: OnceLock::new(),
             grace,
             done: CancellationToken::new(),
-            activity: Mutex::default(),
+            progress: watch::Sender::new(None),
+            inputs: watch::Sender::new(0),
+            activity: Mutex::new(activity),
             ending: watch::Sender::new(None),
         }
     }
@@ -59,23 +76,58 @@ impl Live {
         });
     }
 
-    pub(crate) fn ending(&self) -> watch::Receiver<Option<Ending>> {
-        self.ending.subscribe()
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.ending.borrow().clone()
     }
 
-    pub(crate) fn add_tokens(&self, tokens: Tokens) {
-        self.activity().tokens += tokens;
+    /// The next ending with less grace than that.
+    pub(crate) async fn asked_to_end_within(&self, grace: Duration) -> Ending {
+        let is_sooner = |ending: &Option<Ending>| ending.as_ref().is_some_and(|ending| ending.grace < grace);
+        let mut endings = self.ending.subscribe();
+        let ending = endings.wait_for(is_sooner).await.ok().and_then(|ending| ending.clone());
+        match ending {
+            Some(ending) => ending,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn add_usage(&self, input: Tokens, output: Tokens) {
+        let mut activity = self.activity();
+        activity.usage.input_tokens += input;
+        activity.usage.output_tokens += output;
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        self.activity().usage
     }
 
     pub(crate) fn set_last_output(&self, text: &str) {
         self.activity().last_output = Some(text.chars().take(500).collect());
     }
 
+    pub(crate) fn set_exit(&self, exit: Exit) {
+        self.activity().exit = Some(exit);
+    }
+
+    pub(crate) fn sign_of_life(&self) {
+        self.activity().sign_of_life = Instant::now();
+    }
+
+    pub(crate) fn last_sign_of_life(&self) -> Instant {
+        self.activity().sign_of_life
+    }
+
+    pub(crate) async fn is_paused(&self) -> bool {
+        self.record.lock().await.state.status() == Status::Paused
+    }
+
     /// Brings a session up to date with what is not stored yet.
     pub(crate) fn overlay(&self, session: &mut Session) {
         let activity = self.activity();
-        session.metrics.tokens_used = activity.tokens;
+        let Usage { input_tokens, output_tokens } = activity.usage;
+        session.metrics.tokens_used = activity.tokens_before + input_tokens + output_tokens;
         session.last_output.clone_from(&activity.last_output);
+        session.exit = activity.exit.or(session.exit);
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -84,7 +136,7 @@ impl Live {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Table(Mutex<HashMap<(OrgId, SessionId), Arc<Live>>>);
 
 impl Table {

@@ -3,15 +3,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use orchestrator_events::{MemoryLog, NewEvent};
-use orchestrator_vocab::{OrgId, SessionId, Timestamp};
+use orchestrator_vocab::{OrgId, SessionId, TaskId, Timestamp};
 
-use crate::{Error, Listing, Query, Session, Status, Store};
+use crate::{Append, Error, Listing, Numbered, Query, Session, Status, Store};
 
 /// Sessions that are remembered as long as the process lives.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     log: Arc<MemoryLog>,
-    sessions: Mutex<BTreeMap<(OrgId, SessionId), Session>>,
+    sessions: Mutex<BTreeMap<(OrgId, SessionId), Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    session: Session,
+    journal: Vec<Numbered>,
 }
 
 impl MemoryStore {
@@ -20,7 +26,7 @@ impl MemoryStore {
         Self { log, sessions: Mutex::default() }
     }
 
-    fn sessions(&self) -> MutexGuard<'_, BTreeMap<(OrgId, SessionId), Session>> {
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<(OrgId, SessionId), Kept>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -29,7 +35,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn insert(&self, session: Session, events: Vec<NewEvent>) -> Result<(), Error> {
         let mut sessions = self.sessions();
-        sessions.insert((session.org, session.id), session);
+        sessions.insert((session.org, session.id), Kept { session, journal: Vec::new() });
         // Under the lock, so that events are in the order of the changes.
         self.log.append(events);
         Ok(())
@@ -37,17 +43,21 @@ impl Store for MemoryStore {
 
     async fn update(&self, session: Session, events: Vec<NewEvent>) -> Result<(), Error> {
         let mut sessions = self.sessions();
-        let stored = sessions.get_mut(&(session.org, session.id)).ok_or(Error::NotFound(session.id))?;
-        if !stored.state.is_active() {
+        let kept = sessions.get_mut(&(session.org, session.id)).ok_or(Error::NotFound(session.id))?;
+        let stored = &mut kept.session;
+        if stored.state.is_ended() {
             return Err(Error::Ended(session.id));
         }
-        *stored = session;
+        if stored.fence > session.fence {
+            return Err(Error::Stale(session.id));
+        }
+        *stored = Session { entries: stored.entries, turns: stored.turns, ..session };
         self.log.append(events);
         Ok(())
     }
 
     async fn get(&self, org: OrgId, id: SessionId) -> Result<Option<Session>, Error> {
-        Ok(self.sessions().get(&(org, id)).cloned())
+        Ok(self.sessions().get(&(org, id)).map(|kept| kept.session.clone()))
     }
 
     async fn list(&self, org: OrgId, query: Query) -> Result<Listing, Error> {
@@ -55,14 +65,15 @@ impl Store for MemoryStore {
         let wanted = |session: &&Session| {
             session.org == org && query.status.is_none_or(|status| session.state.status() == status)
         };
-        let total = sessions.values().filter(wanted).count() as u64;
-        let page = sessions.values().rev().filter(wanted).skip(query.offset).take(query.limit).cloned().collect();
+        let all = || sessions.values().map(|kept| &kept.session);
+        let total = all().filter(wanted).count() as u64;
+        let page = all().rev().filter(wanted).skip(query.offset).take(query.limit).cloned().collect();
         Ok(Listing { sessions: page, total })
     }
 
     async fn counts(&self, org: OrgId) -> Result<BTreeMap<Status, u64>, Error> {
         let mut counts = BTreeMap::new();
-        for session in self.sessions().values().filter(|session| session.org == org) {
+        for session in self.sessions().values().map(|kept| &kept.session).filter(|session| session.org == org) {
             *counts.entry(session.state.status()).or_default() += 1;
         }
         Ok(counts)
@@ -70,13 +81,49 @@ impl Store for MemoryStore {
 
     async fn left_behind(&self, node: &str, epoch: u64, limit: usize) -> Result<Vec<Session>, Error> {
         let is_left = |session: &&Session| session.state.is_active() && session.node == node && session.epoch < epoch;
-        Ok(self.sessions().values().filter(is_left).take(limit).cloned().collect())
+        Ok(self.sessions().values().map(|kept| &kept.session).filter(is_left).take(limit).cloned().collect())
+    }
+
+    async fn open_of_task(&self, org: OrgId, task: TaskId) -> Result<Vec<Session>, Error> {
+        let is_open = |session: &&Session| session.org == org && session.task == task && !session.state.is_ended();
+        Ok(self.sessions().values().map(|kept| &kept.session).filter(is_open).cloned().collect())
+    }
+
+    async fn append(&self, append: Append) -> Result<u64, Error> {
+        let mut sessions = self.sessions();
+        let kept = sessions.get_mut(&(append.org, append.session)).ok_or(Error::NotFound(append.session))?;
+        if kept.session.state.is_ended() {
+            return Err(Error::Ended(append.session));
+        }
+        if append.fence.is_some_and(|fence| fence != kept.session.fence || !kept.session.state.is_active()) {
+            return Err(Error::Stale(append.session));
+        }
+        kept.session.turns += append.turns();
+        for entry in append.entries {
+            kept.session.entries += 1;
+            kept.journal.push(Numbered { number: kept.session.entries, at: append.at, entry });
+        }
+        self.log.append(append.events);
+        Ok(kept.session.entries)
+    }
+
+    async fn entries(&self, org: OrgId, id: SessionId, after: u64, limit: usize) -> Result<Vec<Numbered>, Error> {
+        let sessions = self.sessions();
+        let journal = sessions.get(&(org, id)).map_or(&[][..], |kept| &kept.journal);
+        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
+        Ok(journal.iter().skip(skipped).take(limit).cloned().collect())
     }
 
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
         let mut sessions = self.sessions();
         let is_old = |session: &&Session| session.ended_at.is_some_and(|ended| ended < before);
-        let old: Vec<_> = sessions.values().filter(is_old).take(limit).map(|one| (one.org, one.id)).collect();
+        let old: Vec<_> = sessions
+            .values()
+            .map(|kept| &kept.session)
+            .filter(is_old)
+            .take(limit)
+            .map(|one| (one.org, one.id))
+            .collect();
         old.iter().for_each(|key| drop(sessions.remove(key)));
         Ok(old.len() as u64)
     }

@@ -188,7 +188,9 @@ impl From<Error> for Refusal {
         let message = error.to_string();
         match error {
             Error::NotFound(_) => Self::not_found(message),
-            Error::Transition(_) | Error::Ended(_) => Self::conflict(message),
+            Error::Transition(_) | Error::Ended(_) | Error::Stale(_) | Error::CannotPause { .. } => {
+                Self::conflict(message)
+            }
             Error::AtCapacity { .. } => Self::unavailable(message).with_retry_after(Duration::from_secs(1)),
             Error::Draining | Error::Elsewhere { .. } => Self::unavailable(message),
             Error::Invalid { field, problem } => Self::invalid_field(field, problem),

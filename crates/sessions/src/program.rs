@@ -1,3 +1,8 @@
+mod listener;
+mod message;
+mod outcome;
+mod run;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +17,7 @@ use crate::config::within;
 use crate::{Error, Session};
 
 /// The longest line that is understood as a whole; longer ones are text in pieces.
-pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
+const LINE_BYTES_MAX: usize = 256 * 1024;
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -109,12 +114,12 @@ impl Program {
         within("graceMs", self.grace_ms, 0, DAY_MS)
     }
 
-    pub(crate) fn grace(&self) -> Duration {
+    fn end_grace(&self) -> Duration {
         Duration::from_millis(self.grace_ms)
     }
 
     /// What to run for a session: the task on standard input, the limits, and a mark that says whose process it is.
-    pub(crate) fn spec(&self, session: &Session, document: &Value, owner: &str) -> Spec {
+    fn spec(&self, session: &Session, document: &Value, owner: &str) -> Spec {
         let mut environment = Environment::empty().inherit(&self.environment.inherit);
         for (name, value) in &self.environment.set {
             environment = environment.set(name, value);
@@ -129,7 +134,7 @@ impl Program {
             output_bytes_max: self.output_bytes_max,
             over_output: OverOutput::End,
             line_bytes_max: LINE_BYTES_MAX,
-            grace: self.grace(),
+            grace: self.end_grace(),
             ..Limits::default()
         };
         let (program, args) = self.command.split_first().expect("the command was validated");

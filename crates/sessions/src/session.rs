@@ -27,7 +27,19 @@ pub struct Session {
     pub created_by: Actor,
     /// The request or trace that caused it.
     pub correlation: Option<String>,
-    /// The daemon that runs it.
+    /// How it is run, such as `program`.
+    #[serde(default = "program")]
+    pub runtime: String,
+    /// Whether it can go on after an interruption.
+    #[serde(default)]
+    pub is_journaled: bool,
+    /// How many entries its journal has. The store counts; it is not part of what is changed.
+    #[serde(skip)]
+    pub entries: u64,
+    /// How often a model has answered in it. The store counts.
+    #[serde(skip)]
+    pub turns: u64,
+    /// The daemon that runs it, or did last.
     pub node: String,
     /// Which start of that daemon.
     pub epoch: u64,
@@ -43,6 +55,11 @@ pub struct Session {
     pub exit: Option<Exit>,
     /// The last line of output, up to 500 characters.
     pub last_output: Option<String>,
+}
+
+/// Sessions from before there were others.
+fn program() -> String {
+    "program".to_owned()
 }
 
 /// What people are shown of a task.

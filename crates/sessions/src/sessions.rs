@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use orchestrator_events::{Filter, Hub, Subscription};
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId, Timestamp};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -162,6 +162,26 @@ impl Sessions {
 }
 
 impl Shared {
+    pub(crate) fn filtered(&self, text: String) -> String {
+        match &self.parts.filter {
+            Some(filter) => filter(text),
+            None => text,
+        }
+    }
+
+    /// Every text in it, names aside.
+    pub(crate) fn filtered_json(&self, value: Value) -> Value {
+        match value {
+            _ if self.parts.filter.is_none() => value,
+            Value::String(text) => Value::String(self.filtered(text)),
+            Value::Array(items) => items.into_iter().map(|item| self.filtered_json(item)).collect(),
+            Value::Object(fields) => {
+                fields.into_iter().map(|(name, value)| (name, self.filtered_json(value))).collect()
+            }
+            value => value,
+        }
+    }
+
     fn overlaid(&self, mut session: Session) -> Session {
         if session.state.is_active()
             && let Some(live) = self.table.get(session.org, session.id)

@@ -1,3 +1,4 @@
+mod journal;
 mod migrations;
 
 use std::collections::BTreeMap;
@@ -6,10 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_events::{NewEvent, SqlLog};
 use orchestrator_sql::{Database, Tx};
-use orchestrator_vocab::{OrgId, SessionId, Timestamp};
+use orchestrator_vocab::{OrgId, SessionId, TaskId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
-use crate::{Error, Listing, Query, Session, Status, Store};
+use crate::{Append, Error, Listing, Numbered, Query, Session, Status, Store};
 
 /// Sessions on SQLite or PostgreSQL.
 #[derive(Debug, Clone)]
@@ -55,8 +56,7 @@ impl Store for SqlStore {
                         SqlLog::append(tx, change.1.iter().cloned());
                         return Ok(());
                     }
-                    let exists = find(tx, change.0.org, change.0.id).await?.is_some();
-                    Err(if exists { Error::Ended(change.0.id) } else { Error::NotFound(change.0.id) })
+                    Err(refused(tx, change.0.org, change.0.id).await?)
                 })
             })
             .await
@@ -79,18 +79,39 @@ impl Store for SqlStore {
     }
 
     async fn left_behind(&self, node: &str, epoch: u64, limit: usize) -> Result<Vec<Session>, Error> {
-        let sql = "select body from sessions_sessions where node = $1 and epoch < $2 and ended_at is null limit $3";
+        let sql = "select body, entries, turns from sessions_sessions \
+                   where node = $1 and epoch < $2 and ended_at is null and status <> 'suspended' limit $3";
         sessions(self.database.reader(), sql, [node.into(), signed(epoch).into(), signed(limit as u64).into()]).await
     }
 
+    async fn open_of_task(&self, org: OrgId, task: TaskId) -> Result<Vec<Session>, Error> {
+        let sql = "select body, entries, turns from sessions_sessions \
+                   where org = $1 and task = $2 and ended_at is null order by id";
+        sessions(self.database.reader(), sql, [org.uuid().into(), task.uuid().into()]).await
+    }
+
+    async fn append(&self, append: Append) -> Result<u64, Error> {
+        let append = Arc::new(append);
+        self.database
+            .write(move |tx| {
+                let append = append.clone();
+                Box::pin(async move { journal::append(tx, &append).await })
+            })
+            .await
+    }
+
+    async fn entries(&self, org: OrgId, id: SessionId, after: u64, limit: usize) -> Result<Vec<Numbered>, Error> {
+        journal::entries(self.database.reader(), org, id, after, limit).await
+    }
+
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
-        self.database.write(move |tx| Box::pin(trim(tx, before, limit))).await
+        self.database.write(move |tx| Box::pin(journal::trim(tx, before, limit))).await
     }
 }
 
 async fn insert(tx: &Tx, session: &Session) -> Result<(), Error> {
-    let sql = "insert into sessions_sessions (org, id, status, node, epoch, ended_at, body) \
-               values ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "insert into sessions_sessions (org, id, status, node, epoch, ended_at, body, task, fence) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = [
         session.org.uuid().into(),
         session.id.uuid().into(),
@@ -99,26 +120,41 @@ async fn insert(tx: &Tx, session: &Session) -> Result<(), Error> {
         signed(session.epoch).into(),
         session.ended_at.map(Timestamp::millis).into(),
         body(session).into(),
+        session.task.uuid().into(),
+        signed(session.fence).into(),
     ];
     tx.execute_raw(statement(tx, sql, values)).await?;
     Ok(())
 }
 
 async fn update(tx: &Tx, session: &Session) -> Result<bool, Error> {
-    let sql = "update sessions_sessions set status = $1, ended_at = $2, body = $3 \
-               where org = $4 and id = $5 and ended_at is null";
+    let sql = "update sessions_sessions set status = $1, ended_at = $2, body = $3, node = $4, epoch = $5, fence = $6 \
+               where org = $7 and id = $8 and ended_at is null and fence <= $9";
     let values = [
         session.state.status().as_str().into(),
         session.ended_at.map(Timestamp::millis).into(),
         body(session).into(),
+        session.node.as_str().into(),
+        signed(session.epoch).into(),
+        signed(session.fence).into(),
         session.org.uuid().into(),
         session.id.uuid().into(),
+        signed(session.fence).into(),
     ];
     Ok(tx.execute_raw(statement(tx, sql, values)).await?.rows_affected() > 0)
 }
 
+/// Why a session could not be changed.
+async fn refused(tx: &Tx, org: OrgId, id: SessionId) -> Result<Error, Error> {
+    Ok(match find(tx, org, id).await? {
+        None => Error::NotFound(id),
+        Some(session) if session.state.is_ended() => Error::Ended(id),
+        Some(_) => Error::Stale(id),
+    })
+}
+
 async fn find<C: ConnectionTrait>(connection: &C, org: OrgId, id: SessionId) -> Result<Option<Session>, Error> {
-    let sql = "select body from sessions_sessions where org = $1 and id = $2";
+    let sql = "select body, entries, turns from sessions_sessions where org = $1 and id = $2";
     Ok(sessions(connection, sql, [org.uuid().into(), id.uuid().into()]).await?.pop())
 }
 
@@ -128,17 +164,12 @@ async fn list(tx: &Tx, org: OrgId, query: Query) -> Result<Listing, Error> {
     let count = format!("select count(*) as sessions from sessions_sessions where {filter}");
     let row = tx.query_one_raw(statement(tx, &count, [org.uuid().into(), status.into()])).await?;
     let total: i64 = row.map_or(Ok(0), |row| row.try_get("", "sessions"))?;
-    let page = format!("select body from sessions_sessions where {filter} order by id desc limit $3 offset $4");
+    let page = format!(
+        "select body, entries, turns from sessions_sessions where {filter} order by id desc limit $3 offset $4"
+    );
     let (limit, offset) = (signed(query.limit as u64), signed(query.offset as u64));
     let values = [org.uuid().into(), status.into(), limit.into(), offset.into()];
     Ok(Listing { sessions: sessions(tx, &page, values).await?, total: total.unsigned_abs() })
-}
-
-async fn trim(tx: &Tx, before: Timestamp, limit: usize) -> Result<u64, Error> {
-    let sql = "delete from sessions_sessions where (org, id) in \
-               (select org, id from sessions_sessions where ended_at < $1 order by ended_at limit $2)";
-    let values = [before.millis().into(), signed(limit as u64).into()];
-    Ok(tx.execute_raw(statement(tx, sql, values)).await?.rows_affected())
 }
 
 async fn sessions<C: ConnectionTrait, const N: usize>(
@@ -151,7 +182,9 @@ async fn sessions<C: ConnectionTrait, const N: usize>(
 
 fn session(row: &QueryResult) -> Result<Session, Error> {
     let body: String = row.try_get("", "body")?;
-    serde_json::from_str(&body).map_err(|damaged| Error::Store(Box::new(damaged)))
+    let (entries, turns): (i64, i64) = (row.try_get("", "entries")?, row.try_get("", "turns")?);
+    let session = serde_json::from_str(&body).map_err(|damaged| Error::Store(Box::new(damaged)))?;
+    Ok(Session { entries: entries.unsigned_abs(), turns: turns.unsigned_abs(), ..session })
 }
 
 fn count(row: &QueryResult) -> Result<(Status, u64), Error> {

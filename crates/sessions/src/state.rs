@@ -15,6 +15,15 @@ pub enum State {
         /// Why, if somebody said so.
         reason: Option<String>,
     },
+    /// Nobody works in it and nobody holds its task; what it did is in its journal, and it goes on from there when its
+    /// task is given to its agent again.
+    Suspended {
+        /// Why.
+        reason: String,
+        /// Whether a person has to say how it goes on.
+        #[serde(default)]
+        waiting: bool,
+    },
     /// The task was completed.
     Completed,
     /// The program failed.
@@ -40,6 +49,8 @@ pub enum Status {
     Running,
     /// The program stands still.
     Paused,
+    /// Nobody works in it; it goes on later.
+    Suspended,
     /// The task was completed.
     Completed,
     /// The program failed.
@@ -60,6 +71,15 @@ pub enum Step {
     },
     /// It was told to go on.
     Resumed,
+    /// It was interrupted and can go on later.
+    Suspended {
+        /// Why.
+        reason: String,
+        /// Whether a person has to say how it goes on.
+        waiting: bool,
+    },
+    /// It goes on, under a new claim.
+    Reopened,
     /// It finished, and the backlog took the result.
     Completed,
     /// It failed, or could not be started.
@@ -88,15 +108,18 @@ impl State {
     /// The state after `step`.
     ///
     /// # Errors
-    /// [`InvalidTransition`]; nothing leaves an ended state, and only what runs can be paused.
+    /// [`InvalidTransition`]; nothing leaves an ended state, only what runs can be paused, and what is suspended can only
+    /// go on or be ended.
     pub fn after(self, step: Step) -> Result<Self, InvalidTransition> {
         match (self, step) {
             (Self::Initializing, Step::Started) | (Self::Paused { .. }, Step::Resumed) => Ok(Self::Running),
             (Self::Running, Step::Paused { reason }) => Ok(Self::Paused { reason }),
             // A program can finish in the moment in which it is paused.
             (Self::Running | Self::Paused { .. }, Step::Completed) => Ok(Self::Completed),
+            (from, Step::Suspended { reason, waiting }) if from.is_active() => Ok(Self::Suspended { reason, waiting }),
+            (Self::Suspended { .. }, Step::Reopened) => Ok(Self::Initializing),
             (from, Step::Failed { error }) if from.is_active() => Ok(Self::Failed { error }),
-            (from, Step::Terminated { reason }) if from.is_active() => Ok(Self::Terminated { reason }),
+            (from, Step::Terminated { reason }) if !from.is_ended() => Ok(Self::Terminated { reason }),
             (from, step) => Err(InvalidTransition { from: from.status(), step: step.verb() }),
         }
     }
@@ -107,6 +130,7 @@ impl State {
             Self::Initializing => Status::Initializing,
             Self::Running => Status::Running,
             Self::Paused { .. } => Status::Paused,
+            Self::Suspended { .. } => Status::Suspended,
             Self::Completed => Status::Completed,
             Self::Failed { .. } => Status::Failed,
             Self::Terminated { .. } => Status::Terminated,
@@ -118,11 +142,23 @@ impl State {
         self.status().is_active()
     }
 
-    /// Why it is paused, failed or was terminated.
+    /// Whether it is over for good.
+    pub fn is_ended(&self) -> bool {
+        self.status().is_ended()
+    }
+
+    /// Whether nobody works in it before a person has said how it goes on.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Suspended { waiting: true, .. })
+    }
+
+    /// Why it is paused, suspended, failed or was terminated.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Paused { reason } => reason.as_deref(),
-            Self::Failed { error: reason } | Self::Terminated { reason } => Some(reason),
+            Self::Failed { error: reason } | Self::Terminated { reason } | Self::Suspended { reason, .. } => {
+                Some(reason)
+            }
             _ => None,
         }
     }
@@ -130,12 +166,24 @@ impl State {
 
 impl Status {
     /// All of them, in the order of a session's life.
-    pub const ALL: [Self; 6] =
-        [Self::Initializing, Self::Running, Self::Paused, Self::Completed, Self::Failed, Self::Terminated];
+    pub const ALL: [Self; 7] = [
+        Self::Initializing,
+        Self::Running,
+        Self::Paused,
+        Self::Suspended,
+        Self::Completed,
+        Self::Failed,
+        Self::Terminated,
+    ];
 
     /// Whether it counts against the limit of sessions.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Initializing | Self::Running | Self::Paused)
+    }
+
+    /// Whether it is over for good.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Terminated)
     }
 
     /// As it is written on the wire.
@@ -144,6 +192,7 @@ impl Status {
             Self::Initializing => "initializing",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Suspended => "suspended",
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Terminated => "terminated",
@@ -163,6 +212,8 @@ impl Step {
             Self::Started => "start",
             Self::Paused { .. } => "be paused",
             Self::Resumed => "be resumed",
+            Self::Suspended { .. } => "be suspended",
+            Self::Reopened => "be reopened",
             Self::Completed => "complete",
             Self::Failed { .. } => "fail",
             Self::Terminated { .. } => "be terminated",
@@ -204,6 +255,18 @@ mod tests {
         check(&[Step::Started, paused(), Step::Completed], Ok(Status::Completed));
     }
 
+    fn suspended() -> Step {
+        Step::Suspended { reason: "drained".into(), waiting: false }
+    }
+
+    #[test]
+    fn what_was_interrupted_goes_on_from_the_beginning_of_a_run_or_is_ended() {
+        check(&[suspended(), Step::Reopened], Ok(Status::Initializing));
+        check(&[Step::Started, suspended()], Ok(Status::Suspended));
+        check(&[Step::Started, paused(), suspended(), Step::Reopened, Step::Started], Ok(Status::Running));
+        check(&[Step::Started, suspended(), terminated()], Ok(Status::Terminated));
+    }
+
     #[test]
     fn it_can_fail_and_be_terminated_wherever_it_is() {
         check(&[failed()], Ok(Status::Failed));
@@ -218,20 +281,33 @@ mod tests {
         check(&[Step::Started, Step::Started], Err("a session that is running cannot start"));
         check(&[Step::Started, Step::Resumed], Err("a session that is running cannot be resumed"));
         check(&[Step::Started, paused(), paused()], Err("a session that is paused cannot be paused"));
+        check(&[suspended(), Step::Started], Err("a session that is suspended cannot start"));
+        check(&[suspended(), Step::Resumed], Err("a session that is suspended cannot be resumed"));
+        check(&[suspended(), failed()], Err("a session that is suspended cannot fail"));
+        check(&[Step::Started, Step::Reopened], Err("a session that is running cannot be reopened"));
         check(&[failed(), terminated()], Err("a session that is failed cannot be terminated"));
     }
 
     #[test]
     fn a_state_survives_its_json() {
-        for state in [State::Running, State::Paused { reason: None }, State::Failed { error: "e".into() }] {
+        let suspended = State::Suspended { reason: "r".into(), waiting: true };
+        for state in [State::Running, suspended, State::Paused { reason: None }, State::Failed { error: "e".into() }] {
             let json = serde_json::to_string(&state).unwrap();
             assert_eq!(serde_json::from_str::<State>(&json).unwrap(), state);
         }
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
-        let steps = [Step::Started, paused(), Step::Resumed, Step::Completed, failed(), terminated()];
-        proptest::sample::select(steps.to_vec())
+        proptest::sample::select(vec![
+            Step::Started,
+            paused(),
+            Step::Resumed,
+            suspended(),
+            Step::Reopened,
+            Step::Completed,
+            failed(),
+            terminated(),
+        ])
     }
 
     proptest! {
@@ -241,7 +317,11 @@ mod tests {
             for step in steps {
                 match state.clone().after(step) {
                     Ok(next) => {
-                        prop_assert!(state.is_active());
+                        prop_assert!(!state.is_ended());
+                        // Everything is either at work, at rest, or over.
+                        let kinds = [next.is_active(), next.is_ended(), next.status() == Status::Suspended];
+                        prop_assert_eq!(kinds.into_iter().filter(|is| *is).count(), 1);
+                        prop_assert!(next.reason().is_some() || !matches!(next.status(), Status::Suspended));
                         state = next;
                     }
                     Err(refusal) => prop_assert_eq!(refusal.from, state.status()),

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use orchestrator_vocab::{AgentId, OrgId, SessionId, TaskId};
+use orchestrator_vocab::{AgentId, OrgId, SessionId, TaskId, Timestamp};
 use serde_json::Value;
 
 /// What a session holds of the backlog.
@@ -52,6 +52,9 @@ pub trait Work: Send + Sync {
     /// The attempt failed; whether there is another is the backlog's to decide.
     async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError>;
 
-    /// The task goes back as if it had not been tried: no attempt is spent.
-    async fn release(&self, lease: &Lease, reason: String) -> Result<Answer, WorkError>;
+    /// The task goes back as if it had not been tried: no attempt is spent. Nobody is to try it before `run_at`.
+    async fn release(&self, lease: &Lease, reason: String, run_at: Option<Timestamp>) -> Result<Answer, WorkError>;
+
+    /// Only a person can say how it goes on: the task waits for that, and nobody holds it meanwhile.
+    async fn wait(&self, lease: &Lease, reason: String) -> Result<Answer, WorkError>;
 }

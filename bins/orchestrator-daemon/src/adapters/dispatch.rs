@@ -55,7 +55,7 @@ impl Dispatch for ToSessions {
         let request = StartRequest {
             org: task.org,
             agent,
-            program,
+            runtime: Arc::new(program),
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use orchestrator_sessions::{Answer, Lease, Work, WorkError};
-use orchestrator_tasks::{Backlog, Completion, Error, Fence, Origin};
-use orchestrator_vocab::{Actor, Integrity, Label};
+use orchestrator_tasks::{Backlog, Completion, Error, Fence, Origin, Status};
+use orchestrator_vocab::{Actor, Integrity, Label, Timestamp};
 use serde_json::Value;
 
 /// What sessions hold of the backlog. A stale fence, a cancelled or a deleted task all mean the same to a session: it is no
@@ -24,8 +24,24 @@ impl Work for OnBacklog {
         answer(self.0.fail(&origin(lease), lease.task, Fence(lease.fence), &error).await)
     }
 
-    async fn release(&self, lease: &Lease, _reason: String) -> Result<Answer, WorkError> {
-        answer(self.0.release(&origin(lease), lease.task, Fence(lease.fence)).await)
+    async fn release(&self, lease: &Lease, _reason: String, run_at: Option<Timestamp>) -> Result<Answer, WorkError> {
+        let (origin, fence) = (origin(lease), Fence(lease.fence));
+        answer(match run_at {
+            Some(run_at) => self.0.release_until(&origin, lease.task, fence, run_at).await,
+            None => self.0.release(&origin, lease.task, fence).await,
+        })
+    }
+
+    async fn wait(&self, lease: &Lease, _reason: String) -> Result<Answer, WorkError> {
+        let waits = self.0.await_approval(&origin(lease), lease.task, Fence(lease.fence)).await;
+        if let Err(Error::Transition { .. }) = &waits
+            && let Ok((task, _)) = self.0.get(lease.org, lease.task).await
+            && task.fence == Fence(lease.fence)
+            && task.state.status() == Status::AwaitingApproval
+        {
+            return Ok(Answer::Accepted); // The first answer was not heard.
+        }
+        answer(waits)
     }
 }
 

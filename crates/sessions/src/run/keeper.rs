@@ -6,9 +6,10 @@ use super::Runner;
 use crate::{Answer, WorkError};
 
 impl Runner {
-    /// Renews the lease and passes progress on, until the task is lost. While the backlog cannot be reached the program
+    /// Renews the lease and passes progress on, until the task is lost. While the backlog cannot be reached the agent
     /// works on: whether its result still counts is decided by the fence.
-    pub(super) async fn keep_lease(&self, mut reports: watch::Receiver<Option<Value>>) {
+    pub(super) async fn keep_lease(&self) {
+        let mut reports = self.live.progress.subscribe();
         let config = &self.shared.parts.config;
         let mut due = Instant::now() + config.heartbeat();
         let mut next_report = Instant::now();
@@ -44,7 +45,7 @@ impl Runner {
 /// Until there is something to report, and it is time to. It stays unread meanwhile: a heartbeat may take it along.
 async fn news(reports: &mut watch::Receiver<Option<Value>>, not_before: Instant) {
     if reports.changed().await.is_err() {
-        // The program has ended; what it did not report is in its result.
+        // It has ended; what it did not report is in its result.
         std::future::pending::<()>().await;
     }
     reports.mark_changed();

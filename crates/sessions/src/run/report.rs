@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use orchestrator_vocab::Actor;
+use orchestrator_vocab::{Actor, SessionId, Timestamp};
 
-use super::Runner;
-use super::outcome::{LOST, Outcome};
-use crate::{Answer, Step, WorkError};
+use super::{LOST, Runner};
+use crate::error::chain;
+use crate::sessions::Shared;
+use crate::{Answer, Cause, Outcome, Step, WorkError};
 
 /// How long to wait before the backlog or the store is asked a second time; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -17,22 +18,47 @@ impl Runner {
     pub(super) async fn report(&self, outcome: Outcome) -> Option<(Step, Actor)> {
         let agent = Actor::Agent(self.session.agent.clone());
         match outcome {
-            Outcome::Completed { result, .. } => {
+            Outcome::Completed { result } => {
                 match self.ask(|| self.work().complete(&self.lease, result.clone())).await? {
                     Ok(Answer::Accepted) => Some((Step::Completed, agent)),
-                    Ok(Answer::Lost) => Some((lost(), Actor::system("sessions"))),
+                    Ok(Answer::Lost) => Some(self.lost()),
                     Err(why) => {
                         self.report_failure(format!("the result was refused: {why}")).await.map(|step| (step, agent))
                     }
                 }
             }
             Outcome::Failed { error } => self.report_failure(error).await.map(|step| (step, agent)),
-            Outcome::Released { reason, actor } => {
-                let answer = self.ask(|| self.work().release(&self.lease, reason.clone())).await?;
-                self.warn_if_refused(&answer);
-                Some((Step::Terminated { reason }, actor))
+            Outcome::Waiting { reason } if self.runtime.is_journaled() => {
+                match self.ask(|| self.work().wait(&self.lease, reason.clone())).await? {
+                    Ok(Answer::Lost) => Some(self.lost()),
+                    answer => {
+                        self.warn_if_refused(&answer);
+                        Some((Step::Suspended { reason, waiting: true }, agent))
+                    }
+                }
             }
-            Outcome::Lost => Some((lost(), Actor::system("sessions"))),
+            Outcome::Waiting { reason } => self.release(reason, agent, None).await,
+            Outcome::Released { reason, actor, run_at } => self.release(reason, actor, run_at).await,
+            Outcome::Lost => Some(self.lost()),
+        }
+    }
+
+    async fn release(&self, reason: String, actor: Actor, run_at: Option<Timestamp>) -> Option<(Step, Actor)> {
+        let answer = self.ask(|| self.work().release(&self.lease, reason.clone(), run_at)).await?;
+        self.warn_if_refused(&answer);
+        Some((self.interrupted(reason), actor))
+    }
+
+    fn lost(&self) -> (Step, Actor) {
+        (self.interrupted(LOST.to_owned()), Actor::system("sessions"))
+    }
+
+    /// What is in the journal can go on later, unless somebody wanted it to end.
+    fn interrupted(&self, reason: String) -> Step {
+        let is_stopped = self.live.ending().is_some_and(|ending| ending.cause == Cause::Stopped);
+        match self.runtime.is_journaled() && !is_stopped {
+            true => Step::Suspended { reason, waiting: false },
+            false => Step::Terminated { reason },
         }
     }
 
@@ -47,15 +73,25 @@ impl Runner {
         F: Future<Output = Result<Answer, WorkError>> + 'a,
     {
         let unreachable = |error: &WorkError| matches!(error, WorkError::Unavailable(_));
-        match self.until_answered(call, unreachable).await? {
+        match self.shared.until_answered(self.session.id, call, unreachable).await? {
             Ok(answer) => Some(Ok(answer)),
             Err(error) => Some(Err(error.to_string())),
         }
     }
 
+    fn warn_if_refused(&self, answer: &Result<Answer, String>) {
+        if let Err(why) = answer {
+            // The lease runs out by itself.
+            tracing::error!(session = %self.session.id, %why, "the backlog did not take the end of a session");
+        }
+    }
+}
+
+impl Shared {
     /// Calls again and again, less often each time, while the error can pass. `None` if the daemon leaves before.
-    pub(super) async fn until_answered<T, E, F>(
+    pub(crate) async fn until_answered<T, E, F>(
         &self,
+        session: SessionId,
         call: impl Fn() -> F,
         can_pass: impl Fn(&E) -> bool,
     ) -> Option<Result<T, E>>
@@ -68,42 +104,19 @@ impl Runner {
             let answer = tokio::select! {
                 biased;
                 answer = call() => answer,
-                () = self.shared.abandoned.cancelled() => return None,
+                () = self.abandoned.cancelled() => return None,
             };
             match answer {
                 Err(error) if can_pass(&error) => {
-                    tracing::warn!(session = %self.session.id, error = %chain(&error), "trying again");
+                    tracing::warn!(session = %session, error = %chain(&error), "trying again");
                 }
                 answer => return Some(answer),
             }
             tokio::select! {
-                () = self.shared.abandoned.cancelled() => return None,
+                () = self.abandoned.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = (pause * 2).min(self.shared.parts.config.retry_max());
+            pause = (pause * 2).min(self.parts.config.retry_max());
         }
     }
-
-    fn warn_if_refused(&self, answer: &Result<Answer, String>) {
-        if let Err(why) = answer {
-            // The lease runs out by itself.
-            tracing::error!(session = %self.session.id, %why, "the backlog did not take the end of a session");
-        }
-    }
-}
-
-fn lost() -> Step {
-    Step::Terminated { reason: LOST.to_owned() }
-}
-
-/// An error with what caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

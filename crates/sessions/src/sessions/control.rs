@@ -4,8 +4,8 @@ use std::time::Duration;
 use orchestrator_vocab::{Actor, OrgId, SessionId};
 
 use super::{Sessions, Shared};
-use crate::live::{Ending, Live};
-use crate::{Error, Session, Step};
+use crate::live::Live;
+use crate::{Cause, Ending, Error, Session, Step};
 
 /// How a session is to be stopped.
 #[derive(Debug, Clone)]
@@ -19,12 +19,12 @@ pub struct Stop {
 }
 
 impl Sessions {
-    /// Makes the program and everything it started stand still. It keeps its task: the lease is renewed meanwhile, and
-    /// its time-out goes on.
+    /// Makes the work stand still, programs with everything they started. It keeps its task: the lease is renewed
+    /// meanwhile, and its time-out goes on.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Transition`] if it does not run, [`Error::Ended`] if it just ends,
-    /// [`Error::Elsewhere`], [`Error::Store`].
+    /// [`Error::CannotPause`], [`Error::Elsewhere`], [`Error::Store`].
     pub async fn pause(
         &self,
         org: OrgId,
@@ -35,7 +35,7 @@ impl Sessions {
         self.halt(org, id, Step::Paused { reason: reason.map(shortened) }, actor).await
     }
 
-    /// Lets a paused program go on.
+    /// Lets a paused session go on.
     ///
     /// # Errors
     /// As for [`Sessions::pause`]; [`Error::Transition`] if it is not paused.
@@ -55,7 +55,7 @@ impl Sessions {
             return Err(self.0.refuse(org, id, Step::Terminated { reason }).await);
         };
         let grace = if stop.force { Duration::ZERO } else { live.grace };
-        live.end(Ending { reason, actor: stop.actor, grace });
+        live.end(Ending { reason, actor: stop.actor, grace, cause: Cause::Stopped });
         live.done.cancelled().await;
         self.get(org, id).await
     }
@@ -79,12 +79,16 @@ impl Shared {
         let pausing = matches!(step, Step::Paused { .. });
         next.state = next.state.after(step)?;
         live.overlay(&mut next);
-        let handle = live.handle.get().ok_or(Error::Ended(next.id))?;
-        let done = if pausing { handle.pause().await } else { handle.resume().await };
-        done.map_err(|_| Error::Ended(next.id))?;
+        let unable = || Error::CannotPause { session: next.id, runtime: next.runtime.clone() };
+        let halt = live.halt.get().ok_or_else(unable)?;
+        let done = if pausing { halt.pause().await } else { halt.resume().await };
+        if !done {
+            return Err(Error::Ended(next.id));
+        }
+        live.sign_of_life();
         if let Err(error) = self.save(&record, &next, actor).await {
             // What is stored is what counts; if it has ended meanwhile there is nothing to undo.
-            let _ = if pausing { handle.resume().await } else { handle.pause().await };
+            let _ = if pausing { halt.resume().await } else { halt.pause().await };
             return Err(error);
         }
         record.clone_from(&next);

@@ -7,9 +7,9 @@ use tracing::Instrument as _;
 
 use super::{Sessions, Shared};
 use crate::admission::Permit;
-use crate::live::{Ending, Live};
+use crate::live::Live;
 use crate::run::Runner;
-use crate::{Brief, Error, Metrics, Program, Session, State, event};
+use crate::{Brief, Cause, Ending, Error, Metrics, Runtime, Session, State, event};
 
 /// The longest description that is kept with a session, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 4_000;
@@ -22,14 +22,14 @@ pub struct StartRequest {
     /// Who is to work.
     pub agent: AgentId,
     /// How that agent is run.
-    pub program: Program,
+    pub runtime: Arc<dyn Runtime>,
     /// On what.
     pub task: TaskId,
     /// The claim under which it works.
     pub fence: u64,
     /// What people are shown of the task.
     pub brief: Brief,
-    /// What the program reads on its standard input.
+    /// The task as the agent reads it; a program on its standard input.
     pub document: Value,
     /// A free label, up to 200 characters.
     pub orchestrator: Option<String>,
@@ -50,7 +50,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Store`]; then there is no session.
     pub async fn start(&self, request: StartRequest) -> Result<Session, Error> {
-        request.program.validate()?;
+        request.runtime.validate()?;
         let permit = self.0.admission.enter()?;
         let (answer, answered) = oneshot::channel();
         self.0.tracker.spawn(begin(self.0.clone(), request, permit, answer));
@@ -83,9 +83,9 @@ async fn begin(
     permit: Permit,
     answer: oneshot::Sender<Result<Session, Error>>,
 ) {
-    let StartRequest { program, document, traceparent, .. } = request.clone();
+    let StartRequest { runtime, document, traceparent, .. } = request.clone();
     let session = shared.session(request);
-    let live = Arc::new(Live::new(session.clone(), program.grace()));
+    let live = Arc::new(Live::new(session.clone(), runtime.grace()));
     shared.table.add(session.org, session.id, live.clone());
     let place =
         Place { shared: shared.clone(), live: live.clone(), org: session.org, id: session.id, permit: Some(permit) };
@@ -109,7 +109,7 @@ async fn begin(
         task = %session.task,
         agent = %session.agent,
     );
-    Runner { shared, live, session, lease, program, document }.run().instrument(span).await;
+    Runner { shared, live, session, lease, runtime, document }.run().instrument(span).await;
 }
 
 impl Shared {
@@ -119,6 +119,7 @@ impl Shared {
             reason: "the daemon is stopping".to_owned(),
             actor: Actor::system("sessions"),
             grace: live.grace.min(self.parts.config.hand_back_grace()),
+            cause: Cause::Draining,
         }
     }
 
@@ -136,6 +137,10 @@ impl Shared {
             orchestrator: request.orchestrator.map(|label| label.chars().take(200).collect()),
             created_by: request.created_by,
             correlation: request.correlation,
+            runtime: request.runtime.name().to_owned(),
+            is_journaled: request.runtime.is_journaled(),
+            entries: 0,
+            turns: 0,
             node: self.parts.node.name.clone(),
             epoch: self.parts.node.epoch,
             pid: None,

@@ -1,6 +1,9 @@
 use orchestrator_sql::{Backend, Migration};
 
-pub(crate) const ALL: &[Migration] = &[Migration { name: "m0001_sessions", statements: sessions }];
+pub(crate) const ALL: &[Migration] = &[
+    Migration { name: "m0001_sessions", statements: sessions },
+    Migration { name: "m0002_journal", statements: journal },
+];
 
 /// The columns are what is searched for; everything else is in `body`.
 fn sessions(backend: Backend) -> Vec<String> {
@@ -14,5 +17,21 @@ fn sessions(backend: Backend) -> Vec<String> {
         "create index sessions_sessions_status on sessions_sessions (org, status, id)".into(),
         "create index sessions_sessions_active on sessions_sessions (node, epoch) where ended_at is null".into(),
         "create index sessions_sessions_ended on sessions_sessions (ended_at) where ended_at is not null".into(),
+    ]
+}
+
+/// Sessions from before have no journal and are over after a start: nobody looks for their task or fence.
+fn journal(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    vec![
+        format!("alter table sessions_sessions add column task {uuid}"),
+        "alter table sessions_sessions add column fence bigint not null default 0".into(),
+        "alter table sessions_sessions add column entries bigint not null default 0".into(),
+        "alter table sessions_sessions add column turns bigint not null default 0".into(),
+        "create index sessions_sessions_task on sessions_sessions (org, task) where ended_at is null".into(),
+        format!(
+            "create table sessions_journal (org {uuid} not null, session {uuid} not null, number bigint not null, \
+             at bigint not null, kind text not null, body text not null, primary key (org, session, number)){clustered}"
+        ),
     ]
 }

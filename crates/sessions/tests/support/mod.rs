@@ -1,6 +1,8 @@
 //! Sessions over a store in memory and a backlog that answers as the test wants.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod journaled;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,10 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use orchestrator_events::{Delivery, Filter, Hub, Log as _, MemoryLog, Subscription};
 use orchestrator_sessions::{
-    Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Session, Sessions, StartRequest, Stop, Work,
-    WorkError,
+    Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Runtime, Session, Sessions, StartRequest, Stop,
+    Work, WorkError,
 };
-use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId};
+use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -31,6 +33,7 @@ pub(crate) enum Told {
     Completed(Value),
     Failed(String),
     Released(String),
+    Waits(String),
 }
 
 /// A backlog that writes down what it is told.
@@ -95,8 +98,12 @@ impl Work for Backlog {
         self.answer(Told::Failed(error))
     }
 
-    async fn release(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
+    async fn release(&self, _: &Lease, reason: String, _: Option<Timestamp>) -> Result<Answer, WorkError> {
         self.answer(Told::Released(reason))
+    }
+
+    async fn wait(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
+        self.answer(Told::Waits(reason))
     }
 }
 
@@ -130,13 +137,13 @@ impl Fixture {
         Self { sessions: Sessions::new(parts.clone()).unwrap(), backlog, log, parts, output }
     }
 
-    pub(crate) async fn start(&self, program: Program) -> SessionId {
-        self.sessions.start(request(program)).await.unwrap().id
+    pub(crate) async fn start(&self, runtime: impl Runtime) -> SessionId {
+        self.sessions.start(request(runtime)).await.unwrap().id
     }
 
     /// Runs a script to its end, and what it told the backlog at last.
-    pub(crate) async fn run(&self, program: Program) -> (Session, Told) {
-        let id = self.start(program).await;
+    pub(crate) async fn run(&self, runtime: impl Runtime) -> (Session, Told) {
+        let id = self.start(runtime).await;
         let session = self.ended(id).await;
         (session, self.backlog.told().pop().expect("the backlog was told"))
     }
@@ -190,11 +197,11 @@ impl Fixture {
     }
 }
 
-pub(crate) fn request(program: Program) -> StartRequest {
+pub(crate) fn request(runtime: impl Runtime) -> StartRequest {
     StartRequest {
         org: LOCAL,
         agent: "coder".parse().unwrap(),
-        program,
+        runtime: Arc::new(runtime),
         task: TaskId::new(),
         fence: 1,
         brief: Brief { kind: "general".into(), description: "say hello".into(), priority: "medium".into() },

@@ -89,7 +89,21 @@ impl Backlog {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Stale`], [`Error::Transition`].
     pub async fn release(&self, origin: &Origin, id: TaskId, fence: Fence) -> Result<Task, Error> {
-        self.run(origin, engine::Release { id, fence }).await
+        self.run(origin, engine::Release { id, fence, run_at: None }).await
+    }
+
+    /// Like [`release`](Self::release), and nobody gets it before `run_at`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn release_until(
+        &self,
+        origin: &Origin,
+        id: TaskId,
+        fence: Fence,
+        run_at: Timestamp,
+    ) -> Result<Task, Error> {
+        self.run(origin, engine::Release { id, fence, run_at: Some(run_at) }).await
     }
 
     /// Takes the task from its owner and puts it back, whoever that is: for owners that are known to be gone. The attempt

@@ -111,6 +111,22 @@ pub async fn a_released_task_was_not_tried(fixture: &Fixture) {
     assert_eq!(claim_one(&backlog).await.task.attempt, 1);
 }
 
+/// And nobody gets it before; without one it keeps the time it had.
+pub async fn a_released_task_waits_for_the_time_that_was_said(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let task = create(&backlog, "not now").await;
+    let claimed = claim_one(&backlog).await;
+    let run_at = START + MINUTE * 10;
+    let released = backlog.release_until(&origin(), task.id, claimed.fence, run_at).await.expect("the owner");
+    assert_eq!((released.attempt, released.run_at, released.fence), (0, Some(run_at), Fence(2)));
+    assert!(claim(&backlog, 1).await.is_empty());
+    fixture.pass(&backlog, MINUTE * 11).await;
+    let again = claim_one(&backlog).await;
+    assert_eq!(again.task.attempt, 1);
+    let stale = backlog.release_until(&origin(), task.id, claimed.fence, run_at).await;
+    assert!(matches!(stale, Err(Error::Stale { .. })));
+}
+
 /// The attempt counts.
 pub async fn a_requeued_task_is_no_longer_its_owners(fixture: &Fixture) {
     let backlog = fixture.backlog();

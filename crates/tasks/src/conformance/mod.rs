@@ -202,6 +202,7 @@ macro_rules! task_store_conformance {
             a_failed_attempt_waits_and_avoids_the_agent
             the_last_failed_attempt_is_the_dead_letter
             a_released_task_was_not_tried
+            a_released_task_waits_for_the_time_that_was_said
             a_requeued_task_is_no_longer_its_owners
             a_task_waits_for_its_time
             a_passed_deadline_fails_the_task

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use orchestrator_vocab::TaskId;
+use orchestrator_vocab::{TaskId, Timestamp};
 use serde_json::Value;
 
 use super::{Command, Plan};
@@ -34,6 +34,8 @@ impl Command for Heartbeat {
 pub(crate) struct Release {
     pub(crate) id: TaskId,
     pub(crate) fence: Fence,
+    /// Nobody gets it before.
+    pub(crate) run_at: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -43,10 +45,15 @@ impl Command for Release {
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Task, Error> {
         plan.load([self.id]).await?;
         plan.owned(self.id, self.fence)?;
-        plan.give_back(self.id, Released::Returned)?;
+        let agent = plan.task(self.id)?.state.owner().cloned();
+        let before = plan.step(self.id, &Step::Release)?;
         let task = plan.change(self.id)?;
+        task.fence = task.fence.next();
         task.attempt = task.attempt.saturating_sub(1);
-        Ok(task.clone())
+        task.run_at = self.run_at.or(task.run_at);
+        let task = task.clone();
+        plan.report(self.id, Some(before), Event::Released { agent, reason: Released::Returned });
+        Ok(task)
     }
 }
 
@@ -60,19 +67,12 @@ impl Command for Requeue {
     type Output = Task;
 
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Task, Error> {
-        plan.load_one(self.id).await?;
-        plan.give_back(self.id, Released::Requeued)?;
-        plan.task(self.id).cloned()
-    }
-}
-
-impl Plan<'_> {
-    fn give_back(&mut self, id: TaskId, reason: Released) -> Result<(), Error> {
-        let agent = self.task(id)?.state.owner().cloned();
-        let before = self.step(id, &Step::Release)?;
-        let task = self.change(id)?;
+        let agent = plan.load_one(self.id).await?.state.owner().cloned();
+        let before = plan.step(self.id, &Step::Release)?;
+        let task = plan.change(self.id)?;
         task.fence = task.fence.next();
-        self.report(id, Some(before), Event::Released { agent, reason });
-        Ok(())
+        let task = task.clone();
+        plan.report(self.id, Some(before), Event::Released { agent, reason: Released::Requeued });
+        Ok(task)
     }
 }

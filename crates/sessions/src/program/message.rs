@@ -2,7 +2,7 @@ use orchestrator_vocab::Tokens;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::Usage;
+use crate::live::Usage;
 
 /// The largest report of progress, in bytes; what is longer is text.
 const PROGRESS_BYTES_MAX: usize = 16_000;

@@ -1,33 +1,19 @@
-mod message;
-
 use std::collections::VecDeque;
 
 use orchestrator_process::{Exit, Output, Process, Stream};
-use orchestrator_vocab::Tokens;
-use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
-use super::Runner;
-use crate::program::LINE_BYTES_MAX;
-use message::Message;
+use super::LINE_BYTES_MAX;
+use super::message::Message;
+use crate::Desk;
 
 /// How many of the last lines of standard error are kept for an error's text, and how much of each.
 const TAIL_LINES_MAX: usize = 20;
 const TAIL_LINE_CHARS_MAX: usize = 300;
 
-/// Input and output tokens, as the program reported them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Usage {
-    pub(super) input_tokens: Tokens,
-    pub(super) output_tokens: Tokens,
-}
-
 /// What is remembered of a program's output.
 #[derive(Debug, Default)]
 pub(super) struct Listener {
-    pub(super) usage: Usage,
     result: Option<Value>,
     last_line: Option<String>,
     stderr: VecDeque<String>,
@@ -36,39 +22,30 @@ pub(super) struct Listener {
     chunks: u64,
 }
 
-impl Runner {
-    pub(super) async fn listen(
-        &self,
-        process: &mut Process,
-        listener: &mut Listener,
-        progress: &watch::Sender<Option<Value>>,
-    ) -> Exit {
+impl Listener {
+    /// Hears a program out.
+    pub(super) async fn listen(&mut self, process: &mut Process, desk: &Desk) -> Exit {
         while let Some(output) = process.next().await {
             let Output::Line { stream, text, ended } = output else { continue };
-            let text = match &self.shared.parts.filter {
-                Some(filter) => filter(text),
-                None => text,
-            };
-            match listener.hear(stream, &text, ended) {
+            let text = desk.filtered(text);
+            match self.hear(stream, &text, ended) {
                 Some(message) => {
-                    self.live.add_tokens(message.usage.input_tokens + message.usage.output_tokens);
-                    if message.progress.is_some() {
-                        progress.send_replace(message.progress);
+                    desk.add_usage(message.usage.input_tokens, message.usage.output_tokens);
+                    if let Some(progress) = message.progress {
+                        desk.progress(progress);
                     }
                 }
                 None => {
-                    self.live.set_last_output(&text);
+                    desk.said_filtered(&text);
                     let kind = if stream == Stream::Stdout { "text" } else { "error" };
-                    let facts = json!({ "chunkType": kind, "content": text, "index": listener.next_chunk() });
-                    self.publish("stream.chunk", facts);
+                    let facts = json!({ "chunkType": kind, "content": text, "index": self.next_chunk() });
+                    desk.publish_filtered("stream.chunk", facts);
                 }
             }
         }
         process.wait().await
     }
-}
 
-impl Listener {
     /// Takes a line, or a piece of a long one. What it says if it is a message, `None` if it is text.
     fn hear(&mut self, stream: Stream, text: &str, ended: bool) -> Option<Message> {
         if stream == Stream::Stderr {
@@ -84,13 +61,8 @@ impl Listener {
         self.is_within_line = !ended;
         let message = is_whole.then(|| Message::parse(text)).flatten();
         match &message {
-            Some(message) => {
-                self.usage.input_tokens += message.usage.input_tokens;
-                self.usage.output_tokens += message.usage.output_tokens;
-                if message.result.is_some() {
-                    self.result.clone_from(&message.result);
-                }
-            }
+            Some(message) if message.result.is_some() => self.result.clone_from(&message.result),
+            Some(_) => {}
             None if !text.trim().is_empty() => self.last_line = Some(text.to_owned()),
             None => {}
         }
@@ -143,15 +115,6 @@ mod tests {
         check(&[r#"{"result": 1}"#, r#"{"result": null}"#], json!(null));
         check(&["almost", r#"{"progress": 0.9}"#], json!("almost"));
         check(&[r#"{"result": 1, "extra": 2}"#], json!({ "result": 1, "extra": 2 }));
-    }
-
-    #[test]
-    fn usage_adds_up() {
-        let mut listener = Listener::default();
-        let line = r#"{"usage": {"inputTokens": 10, "outputTokens": 5}}"#;
-        assert!(listener.hear(Stream::Stdout, line, true).is_some());
-        assert!(listener.hear(Stream::Stdout, line, true).is_some());
-        assert_eq!(listener.usage, Usage { input_tokens: Tokens(20), output_tokens: Tokens(10) });
     }
 
     #[test]

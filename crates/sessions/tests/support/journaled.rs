@@ -1,0 +1,162 @@
+//! A runtime whose every step is in the journal, and which takes a step when the test lets it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_sessions::{Desk, Entry, Error, Gate, Outcome, Runtime};
+use orchestrator_vocab::Actor;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+/// Takes `steps` steps and is done. All clones are one.
+#[derive(Clone)]
+pub(crate) struct Steps {
+    pub(crate) steps: u64,
+    /// Instead of this step a person is asked, unless one has settled it.
+    pub(crate) asks_at: Option<u64>,
+    /// One permit for each step.
+    pub(crate) allowed: Arc<Semaphore>,
+    /// What was done in the world.
+    pub(crate) effects: Arc<Mutex<Vec<u64>>>,
+    /// What people said, as the agent heard it.
+    pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) can_pause: bool,
+}
+
+impl Steps {
+    pub(crate) fn new(steps: u64) -> Self {
+        Self {
+            steps,
+            asks_at: None,
+            allowed: Arc::new(Semaphore::new(0)),
+            effects: Arc::default(),
+            heard: Arc::default(),
+            can_pause: true,
+        }
+    }
+
+    pub(crate) fn allow(&self, steps: usize) {
+        self.allowed.add_permits(steps);
+    }
+
+    pub(crate) fn effects(&self) -> Vec<u64> {
+        self.effects.lock().unwrap().clone()
+    }
+
+    async fn work(&self, desk: &Desk, gate: &Gate) -> Result<Outcome, Error> {
+        let entries = desk.journal().all().await?;
+        let is_settled = entries.iter().any(|one| matches!(one.entry, Entry::Settled { .. }));
+        let mut done = entries.iter().filter(|one| is_step(&one.entry)).count() as u64;
+        while done < self.steps {
+            if self.asks_at == Some(done + 1) && !is_settled {
+                return Ok(Outcome::Waiting { reason: format!("may step {} be taken?", done + 1) });
+            }
+            tokio::select! {
+                biased;
+                ending = desk.asked_to_end() => return Ok(ending.into()),
+                () = async {
+                    self.allowed.acquire().await.unwrap().forget();
+                    gate.open().await;
+                } => {}
+            }
+            done += 1;
+            desk.journal().append(vec![step(done)]).await?;
+            self.effects.lock().unwrap().push(done);
+            desk.said(&format!("step {done}"));
+        }
+        Ok(Outcome::Completed { result: json!({ "steps": done }) })
+    }
+}
+
+#[async_trait]
+impl Runtime for Steps {
+    fn name(&self) -> &'static str {
+        "steps"
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn is_journaled(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, desk: Desk) -> Outcome {
+        let gate = Arc::new(Gate::default());
+        if self.can_pause {
+            desk.halts(gate.clone());
+        }
+        desk.started(None).await;
+        match self.work(&desk, &gate).await {
+            Ok(outcome) => outcome,
+            Err(Error::Stale(_) | Error::Ended(_)) => Outcome::Lost,
+            Err(error) => {
+                let (reason, actor) = (error.to_string(), Actor::system("steps"));
+                Outcome::Released { reason, actor, run_at: None }
+            }
+        }
+    }
+}
+
+pub(crate) fn step(number: u64) -> Entry {
+    Entry::Noted { what: "step".into(), facts: json!(number), message: None }
+}
+
+fn is_step(entry: &Entry) -> bool {
+    matches!(entry, Entry::Noted { what, .. } if what == "step")
+}
+
+/// Never ends, whatever it is asked, and gives no sign of life.
+pub(crate) struct Deaf;
+
+#[async_trait]
+impl Runtime for Deaf {
+    fn name(&self) -> &'static str {
+        "deaf"
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn is_journaled(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, desk: Desk) -> Outcome {
+        desk.started(None).await;
+        std::future::pending().await
+    }
+}
+
+/// Writes these, all at once.
+pub(crate) struct Writes(pub(crate) Vec<Entry>);
+
+pub(crate) fn large(bytes: usize) -> Entry {
+    Entry::Noted { what: "x".repeat(bytes), facts: json!(null), message: None }
+}
+
+#[async_trait]
+impl Runtime for Writes {
+    fn name(&self) -> &'static str {
+        "writes"
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn is_journaled(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, desk: Desk) -> Outcome {
+        desk.started(None).await;
+        match desk.journal().append(self.0.clone()).await {
+            Ok(last) => Outcome::Completed { result: json!(last) },
+            Err(error) => Outcome::Failed { error: error.to_string() },
+        }
+    }
+}
