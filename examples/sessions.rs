@@ -10,7 +10,7 @@ use orchestrator_events::{Delivery, Filter, Hub, MemoryLog, Subscription};
 use orchestrator_sessions::{
     Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Sessions, StartRequest, Stop, Work, WorkError,
 };
-use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId};
+use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -36,8 +36,13 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
-    async fn release(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
+    async fn release(&self, _: &Lease, reason: String, _: Option<Timestamp>) -> Result<Answer, WorkError> {
         println!("   backlog: given back, {reason}");
+        Ok(Answer::Accepted)
+    }
+
+    async fn wait(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
+        println!("   backlog: waits for a person, {reason}");
         Ok(Answer::Accepted)
     }
 }
@@ -99,7 +104,7 @@ async fn start(sessions: &Sessions, script: &str) -> Result<SessionId, orchestra
     let request = StartRequest {
         org: OrgId::LOCAL,
         agent: "shell".parse().expect("a name"),
-        program,
+        runtime: Arc::new(program),
         task: TaskId::new(),
         fence: 1,
         brief: Brief { kind: "general".into(), description: script.to_owned(), priority: "medium".into() },
