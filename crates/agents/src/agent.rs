@@ -118,6 +118,14 @@ pub(crate) fn check(capabilities: &BTreeSet<Capability>, max_concurrent: u32, de
     }
 }
 
+/// What begins so is given to agents by whoever composes the scheduler: each one's own name, and its type.
+const RESERVED: [&str; 2] = ["agent.", "type."];
+
+/// Whether only the daemon may say that somebody can do this.
+pub(crate) fn is_reserved(capability: &Capability) -> bool {
+    RESERVED.iter().any(|beginning| capability.as_str().starts_with(beginning))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,7 +78,7 @@ impl Config {
     }
 }
 
-fn within(field: &'static str, given: u64, least: u64, most: u64) -> Result<(), Error> {
+pub(crate) fn within(field: &'static str, given: u64, least: u64, most: u64) -> Result<(), Error> {
     match (least..=most).contains(&given) {
         true => Ok(()),
         false => Err(Error::invalid(field, format!("expected {least} to {most}, got {given}"))),

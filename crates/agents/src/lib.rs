@@ -3,9 +3,13 @@
 mod agent;
 mod config;
 mod error;
+#[cfg(feature = "files")]
+mod files;
 mod health;
 #[cfg(feature = "rpc")]
 mod operations;
+mod permissions;
+mod profile;
 #[cfg(feature = "sql")]
 mod registration;
 #[cfg(feature = "sql")]
@@ -16,9 +20,13 @@ mod sql;
 pub use agent::{Agent, Definition, Kind, Status};
 pub use config::Config;
 pub use error::Error;
+#[cfg(feature = "files")]
+pub use files::{Catalogue, Changes, Fault, FilesConfig};
 pub use health::{Circuit, Outcome};
 #[cfg(feature = "rpc")]
 pub use operations::{AgentParams, RegisterParams, operations};
+pub use permissions::Permissions;
+pub use profile::{Limits, MemoryScope, PermissionMode, Profile, Restart, Role, Runtime, Thinking, Workspace};
 #[cfg(feature = "sql")]
 pub use registration::Registration;
 #[cfg(feature = "sql")]
