@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use orchestrator_vocab::{AgentId, Capability, OrgId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Profile, Role, Runtime};
 
 /// The most capabilities of one agent.
 pub(crate) const CAPABILITIES_MAX: usize = 64;
@@ -19,6 +20,8 @@ pub(crate) const CONCURRENT_MAX: u32 = 10_000;
 pub enum Kind {
     /// A program of the operator's configuration: it is started for each task.
     Program,
+    /// An agent that a file defines: something runs it for each task.
+    Defined,
     /// Somebody outside, who registered over the socket and claims tasks.
     Worker,
 }
@@ -30,16 +33,18 @@ pub enum Kind {
 pub enum Status {
     /// It can.
     Ready,
-    /// A worker that has not been heard of for too long.
+    /// A worker that has not been heard of for too long: dead, unless it speaks again.
     Lost,
-    /// A program that was unregistered. Register it to have it back.
+    /// A program or a defined agent that was stopped or unregistered. Register it to have it back.
     Disabled,
+    /// An agent whose file is wrong: `error` says where.
+    Invalid,
 }
 
-/// A program that the operator configured as an agent; how it is run is not known here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An agent that the operator decided on: a configured program, or what a file defines. How it is run is not known here.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
-    /// Its name in the configuration.
+    /// Its name in the configuration, or the stem of its file.
     pub id: AgentId,
     /// Whose tasks it works on.
     pub org: OrgId,
@@ -49,12 +54,39 @@ pub struct Definition {
     pub max_concurrent: u32,
     /// For people; at most 1,000 characters.
     pub description: String,
+    /// What the file says, if a file defines it.
+    pub profile: Option<Arc<Profile>>,
+}
+
+impl From<Arc<Profile>> for Definition {
+    fn from(profile: Arc<Profile>) -> Self {
+        Self {
+            id: profile.id.clone(),
+            org: profile.org,
+            capabilities: profile.capabilities.clone(),
+            max_concurrent: profile.limits.max_instances,
+            description: profile.description.clone(),
+            profile: Some(profile),
+        }
+    }
 }
 
 impl Definition {
     /// A program without capabilities for the operator's own organisation, with one task at a time.
     pub fn new(id: AgentId) -> Self {
-        Self { id, org: OrgId::LOCAL, capabilities: BTreeSet::new(), max_concurrent: 1, description: String::new() }
+        Self {
+            id,
+            org: OrgId::LOCAL,
+            capabilities: BTreeSet::new(),
+            max_concurrent: 1,
+            description: String::new(),
+            profile: None,
+        }
+    }
+
+    /// How it gets its work.
+    pub fn kind(&self) -> Kind {
+        if self.profile.is_some() { Kind::Defined } else { Kind::Program }
     }
 
     /// Checks its bounds.
@@ -82,6 +114,24 @@ pub struct Agent {
     pub status: Status,
     /// For people.
     pub description: String,
+    /// What sort of agent it is; defined ones only, as what follows.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Where it stands among others, 0 at the top, to 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<u8>,
+    /// What it belongs to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// What runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+    /// Its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What is wrong with its file, if it is [`Status::Invalid`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What it can do.
     pub capabilities: BTreeSet<Capability>,
     /// How many tasks it may have at once.

@@ -7,6 +7,14 @@ pub enum Error {
     /// Register it first; another organisation's agent is unknown too.
     #[error("no agent `{0}`")]
     NotFound(AgentId),
+    /// Correct its file.
+    #[error("the file of agent `{agent}` is wrong: {problem}")]
+    Broken {
+        /// Whose file it is.
+        agent: AgentId,
+        /// Where, and what.
+        problem: String,
+    },
     /// Configure it, or leave `program` out to register a worker.
     #[error("no program `{0}` is configured")]
     NoProgram(AgentId),

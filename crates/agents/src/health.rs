@@ -55,6 +55,12 @@ impl Circuit {
         }
     }
 
+    /// Once it is open, it stays so until it is forgotten.
+    #[cfg(feature = "sql")]
+    pub(crate) fn hold_open(&mut self) {
+        self.open_until = self.open_until.map(|_| Timestamp(i64::MAX));
+    }
+
     /// Whether it may be given work.
     pub fn is_healthy(&self, now: Timestamp) -> bool {
         self.open_until.is_none_or(|until| now >= until)

@@ -15,6 +15,8 @@ mod registration;
 #[cfg(feature = "sql")]
 mod registry;
 #[cfg(feature = "sql")]
+mod selection;
+#[cfg(feature = "sql")]
 mod sql;
 
 pub use agent::{Agent, Definition, Kind, Status};
@@ -24,10 +26,12 @@ pub use error::Error;
 pub use files::{Catalogue, Changes, Fault, FilesConfig};
 pub use health::{Circuit, Outcome};
 #[cfg(feature = "rpc")]
-pub use operations::{AgentParams, RegisterParams, operations};
+pub use operations::{AgentParams, ListParams, RegisterParams, operations};
 pub use permissions::Permissions;
 pub use profile::{Limits, MemoryScope, PermissionMode, Profile, Restart, Role, Runtime, Thinking, Workspace};
 #[cfg(feature = "sql")]
 pub use registration::Registration;
 #[cfg(feature = "sql")]
 pub use registry::Registry;
+#[cfg(feature = "sql")]
+pub use selection::Selection;

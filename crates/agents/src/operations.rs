@@ -1,29 +1,35 @@
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 
-use orchestrator_rpc::page::{Cursor, ListParams, Page};
+use orchestrator_rpc::page::{Cursor, Limit, Page};
 use orchestrator_rpc::{Call, Code, Error as Refusal, Operation, Scope, Table};
 use orchestrator_vocab::{AgentId, Capability};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Agent, Error, Registration, Registry};
+use crate::{Agent, Error, Kind, Profile, Registration, Registry, Role, Selection, Status};
 
 /// The operations `agent.register`, `agent.unregister`, `agent.heartbeat`, `agent.get` and `agent.list`.
 pub fn operations(registry: &Registry) -> Table {
     let register =
-        operation(registry, "agent.register", Scope::Write, "Announces a worker, or enables a program", register);
-    let unregister =
-        operation(registry, "agent.unregister", Scope::Write, "Removes a worker, or disables a program", unregister);
+        operation(registry, "agent.register", Scope::Write, "Announces a worker, or enables a stopped agent", register);
+    let unregister = operation(
+        registry,
+        "agent.unregister",
+        Scope::Write,
+        "Removes a worker, or disables another agent",
+        unregister,
+    );
     let heartbeat = operation(registry, "agent.heartbeat", Scope::Write, "Says that a worker is alive", heartbeat);
-    let get = operation(registry, "agent.get", Scope::Read, "Shows an agent", get);
-    let list = operation(registry, "agent.list", Scope::Read, "Lists agents by name", list);
+    let get = operation(registry, "agent.get", Scope::Read, "Shows an agent, with what its file says", get);
+    let list = operation(registry, "agent.list", Scope::Read, "Lists agents by kind, type, tier, group and more", list);
     Table::new()
         .with(register.creates().fails_with([Code::NotFound, Code::Conflict]))
         .with(unregister.fails_with([Code::NotFound]))
         .with(heartbeat.free().fails_with([Code::NotFound]))
-        .with(get.read_only().fails_with([Code::NotFound]))
-        .with(list.read_only())
+        .with(get.read_only().tool().fails_with([Code::NotFound]))
+        .with(list.read_only().tool())
 }
 
 fn operation<P, R, F>(
@@ -108,14 +114,65 @@ async fn heartbeat(registry: Registry, call: Call, params: AgentParams) -> Resul
     Ok(registry.get(call.org(), &params.agent_id).await?)
 }
 
-async fn get(registry: Registry, call: Call, params: AgentParams) -> Result<Agent, Refusal> {
-    Ok(registry.get(call.org(), &params.agent_id).await?)
+/// The parameters of `agent.list`: everything that is given must hold.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListParams {
+    /// Of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// In this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Of this type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Of this tier, 0 to 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 3))]
+    pub tier: Option<u8>,
+    /// Can do this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<Capability>,
+    /// Belongs to this group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// How many agents at most.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where to go on: `nextCursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+}
+
+/// An agent, and what its file says.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    #[serde(flatten)]
+    agent: Agent,
+    /// What the file says, with what is taken over from those it extends; defined agents only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<Arc<Profile>>,
+}
+
+async fn get(registry: Registry, call: Call, params: AgentParams) -> Result<Shown, Refusal> {
+    let agent = registry.get(call.org(), &params.agent_id).await?;
+    Ok(Shown { definition: registry.profile(call.org(), &params.agent_id), agent })
 }
 
 async fn list(registry: Registry, call: Call, params: ListParams) -> Result<Page<Agent>, Refusal> {
     let after = params.cursor.map(|cursor| cursor.read::<AgentId>()).transpose()?;
     let limit = params.limit.get();
-    let mut items = registry.list(call.org(), after.as_ref(), limit + 1).await?;
+    let selection = Selection {
+        kind: params.kind,
+        status: params.status,
+        role: params.role,
+        tier: params.tier,
+        capability: params.capability,
+        group: params.group,
+    };
+    let mut items = registry.select(call.org(), &selection, after.as_ref(), limit + 1).await?;
     let has_more = items.len() > limit;
     items.truncate(limit);
     let next_cursor = items.last().filter(|_| has_more).map(|agent| Cursor::of(&agent.id));
@@ -128,7 +185,7 @@ impl From<Error> for Refusal {
             Error::NotFound(_) => Self::not_found(error.to_string()),
             Error::NoProgram(_) => Self::not_found(error.to_string()).with_field("program"),
             Error::Invalid { field, problem } => Self::invalid_field(field, problem),
-            Error::TooMany { .. } => Self::conflict(error.to_string()),
+            Error::TooMany { .. } | Error::Broken { .. } => Self::conflict(error.to_string()),
             Error::Store(_) => Self::unavailable(error.to_string()).with_source(error),
         }
     }

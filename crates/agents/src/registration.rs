@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use orchestrator_vocab::{Actor, AgentId, Capability};
 
-use crate::agent::check;
+use crate::agent::{check, is_reserved};
 use crate::{Definition, Error};
 
 /// Who comes, and what it says about itself.
@@ -44,6 +44,7 @@ impl Registration {
             (Some(named), Some(_)) if *named != self.agent => {
                 return Err(Error::invalid("program", format!("the agent of program `{named}` is `{named}`")));
             }
+            (Some(named), Some(defined)) if defined.profile.is_some() => return Err(Error::NoProgram(named.clone())),
             (Some(named), None) => return Err(Error::NoProgram(named.clone())),
             _ => {}
         }
@@ -51,6 +52,10 @@ impl Registration {
         let capabilities = self.capabilities.as_ref().unwrap_or(&empty);
         let description = self.description.as_deref().unwrap_or_default();
         check(capabilities, self.max_concurrent.unwrap_or(1), description)?;
+        if let Some(own) = capabilities.iter().find(|one| program.is_none() && is_reserved(one)) {
+            let problem = format!("`{own}`: what begins with `agent.` or `type.` is given to agents by the daemon");
+            return Err(Error::invalid("capabilities", problem));
+        }
         program.map_or(Ok(()), |program| self.check_narrows(program))
     }
 

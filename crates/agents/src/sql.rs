@@ -126,7 +126,11 @@ fn row(row: &QueryResult) -> Result<Row, Error> {
     Ok(Row {
         org: OrgId::from_uuid(row.try_get("", "org")?),
         id: id.parse().map_err(damaged)?,
-        kind: if kind == "program" { Kind::Program } else { Kind::Worker },
+        kind: match kind.as_str() {
+            "program" => Kind::Program,
+            "defined" => Kind::Defined,
+            _ => Kind::Worker,
+        },
         status: match status.as_str() {
             "lost" => Status::Lost,
             "disabled" => Status::Disabled,
@@ -150,6 +154,7 @@ fn joined(capabilities: &BTreeSet<Capability>) -> String {
 fn kind_text(kind: Kind) -> &'static str {
     match kind {
         Kind::Program => "program",
+        Kind::Defined => "defined",
         Kind::Worker => "worker",
     }
 }
@@ -159,6 +164,8 @@ fn status_text(status: Status) -> &'static str {
         Status::Ready => "ready",
         Status::Lost => "lost",
         Status::Disabled => "disabled",
+        // Never written: it is what is read from the file today.
+        Status::Invalid => "invalid",
     }
 }
 

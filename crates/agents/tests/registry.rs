@@ -5,8 +5,8 @@ mod fixture;
 
 use std::time::Duration;
 
-use fixture::{Fixture, coder, id, set, worker};
-use orchestrator_agents::{Error, Outcome, Registration, Status};
+use fixture::{Fixture, coder, defined, id, set, worker};
+use orchestrator_agents::{Changes, Config, Error, Kind, Outcome, Registration, Role, Selection, Status};
 use orchestrator_vocab::{Actor, OrgId};
 use tokio_util::sync::CancellationToken;
 
@@ -134,6 +134,83 @@ async fn an_agent_that_keeps_failing_gets_nothing_for_a_while(fixture: Fixture) 
     assert!(fixture.registry.get(LOCAL, &coder).await.unwrap().works());
 }
 
+const DEVELOPER: &str =
+    "---\ntype: developer\ntier: 2\ngroups: web\ncapabilities: rust\nmaxInstances: 2\n---\nYou code.\n";
+
+async fn defined_agents_stand_beside_programs_and_workers(fixture: Fixture) {
+    let definitions = vec![coder(&["go"]), defined("dev", DEVELOPER)];
+    let broken = [(id("bad"), "agents/bad.md:2:1: unknown field".to_owned())].into();
+    fixture.registry.reconfigure_with(definitions, broken, Config::default()).unwrap();
+    let dev = fixture.registry.get(LOCAL, &id("dev")).await.unwrap();
+    assert_eq!(
+        (dev.kind, dev.status, dev.role, dev.max_concurrent),
+        (Kind::Defined, Status::Ready, Some(Role::Developer), 2)
+    );
+    assert_eq!(fixture.registry.profile(LOCAL, &id("dev")).unwrap().prompt, "You code.");
+    let bad = fixture.registry.get(LOCAL, &id("bad")).await.unwrap();
+    assert_eq!((bad.status, bad.works()), (Status::Invalid, false));
+    assert!(bad.error.unwrap().starts_with("agents/bad.md:2:1"));
+    let refused = fixture.registry.register(LOCAL, worker("bad")).await;
+    assert!(matches!(refused, Err(Error::Broken { .. })), "nobody takes the place of a wrong file");
+    assert!(matches!(fixture.registry.get(OrgId::new(), &id("bad")).await, Err(Error::NotFound(_))));
+
+    let names = |selection: Selection| {
+        let registry = fixture.registry.clone();
+        async move {
+            let agents = registry.select(LOCAL, &selection, None, 9).await.unwrap();
+            agents.into_iter().map(|agent| agent.id.to_string()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(names(Selection::default()).await, ["bad", "coder", "dev"]);
+    assert_eq!(names(Selection { role: Some(Role::Developer), ..Selection::default() }).await, ["dev"]);
+    assert_eq!(names(Selection { group: Some("web".into()), tier: Some(2), ..Selection::default() }).await, ["dev"]);
+    assert_eq!(names(Selection { status: Some(Status::Invalid), ..Selection::default() }).await, ["bad"]);
+    assert_eq!(names(Selection { capability: "go".parse().ok(), ..Selection::default() }).await, ["coder"]);
+}
+
+async fn a_defined_agent_is_stopped_and_comes_back(fixture: Fixture) {
+    fixture.registry.reconfigure(vec![defined("dev", DEVELOPER)], Config::default()).unwrap();
+    fixture.registry.unregister(LOCAL, &id("dev"), Actor::system("test"), None).await.unwrap();
+    assert_eq!(status_of(&fixture, "dev").await, Status::Disabled);
+    let later = fixture.reopened(vec![defined("dev", DEVELOPER)]).await;
+    assert_eq!(later.get(LOCAL, &id("dev")).await.unwrap().status, Status::Disabled, "also after a restart");
+    fixture.registry.register(LOCAL, worker("dev")).await.unwrap();
+    assert_eq!(status_of(&fixture, "dev").await, Status::Ready);
+}
+
+async fn one_that_is_not_restarted_stays_away_until_it_is_registered(fixture: Fixture) {
+    let once = defined("once", "---\nrestart: never\n---\nHi.\n");
+    let config = Config { failures_in_row_max: 2, ..Config::default() };
+    fixture.registry.reconfigure(vec![once], config).unwrap();
+    for outcome in [Outcome::Failed, Outcome::Failed, Outcome::Succeeded] {
+        fixture.registry.record_outcome(LOCAL, &id("once"), outcome);
+    }
+    fixture.clock.advance(60 * MINUTE);
+    fixture.registry.sweep().await.unwrap();
+    assert!(!fixture.registry.get(LOCAL, &id("once")).await.unwrap().works());
+    fixture.registry.register(LOCAL, worker("once")).await.unwrap();
+    assert!(fixture.registry.get(LOCAL, &id("once")).await.unwrap().works());
+}
+
+async fn changes_are_told_to_whom_they_concern(fixture: Fixture) {
+    let theirs = OrgId::new();
+    let changes = Changes { added: vec![id("mine"), id("theirs")], ..Changes::default() };
+    let org_of = |agent: &orchestrator_vocab::AgentId| if agent.as_str() == "mine" { LOCAL } else { theirs };
+    fixture.registry.announce(&changes, &[], org_of, Actor::system("test")).await.unwrap();
+    for (org, expected) in [(LOCAL, "mine"), (theirs, "theirs")] {
+        let events = fixture.payloads(org, "agent.definitions").await;
+        assert_eq!((events.len(), &events[0]["added"]), (1, &serde_json::json!([expected])));
+    }
+}
+
+async fn nobody_takes_a_capability_that_the_daemon_gives(fixture: Fixture) {
+    for own in ["agent.coder", "type.developer"] {
+        let asked = Registration { capabilities: Some(set(&[own])), ..worker("laptop") };
+        let refused = fixture.registry.register(LOCAL, asked).await;
+        assert!(matches!(refused, Err(Error::Invalid { field: "capabilities", .. })), "{refused:?}");
+    }
+}
+
 async fn the_loop_notices_by_itself_and_stops_when_told(fixture: Fixture) {
     fixture.registry.register(LOCAL, worker("laptop")).await.unwrap();
     fixture.clock.advance(2 * MINUTE);
@@ -172,5 +249,10 @@ on_every_backend!(
     a_program_can_be_disabled_and_narrowed_but_not_widened,
     an_organisation_has_a_bounded_number_of_workers,
     an_agent_that_keeps_failing_gets_nothing_for_a_while,
+    defined_agents_stand_beside_programs_and_workers,
+    a_defined_agent_is_stopped_and_comes_back,
+    one_that_is_not_restarted_stays_away_until_it_is_registered,
+    changes_are_told_to_whom_they_concern,
+    nobody_takes_a_capability_that_the_daemon_gives,
     the_loop_notices_by_itself_and_stops_when_told,
 );

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Inner, Registry};
 use crate::sql::{self, Row};
-use crate::{Agent, Error, Kind, Registration, Status};
+use crate::{Agent, Error, Kind, Registration, Restart, Status};
 
 impl Registry {
     /// Announces a worker, or enables a configured program again. Saying the same twice changes nothing.
@@ -17,8 +17,11 @@ impl Registry {
     /// [`Error::Store`].
     pub async fn register(&self, org: OrgId, registration: Registration) -> Result<Agent, Error> {
         let inner = self.0.clone();
-        registration.check(inner.program(org, &registration.agent).as_deref())?;
         let id = registration.agent.clone();
+        if let (None, Some(problem)) = (inner.program(org, &id), inner.problem(org, &id)) {
+            return Err(Error::Broken { agent: id, problem });
+        }
+        registration.check(inner.program(org, &id).as_deref())?;
         let registration = Arc::new(registration);
         let agent = self
             .0
@@ -29,11 +32,14 @@ impl Registry {
             })
             .await?;
         self.0.memory.mark_written(org, &id, self.0.clock.now());
+        if self.profile(org, &id).is_some_and(|profile| profile.restart == Restart::Never) {
+            self.0.memory.forget_failures(org, &id);
+        }
         self.0.bump();
-        Ok(agent)
+        Ok(self.get(org, &id).await.unwrap_or(agent))
     }
 
-    /// Removes a worker, or disables a configured program until it is registered again.
+    /// Removes a worker, or disables a program or a defined agent until it is registered again.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
@@ -89,8 +95,8 @@ impl Registry {
 
 impl Inner {
     async fn register(&self, tx: &Tx, org: OrgId, asked: &Registration) -> Result<Agent, Error> {
-        let is_program = self.program(org, &asked.agent).is_some();
-        let kind = if is_program { Kind::Program } else { Kind::Worker };
+        let kind = self.program(org, &asked.agent).map_or(Kind::Worker, |program| program.kind());
+        let is_program = kind != Kind::Worker;
         let before = sql::find(tx, org, &asked.agent).await?.filter(|row| row.kind == kind);
         let max = self.configured().config.workers_max;
         if before.is_none() && !is_program && sql::workers(tx, org).await? >= max {
@@ -132,13 +138,13 @@ impl Inner {
         let row = sql::find(tx, org, id).await?;
         let now = self.clock.now();
         match (self.program(org, id), row) {
-            (Some(_), Some(row)) if row.status == Status::Disabled => return Ok(()),
+            (Some(program), Some(row)) if (row.kind, row.status) == (program.kind(), Status::Disabled) => return Ok(()),
             (Some(program), row) => {
-                let row = row.filter(|row| row.kind == Kind::Program);
+                let row = row.filter(|row| row.kind == program.kind());
                 let disabled = Row {
                     org,
                     id: program.id.clone(),
-                    kind: Kind::Program,
+                    kind: program.kind(),
                     status: Status::Disabled,
                     description: String::new(),
                     capabilities: row.as_ref().and_then(|row| row.capabilities.clone()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orchestrator_vocab::{AgentId, OrgId, Timestamp};
 
-use crate::{Circuit, Config, Outcome};
+use crate::{Circuit, Config, Outcome, Restart};
 
 type Key = (OrgId, AgentId);
 
@@ -20,10 +20,17 @@ struct Known {
 
 impl Memory {
     /// Whether the agent turned healthy or unhealthy by it.
-    pub(super) fn record(&self, org: OrgId, id: &AgentId, outcome: Outcome, now: Timestamp, config: &Config) -> bool {
+    pub(super) fn record(&self, key: Key, outcome: Outcome, restart: Restart, now: Timestamp, config: &Config) -> bool {
         let mut known = self.known();
-        let (circuit, was_healthy) = known.circuits.entry((org, id.clone())).or_insert((Circuit::default(), true));
-        circuit.record(outcome, now, config);
+        let (circuit, was_healthy) = known.circuits.entry(key).or_insert((Circuit::default(), true));
+        // What it still worked on may end well; that does not bring it back.
+        let held = restart == Restart::Never && !circuit.is_healthy(now);
+        if !held {
+            circuit.record(outcome, now, config);
+        }
+        if restart == Restart::Never {
+            circuit.hold_open();
+        }
         let is_healthy = circuit.is_healthy(now);
         std::mem::replace(was_healthy, is_healthy) != is_healthy
     }
@@ -51,6 +58,11 @@ impl Memory {
         let mut known = self.known();
         known.circuits.remove(&(org, id.clone()));
         known.written.remove(&(org, id.clone()));
+    }
+
+    /// A new start after failures.
+    pub(super) fn forget_failures(&self, org: OrgId, id: &AgentId) {
+        self.known().circuits.remove(&(org, id.clone()));
     }
 
     /// The next sign of life is written down again.
