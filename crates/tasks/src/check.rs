@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use orchestrator_vocab::Capability;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::Error;
 
@@ -19,6 +20,8 @@ pub const TAGS_MAX: usize = 64;
 pub const TAG_CHARS_MAX: usize = 64;
 /// The largest metadata, in bytes of JSON.
 pub const METADATA_BYTES_MAX: usize = 64_000;
+/// How keys of the metadata begin that only the daemon writes, and that stay as long as the task.
+pub const RESERVED: &str = "daemon.";
 /// The most capabilities a task may require.
 pub const CAPABILITIES_MAX: usize = 32;
 /// The most tasks one task may depend on.
@@ -80,6 +83,16 @@ pub(crate) fn json(field: &str, value: &impl Serialize, most: usize) -> Result<(
         return Err(Error::invalid(field, format!("expected at most {most} bytes of JSON, got {}", text.len())));
     }
     Ok(())
+}
+
+/// No key is one that only the daemon writes.
+pub(crate) fn unreserved(metadata: &Map<String, Value>) -> Result<(), Error> {
+    metadata.keys().find(|key| key.starts_with(RESERVED)).map_or(Ok(()), |key| Err(reserved(key)))
+}
+
+pub(crate) fn reserved(key: &str) -> Error {
+    let problem = format!("`{key}` is the daemon's to say; use a key that does not begin with `{RESERVED}`");
+    Error::invalid("metadata", problem)
 }
 
 pub(crate) fn tags(field: &str, tags: &BTreeSet<String>) -> Result<(), Error> {

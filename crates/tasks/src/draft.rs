@@ -59,9 +59,13 @@ pub struct Draft {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[cfg_attr(feature = "rpc", schemars(length(max = 64), inner(length(min = 1, max = 64), regex(pattern = check::VISIBLE))))]
     pub tags: BTreeSet<String>,
-    /// Up to 64 kB of JSON for the creator's own use.
+    /// Up to 64 kB of JSON for the creator's own use; no key may begin with `daemon.`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// What the daemon itself notes in the metadata, under keys that begin with [`RESERVED`](crate::RESERVED). No JSON has
+    /// it, so nobody can claim it over the wire.
+    #[serde(skip)]
+    pub reserved: Map<String, Value>,
     /// Tasks with the same key share a limited number of slots; up to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "rpc", schemars(length(min = 1, max = 128), regex(pattern = check::VISIBLE)))]
@@ -103,6 +107,7 @@ impl Draft {
         check::tags("tags", &self.tags)?;
         if !self.metadata.is_empty() {
             check::json("metadata", &self.metadata, check::METADATA_BYTES_MAX)?;
+            check::unreserved(&self.metadata)?;
         }
         check::optional_chars("concurrencyKey", self.concurrency_key.as_ref(), check::CONCURRENCY_KEY_CHARS_MAX)?;
         check::optional_chars("idempotencyKey", self.idempotency_key.as_ref(), check::IDEMPOTENCY_KEY_CHARS_MAX)?;
@@ -225,6 +230,11 @@ mod tests {
         let tags = (0..65).map(|n| n.to_string()).collect();
         refused(Draft { tags, ..Draft::new("x") }, "tags: expected at most 64, got 65");
         let metadata = [("a".to_owned(), long(64_000).into())].into_iter().collect();
+        let own = [("daemon.spawned".to_owned(), 1.into())].into_iter().collect();
+        refused(
+            Draft { metadata: own, ..Draft::new("x") },
+            "metadata: `daemon.spawned` is the daemon's to say; use a key that does not begin with `daemon.`",
+        );
         refused(Draft { metadata, ..Draft::new("x") }, "metadata: expected at most 64000 bytes of JSON, got 64008");
         refused(Draft::new("a\0b"), "title: a NUL character cannot be stored");
     }

@@ -39,14 +39,14 @@ pub use backlog::Backlog;
 pub use backoff::Backoff;
 pub use check::{
     ATTEMPTS_MAX, BATCH_MAX, CAPABILITIES_MAX, CONCURRENCY_KEY_CHARS_MAX, DEPENDENCIES_MAX, DESCRIPTION_BYTES_MAX,
-    ERROR_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, KIND_CHARS_MAX, METADATA_BYTES_MAX, PROGRESS_BYTES_MAX,
+    ERROR_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, KIND_CHARS_MAX, METADATA_BYTES_MAX, PROGRESS_BYTES_MAX, RESERVED,
     RESULT_BYTES_MAX, TAG_CHARS_MAX, TAGS_MAX, TITLE_CHARS_MAX,
 };
 pub use claim::{Claim, Completion, Renewed};
 pub use config::{Concurrency, Config};
 pub use decide::{
-    Accepts, Assignment, Audience, Candidate, Consideration, Decision, Ineligible, LOSERS_MAX, Loser, Ready, Scores,
-    Skip, SkipReason, Snapshot, Strategy, class_of, consider, decide, required_by,
+    Accepts, Assignment, Audience, Candidate, Consideration, Decision, Ineligible, LOSERS_MAX, Loser, Pool, Ready,
+    Scores, Skip, SkipReason, Snapshot, Strategy, class_of, consider, decide, required_by,
 };
 pub use draft::{Dependency, Draft};
 pub use edge::{Edge, OnFailure};

@@ -31,7 +31,7 @@ pub struct Patch {
     /// Replaces all tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeSet<String>>,
-    /// Replaces all metadata.
+    /// Replaces all metadata but what the daemon noted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// Not before this time.
@@ -77,7 +77,8 @@ impl Patch {
     pub(crate) fn apply(&self, task: &mut Task) -> Result<Vec<&'static str>, Error> {
         let mut changed = Vec::new();
         set(&mut task.tags, self.tags.as_ref(), "tags", &mut changed);
-        set(&mut task.metadata, self.metadata.as_ref(), "metadata", &mut changed);
+        let metadata = self.metadata.as_ref().map(|new| with_reserved(new, &task.metadata)).transpose()?;
+        set(&mut task.metadata, metadata.as_ref(), "metadata", &mut changed);
         let only_words = changed.len();
         set(&mut task.title, self.title.as_ref(), "title", &mut changed);
         set(&mut task.description, self.description.as_ref(), "description", &mut changed);
@@ -94,6 +95,16 @@ impl Patch {
     }
 }
 
+/// What the daemon noted stays; repeating it is no attempt to change it.
+fn with_reserved(new: &Map<String, Value>, old: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    let is_reserved = |key: &&String| key.starts_with(check::RESERVED);
+    if let Some(key) = new.keys().filter(is_reserved).find(|key| old.get(*key) != new.get(*key)) {
+        return Err(check::reserved(key));
+    }
+    let kept = old.iter().filter(|(key, _)| is_reserved(key)).map(|(key, value)| (key.clone(), value.clone()));
+    Ok(kept.chain(new.clone()).collect())
+}
+
 fn set<T: PartialEq + Clone>(field: &mut T, new: Option<&T>, name: &'static str, changed: &mut Vec<&'static str>) {
     if let Some(new) = new.filter(|new| *new != field) {
         field.clone_from(new);
@@ -104,6 +115,17 @@ fn set<T: PartialEq + Clone>(field: &mut T, new: Option<&T>, name: &'static str,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_daemon_noted_stays() {
+        let map = |value: Value| value.as_object().cloned().unwrap_or_default();
+        let old = map(serde_json::json!({ "daemon.depth": 1, "a": 1 }));
+        let with = |new: Value| with_reserved(&map(new), &old);
+        assert_eq!(with(serde_json::json!({ "b": 2 })).unwrap(), map(serde_json::json!({ "daemon.depth": 1, "b": 2 })));
+        assert!(with(serde_json::json!({ "daemon.depth": 1 })).is_ok());
+        assert!(with(serde_json::json!({ "daemon.depth": 0 })).is_err());
+        assert!(with(serde_json::json!({ "daemon.other": 0 })).is_err());
+    }
 
     #[test]
     fn null_removes_and_absence_leaves() {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -150,10 +150,9 @@ impl Scheduler {
             decided_in: started.elapsed(),
             ..Round::default()
         };
-        let capacity: BTreeMap<AgentId, u32> =
-            agents.into_iter().map(|agent| (agent.id, agent.max_concurrent)).collect();
+        let agents = Arc::new(agents);
         for assignments in decision.assignments.chunks(ASSIGNMENTS_MAX) {
-            let assign = Assign { assignments: assignments.to_vec(), capacity: capacity.clone() };
+            let assign = Assign { assignments: assignments.to_vec(), agents: agents.clone() };
             let (assigned, refused) = self.assign(org, assign).await?;
             round.assigned += assigned;
             round.refused += refused;

@@ -106,3 +106,28 @@ async fn of_two_blockers_completed_by_both_the_last_unblocks() {
         complete(&other, &claims[0]).await;
     }
 }
+
+/// Agents of one pool, half of them claiming through the one daemon and half through the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_of_a_pool_holds_over_both() {
+    let (_scratch, one, other) = two_daemons().await;
+    let drafts = (0..200).map(|n| Draft::new(n.to_string())).collect();
+    one.create_many(&origin(), drafts).await.expect("good drafts");
+    let pool = || Some(orchestrator_tasks::Pool { name: "developer".into(), max: 5 });
+    let agent = |name: &str| Candidate {
+        max_concurrent: 200,
+        pool: pool(),
+        ..Candidate::new(name.parse().expect("a name"), [].into())
+    };
+    let both = || vec![agent("dev-a"), agent("dev-b")];
+    for round in 0..20 {
+        let (mine, origin) = (both(), origin());
+        let claims =
+            join(one.claim(&origin, &mine[0].id, both(), 200), other.claim(&origin, &mine[1].id, both(), 200)).await;
+        let claims = [claims.0.expect("known"), claims.1.expect("known")].concat();
+        assert_eq!(claims.len(), 5, "round {round}");
+        for claim in &claims {
+            complete(&one, claim).await;
+        }
+    }
+}

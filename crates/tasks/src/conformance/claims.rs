@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{Dispatch, Fence, Priority, Refused, Scheduler, SkipReason, Why, Workforce};
+use crate::{Dispatch, Fence, Pool, Priority, Refused, Scheduler, SkipReason, Why, Workforce};
 
 const RACES: usize = 1_000;
 
@@ -65,6 +65,31 @@ pub async fn an_agent_never_gets_more_than_its_capacity(fixture: &Fixture) {
     complete(&backlog, &claims[0]).await;
     let more = backlog.claim(&origin(), &coder(), three(), 9).await.expect("the agent is known");
     assert_eq!(more.len(), 1);
+}
+
+/// However many of them ask at once: 200 tasks at a bound of 5, each of ten agents with room for all.
+pub async fn agents_of_a_pool_never_have_more_than_its_bound_together(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let drafts = (0..200).map(|n| Draft::new(n.to_string())).collect();
+    backlog.create_many(&origin(), drafts).await.expect("good drafts");
+    let pool = || Some(Pool { name: "developer".into(), max: 5 });
+    let all = move || -> Vec<Candidate> {
+        (0..10).map(|n| Candidate { max_concurrent: 200, pool: pool(), ..agent(&format!("dev-{n}"), &[]) }).collect()
+    };
+    let mut done = 0;
+    while done < 200 {
+        let mut asking = JoinSet::new();
+        for agent in all() {
+            let backlog = backlog.clone();
+            asking.spawn(async move { backlog.claim(&origin(), &agent.id, all(), 200).await.expect("known") });
+        }
+        let claims = asking.join_all().await.concat();
+        assert_eq!(claims.len(), 5, "after {done}");
+        for claim in &claims {
+            complete(&backlog, claim).await;
+        }
+        done += claims.len();
+    }
 }
 
 /// A thousand times; the other gets nothing.

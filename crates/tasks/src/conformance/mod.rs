@@ -185,6 +185,7 @@ macro_rules! task_store_conformance {
             what_waited_long_goes_before_what_is_urgent
             only_an_agent_with_every_capability_gets_a_task
             an_agent_never_gets_more_than_its_capacity
+            agents_of_a_pool_never_have_more_than_its_bound_together
             of_two_claims_one_wins
             a_batch_is_claimed_and_completed_at_once
             a_stale_owner_changes_nothing

@@ -1,4 +1,5 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use orchestrator_vocab::{AgentId, Capability, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,28 @@ pub struct Candidate {
     pub accepts: Accepts,
     /// When it got its last task. Among equals the one that waited longest is next.
     pub last_assigned: Option<Timestamp>,
+    /// What it shares with others of its sort: a bound on the tasks that they all have together.
+    pub pool: Option<Pool>,
+}
+
+/// Agents that may have only so many tasks at once together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Whatever its agents have in common; agents with the same name share the bound.
+    pub name: Arc<str>,
+    /// How many tasks they may have at once together. Of unequal bounds the lowest holds.
+    pub max: u32,
+}
+
+/// How many more tasks the agents of each pool may have.
+pub(crate) fn free_in_pools(agents: &[Candidate]) -> BTreeMap<Arc<str>, u32> {
+    let mut pools = BTreeMap::<Arc<str>, (u32, u32)>::new();
+    for (agent, pool) in agents.iter().filter_map(|agent| Some((agent, agent.pool.as_ref()?))) {
+        let (running, max) = pools.entry(pool.name.clone()).or_insert((0, pool.max));
+        *running = running.saturating_add(agent.running);
+        *max = pool.max.min(*max);
+    }
+    pools.into_iter().map(|(name, (running, max))| (name, max.saturating_sub(running))).collect()
 }
 
 /// How tasks reach an agent.
@@ -48,6 +71,7 @@ impl Candidate {
             recent_failures: 0,
             accepts: Accepts::Push,
             last_assigned: None,
+            pool: None,
         }
     }
 

@@ -1,7 +1,7 @@
 use orchestrator_vocab::{AgentId, Capability};
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Ready, Scores, required_by};
+use super::{Candidate, Ready, Scores, free_in_pools, required_by};
 
 /// What one agent would be for one task, for `task.explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,16 +43,26 @@ pub enum Ineligible {
     },
     /// It failed the task last, and another one could do it.
     FailedItLast,
+    /// All of its pool together have as many tasks as they may have.
+    PoolBusy {
+        /// What they have in common.
+        pool: String,
+    },
 }
 
 /// What each agent would be for `ready`: those that could get it first, then by points, then by name.
 pub fn consider(ready: &Ready, agents: &[Candidate]) -> Vec<Consideration> {
     let required: Vec<&str> = required_by(&ready.class).collect();
+    let pools = free_in_pools(agents);
     let able = agents.iter().filter(|agent| agent.works() && has_all(agent, &required)).count();
     let mut all: Vec<Consideration> = agents
         .iter()
         .map(|agent| {
-            let why_not = why_not(ready, agent, &required, able);
+            let full = agent.pool.as_ref().filter(|pool| pools.get(&pool.name) == Some(&0));
+            let why_not = why_not(ready, agent, &required, able).or_else(|| {
+                let full = full?;
+                Some(Ineligible::PoolBusy { pool: full.name.to_string() })
+            });
             let capable = !matches!(why_not, Some(Ineligible::LacksCapabilities { .. }));
             let scores = capable.then(|| Scores::of(agent, required.len(), ready.priority));
             Consideration { agent_id: agent.id.clone(), eligible: why_not.is_none(), scores, why_not }

@@ -11,7 +11,8 @@ mod tests;
 use orchestrator_vocab::{AgentId, Capability, OrgId, TaskId};
 use serde::{Deserialize, Serialize};
 
-pub use candidate::{Accepts, Candidate};
+pub(crate) use candidate::free_in_pools;
+pub use candidate::{Accepts, Candidate, Pool};
 pub use class::{class_of, required_by};
 pub use consider::{Consideration, Ineligible, consider};
 pub use score::Scores;

@@ -6,13 +6,15 @@ use super::score::{availability, capability, load};
 use super::{
     Accepts, Assignment, Audience, Candidate, LOSERS_MAX, Loser, Ready, Scores, SkipReason, Snapshot, Strategy,
 };
-use super::{consider::has_all, consider::missing, required_by};
+use super::{consider::has_all, consider::missing, free_in_pools, required_by};
 use crate::Priority;
 
 /// One decision while it is being made. What depends on the class alone is worked out once per class.
 pub(super) struct Round<'a> {
     agents: Vec<Seat<'a>>,
     classes: HashMap<&'a str, Class>,
+    /// How many more tasks each pool may have.
+    pools: Vec<u32>,
     strategy: Strategy,
     audience: Audience<'a>,
     /// The next place at the end of the queue of those who wait for a task.
@@ -30,6 +32,8 @@ struct Seat<'a> {
     /// Lower waited longer. No two are equal.
     turn: u64,
     in_audience: bool,
+    /// Its place in [`Round::pools`].
+    pool: Option<usize>,
 }
 
 /// An agent that can do the tasks of a class, be it busy or not.
@@ -48,6 +52,9 @@ impl<'a> Round<'a> {
     pub(super) fn new(snapshot: &Snapshot<'a>) -> Self {
         let mut order: Vec<&Candidate> = snapshot.agents.iter().collect();
         order.sort_by_key(|agent| (agent.last_assigned, &agent.id));
+        let pools = free_in_pools(snapshot.agents);
+        let pool_of =
+            |agent: &Candidate| pools.keys().position(|name| Some(name) == agent.pool.as_ref().map(|pool| &pool.name));
         let seats = order.into_iter().enumerate().map(|(turn, agent)| Seat {
             agent,
             free: agent.free(),
@@ -58,11 +65,13 @@ impl<'a> Round<'a> {
                 Audience::Push => agent.accepts == Accepts::Push,
                 Audience::One(id) => agent.id == *id,
             },
+            pool: pool_of(agent),
         });
         let agents: Vec<Seat<'a>> = seats.collect();
         Self {
             next_turn: agents.len() as u64,
             agents,
+            pools: pools.into_values().collect(),
             classes: HashMap::new(),
             strategy: snapshot.strategy,
             audience: snapshot.audience,
@@ -85,7 +94,7 @@ impl<'a> Round<'a> {
                 continue;
             }
             only_the_avoided = false;
-            if seat.free > 0 {
+            if seat.free > 0 && seat.pool.is_none_or(|pool| self.pools[pool] > 0) {
                 self.running.push(entry(worth(self.strategy, seat, able.capability), seat.turn, index));
             }
         }
@@ -107,6 +116,9 @@ impl<'a> Round<'a> {
             ranked.map(|(seat, scores)| Loser { agent_id: self.agents[seat].agent.id.clone(), scores }).collect();
         let seat = &mut self.agents[winner];
         seat.free -= 1;
+        if let Some(pool) = seat.pool {
+            self.pools[pool] -= 1;
+        }
         seat.load = load(seat.free, seat.agent.max_concurrent);
         seat.turn = self.next_turn;
         self.next_turn += 1;

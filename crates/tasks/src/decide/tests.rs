@@ -319,3 +319,20 @@ proptest! {
         }
     }
 }
+
+fn pooled(name: &str, running: u32, max: u32) -> Candidate {
+    let pool = Some(Pool { name: "developer".into(), max });
+    Candidate { pool, ..busy(agent(name, ""), running, 100) }
+}
+
+#[test]
+fn agents_of_a_pool_have_no_more_tasks_together_than_its_bound() {
+    let waiting: Vec<Ready> = (0..200).map(|n| ready(n, "")).collect();
+    let agents: Vec<Candidate> = (0..10).map(|n| pooled(&format!("d{n}"), u32::from(n == 0), 5)).collect();
+    let decision = decide(&snapshot(&waiting, &agents));
+    assert_eq!(decision.assignments.len(), 4);
+    assert!(decision.skipped.iter().all(|skip| skip.reason == SkipReason::NoCapacity));
+    let free = agent("free", "");
+    let decision = decide(&snapshot(&waiting, &[agents, vec![busy(free, 0, 3)]].concat()));
+    assert_eq!(decision.assignments.len(), 7, "others are not held up");
+}

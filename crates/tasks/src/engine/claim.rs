@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_vocab::{AgentId, TaskId, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Command, Plan};
+use crate::decide::free_in_pools;
 use crate::event::millis;
 use crate::{
     Assignment, Audience, Candidate, Claim, Error, Event, Place, Skip, Snapshot, State, Step, decide, required_by,
@@ -29,11 +31,11 @@ impl Command for Pull {
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Vec<Claim>, Error> {
         let known = self.agents.iter().find(|candidate| candidate.id == self.agent);
         let agent = known.ok_or_else(|| Error::NoAgent(self.agent.clone()))?;
-        plan.rows.lock_agents(plan.org(), std::slice::from_ref(&self.agent)).await?;
+        plan.rows.lock_agents(plan.org(), &with_pools(&self.agents, &[&self.agent].into())).await?;
         let running = plan.rows.running(plan.org()).await?;
         let agents = with_load(&self.agents, &running);
-        let mut room: BTreeMap<&AgentId, u32> = agents.iter().map(|agent| (&agent.id, agent.free())).collect();
-        let limit = self.limit.min(room.get(&self.agent).map_or(0, |free| *free as usize));
+        let mut room = Room::of(&agents);
+        let limit = self.limit.min(room.free(&self.agent) as usize);
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -67,8 +69,8 @@ impl Command for Pull {
 /// The scheduler gives tasks to agents. What somebody else took meanwhile is left out.
 pub(crate) struct Assign {
     pub(crate) assignments: Vec<Assignment>,
-    /// How many tasks each agent may have at once.
-    pub(crate) capacity: BTreeMap<AgentId, u32>,
+    /// Every agent of the organisation; `running` is not looked at.
+    pub(crate) agents: Arc<Vec<Candidate>>,
 }
 
 #[async_trait]
@@ -77,10 +79,10 @@ impl Command for Assign {
 
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Vec<Claim>, Error> {
         let agents: BTreeSet<&AgentId> = self.assignments.iter().map(|assignment| &assignment.agent).collect();
-        plan.rows.lock_agents(plan.org(), &agents.into_iter().cloned().collect::<Vec<_>>()).await?;
+        plan.rows.lock_agents(plan.org(), &with_pools(&self.agents, &agents)).await?;
         let running = plan.rows.running(plan.org()).await?;
-        let free = |agent: &AgentId, most: u32| most.saturating_sub(running.get(agent).copied().unwrap_or(0));
-        let mut room = self.capacity.iter().map(|(agent, most)| (agent, free(agent, *most))).collect();
+        let agents = with_load(&self.agents, &running);
+        let mut room = Room::of(&agents);
         let claims = claim(plan, &self.assignments, &mut room).await?;
         let claimed: BTreeSet<TaskId> = claims.iter().map(|claim| claim.task.id).collect();
         for assignment in self.assignments.iter().filter(|assignment| claimed.contains(&assignment.task)) {
@@ -93,6 +95,46 @@ impl Command for Assign {
         }
         Ok(claims)
     }
+}
+
+/// How many more tasks agents may have, each by itself and with its pool.
+struct Room<'a> {
+    agents: BTreeMap<&'a AgentId, (u32, Option<&'a str>)>,
+    pools: BTreeMap<Arc<str>, u32>,
+}
+
+impl<'a> Room<'a> {
+    /// Of agents whose `running` is up to date.
+    fn of(agents: &'a [Candidate]) -> Self {
+        let pool = |agent: &'a Candidate| agent.pool.as_ref().map(|pool| &*pool.name);
+        Self {
+            agents: agents.iter().map(|agent| (&agent.id, (agent.free(), pool(agent)))).collect(),
+            pools: free_in_pools(agents),
+        }
+    }
+
+    fn free(&self, agent: &AgentId) -> u32 {
+        let Some((free, pool)) = self.agents.get(agent) else { return 0 };
+        pool.and_then(|pool| self.pools.get(pool)).map_or(*free, |left| *left.min(free))
+    }
+
+    fn take(&mut self, agent: &AgentId) {
+        let Some((free, pool)) = self.agents.get_mut(agent) else { return };
+        *free = free.saturating_sub(1);
+        if let Some(left) = pool.and_then(|pool| self.pools.get_mut(pool)) {
+            *left = left.saturating_sub(1);
+        }
+    }
+}
+
+/// These agents, and all that share a pool with one of them: their counts must not change meanwhile either. In order.
+fn with_pools(agents: &[Candidate], these: &BTreeSet<&AgentId>) -> Vec<AgentId> {
+    let pool = |agent: &Candidate| agent.pool.as_ref().map(|pool| pool.name.clone());
+    let pools: BTreeSet<Arc<str>> = agents.iter().filter(|agent| these.contains(&agent.id)).filter_map(pool).collect();
+    let shares = |agent: &&Candidate| pool(agent).is_some_and(|pool| pools.contains(&pool));
+    let sharing = agents.iter().filter(shares).map(|agent| agent.id.clone());
+    let all: BTreeSet<AgentId> = these.iter().map(|id| (*id).clone()).chain(sharing).collect();
+    all.into_iter().collect()
 }
 
 /// Reports why nobody gets some tasks.
@@ -120,11 +162,7 @@ pub(crate) fn with_load(agents: &[Candidate], running: &BTreeMap<AgentId, u32>) 
 }
 
 /// Claims what is still there to be claimed, as far as the agents have room.
-async fn claim(
-    plan: &mut Plan<'_>,
-    assignments: &[Assignment],
-    room: &mut BTreeMap<&AgentId, u32>,
-) -> Result<Vec<Claim>, Error> {
+async fn claim(plan: &mut Plan<'_>, assignments: &[Assignment], room: &mut Room<'_>) -> Result<Vec<Claim>, Error> {
     let wanted: Vec<TaskId> = assignments.iter().map(|assignment| assignment.task).collect();
     let taken = plan.rows.ready_remove(plan.org(), &wanted).await?;
     plan.load(taken.iter().copied()).await?;
@@ -138,9 +176,11 @@ async fn claim(
     }
     let mut claims = Vec::with_capacity(mine.len());
     for assignment in assignments.iter().filter(|assignment| mine.contains(&assignment.task)) {
-        let Some(left) = room.get_mut(&assignment.agent).filter(|left| **left > 0) else { continue };
+        if room.free(&assignment.agent) == 0 {
+            continue;
+        }
         if let Some(claim) = claim_one(plan, assignment)? {
-            *left -= 1;
+            room.take(&assignment.agent);
             claims.push(claim);
         }
     }

@@ -130,7 +130,7 @@ impl Create {
             required_capabilities: draft.required_capabilities,
             parent_id: draft.parent_id,
             tags: draft.tags,
-            metadata: draft.metadata,
+            metadata: draft.metadata.into_iter().chain(draft.reserved).collect(),
             label: self.schedule.map_or(plan.origin.label, |(_, label)| label),
             created_by: plan.origin.actor.clone(),
             idempotency_key: draft.idempotency_key,

@@ -149,7 +149,7 @@ struct UpdateParams {
     /// Replaces all tags.
     #[schemars(length(max = 64), inner(length(min = 1, max = 64), regex(pattern = crate::check::VISIBLE)))]
     tags: Option<BTreeSet<String>>,
-    /// Replaces all metadata.
+    /// Replaces all metadata but what the daemon noted there, under keys that begin with `daemon.`.
     metadata: Option<Map<String, Value>>,
     /// Not before this time.
     #[serde(default, deserialize_with = "nullable")]
