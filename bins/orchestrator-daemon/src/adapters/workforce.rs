@@ -44,7 +44,7 @@ fn candidate(agent: Agent) -> Candidate {
         healthy: agent.works(),
         recent_failures: agent.recent_failures,
         accepts: match agent.kind {
-            Kind::Program => Accepts::Push,
+            Kind::Program | Kind::Defined => Accepts::Push,
             Kind::Worker => Accepts::Pull,
         },
         ..Candidate::new(agent.id, capabilities)

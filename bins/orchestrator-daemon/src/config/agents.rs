@@ -51,6 +51,7 @@ impl AgentConfig {
             capabilities: self.capabilities.clone(),
             max_concurrent: self.max_concurrent,
             description: self.description.clone(),
+            profile: None,
         }
     }
 }

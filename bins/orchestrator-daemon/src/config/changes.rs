@@ -178,6 +178,7 @@ mod tests {
         program.environment.set.insert("NAME".into(), crate::config::shown::MASK.into());
         config.agents.insert("some".parse().unwrap(), AgentConfig::new(program));
         config.tasks.concurrency.keys.insert("some".into(), 1);
+        config.registry.max_per_type.insert(orchestrator_agents::Role::Developer, 1);
         let long = json!({"tokens": 1, "input": 1, "output": 1, "cacheRead": 1});
         let price =
             json!({"input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long});
