@@ -24,7 +24,7 @@ pub(super) fn resolve(id: &AgentId, files: &Files, broken: impl Fn(&AgentId) -> 
     let mut permissions = Permissions::all();
     // From the farthest parent to the file itself.
     for (_, said) in line.iter().rev() {
-        let allowed = said.tools.clone().map_or_else(|| Permissions::all().allowed().clone(), |tools| tools);
+        let allowed = said.tools.clone().unwrap_or_else(|| Permissions::all().allowed().clone());
         let own = Permissions::new(allowed, said.disallowed_tools.iter().cloned());
         let own = if said.permission_mode == Some(PermissionMode::Plan) { own.only_reading() } else { own };
         permissions = own.intersect(&permissions);
