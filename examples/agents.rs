@@ -24,7 +24,8 @@ async fn main() -> anyhow::Result<()> {
         description: "writes and reviews Rust".to_owned(),
         ..Definition::new("coder".parse()?)
     };
-    let config = Config { heartbeat_timeout_ms: Some(1_000), sweep_ms: 100, failures_in_row_max: 2, ..Config::default() };
+    let config =
+        Config { heartbeat_timeout_ms: Some(1_000), sweep_ms: 100, failures_in_row_max: 2, ..Config::default() };
     let registry = Registry::open(database, vec![coder], Arc::new(SystemClock), config).await?;
 
     println!("-- a worker comes");
