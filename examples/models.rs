@@ -34,6 +34,8 @@ async fn main() -> anyhow::Result<()> {
         on_refusal: OnRefusal::Stop,
         limits: Limits::default(),
         attempts: BoxCloneSyncService::new(AskProvider),
+        embedder: Some("awake/small".into()),
+        embeddings: BoxCloneSyncService::new(AskProvider),
         clock: Arc::new(SystemClock),
         listener: Arc::new(|trace| println!("-- {} {:?}", trace.id, trace.outcome)),
     })?;

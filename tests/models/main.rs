@@ -1,6 +1,7 @@
 //! Language models through the socket: scripted ones, with scripted faults.
 
 mod chat;
+mod embedding;
 mod faults;
 mod operator;
 mod streams;

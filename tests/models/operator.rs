@@ -40,6 +40,20 @@ async fn the_command_line_lists_probes_asks_and_explains() -> anyhow::Result<()>
 }
 
 #[tokio::test]
+async fn the_command_line_makes_vectors() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let providers = scripts(directory.path(), &[("a", json!({}))]);
+    let models = json!({ "providers": providers, "embedding": "a/vectors" });
+    let daemon = Daemon::builder().config(json!({ "models": models })).start().await?;
+    let told = cli(&daemon, &["model", "embed", "one text", "another", "--dimensions", "16"]).await.ok();
+    assert!(told.contains("one text") && told.contains("a/vectors, 16 numbers each, 4 tokens read"), "{told}");
+    let whole = cli(&daemon, &["--json", "model", "embed", "one text"]).await.ok();
+    let whole: Value = serde_json::from_str(&whole)?;
+    assert_eq!(whole["vectors"][0].as_array().map(Vec::len), Some(256));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wrong_script_stops_the_start_with_its_place() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let providers = scripts(directory.path(), &[("a", json!({ "rules": [{ "shout": "hello" }] }))]);

@@ -4,6 +4,7 @@
 mod aimock;
 mod anthropic;
 mod asking;
+mod cassette;
 mod environment;
 mod openai;
 mod upstream;

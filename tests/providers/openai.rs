@@ -176,3 +176,30 @@ async fn models_are_listed_and_the_key_is_tried() -> anyhow::Result<()> {
     assert!(upstream.seen().iter().all(|seen| seen.path == "/v1/models" && seen.key == KEY));
     Ok(())
 }
+
+#[tokio::test]
+async fn vectors_are_made_in_several_requests_and_a_limit_is_waited_for() -> anyhow::Result<()> {
+    let answer = |body: serde_json::Value| Answer {
+        status: 200,
+        headers: vec![("content-type", "application/json")],
+        body: body.to_string(),
+        then: Then::Ends,
+    };
+    let vectors =
+        |numbers: serde_json::Value| json!({ "data": numbers, "usage": { "prompt_tokens": 2, "total_tokens": 2 } });
+    let first = json!([{ "index": 1, "embedding": [3.0, 4.0] }, { "index": 0, "embedding": "AACAPwAAAEA=" }]);
+    let limit = fails(429, "requests", "rate_limit_exceeded", &[("retry-after-ms", "1")]);
+    let second = json!([{ "index": 0, "embedding": [5.0, 6.0] }]);
+    let upstream = Upstream::start(vec![limit, answer(vectors(first)), answer(vectors(second))]).await?;
+    let mut provider = Chat.provider(&upstream.url, true);
+    provider["openai"]["embeddings"] = json!({ "inputsMax": 2 });
+    let daemon = daemon(json!({ "gpt": provider }), json!({})).await?;
+    let asked = json!({ "model": "gpt/vectors", "inputs": ["a", "b", "c"], "dimensions": 2 });
+    let made = daemon.admin().await.call("model.embed", asked).await?;
+    assert_eq!(made["vectors"], json!([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]));
+    assert_eq!((&made["usage"]["input"], &made["dimensions"]), (&json!(4), &json!(2)));
+    let seen = upstream.seen();
+    assert!(seen.len() == 3 && seen.iter().all(|seen| seen.path == "/embeddings" && seen.key == KEY), "{seen:?}");
+    assert_eq!((&seen[1].body["input"], &seen[2].body["input"]), (&json!(["a", "b"]), &json!(["c"])));
+    Ok(())
+}

@@ -14,14 +14,19 @@ pub(crate) fn fixtures() -> Value {
 
 /// Asks for the weather, answers the call, whose end the vendor calls `raw`, and gives the last answer.
 pub(crate) async fn ask(socket: &mut Socket, raw: &str) -> anyhow::Result<Value> {
-    converse(socket, raw, None).await
+    converse(socket, raw, json!({})).await
+}
+
+/// The same of one model.
+pub(crate) async fn ask_of(socket: &mut Socket, model: &str, raw: &str) -> anyhow::Result<Value> {
+    converse(socket, raw, json!({ "model": model, "mayFallBack": false })).await
 }
 
 /// Hears the pieces of the same conversation on another connection.
 pub(crate) async fn listen(daemon: &Daemon, raw: &str) -> anyhow::Result<()> {
     let mut listening = daemon.admin().await;
     listening.subscribe(&["stream.*"]).await;
-    converse(&mut daemon.admin().await, raw, Some("mine")).await?;
+    converse(&mut daemon.admin().await, raw, json!({ "streamId": "mine" })).await?;
     let (mut said, mut ends) = (String::new(), 0);
     while ends < 2 {
         let event = listening.next_event().await;
@@ -32,14 +37,13 @@ pub(crate) async fn listen(daemon: &Daemon, raw: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn converse(socket: &mut Socket, raw: &str, stream: Option<&str>) -> anyhow::Result<Value> {
+async fn converse(socket: &mut Socket, raw: &str, more: Value) -> anyhow::Result<Value> {
     let question = json!({ "role": "user", "content": "weather in Bern?" });
     let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
     let tools = json!([{ "name": "weather", "description": "The weather", "parameters": parameters }]);
     let mut request = json!({ "messages": [question], "tools": tools, "thinking": "low", "maxTokens": 8_000 });
-    if let Some(stream) = stream {
-        request["streamId"] = json!(stream);
-    }
+    let request_fields = request.as_object_mut().expect("an object");
+    request_fields.extend(more.as_object().cloned().unwrap_or_default());
     let answer = socket.call("model.chat", request.clone()).await?;
     let blocks = answer["message"]["content"].as_array().expect("content");
     let called = blocks.iter().find(|block| block["type"] == "toolCall").expect("a call");

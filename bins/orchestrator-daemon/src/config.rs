@@ -1,6 +1,7 @@
 //! Everything an operator can decide, in one tree: each domain's own `Config`, nested.
 
 mod agents;
+mod cassette;
 pub(crate) mod changes;
 pub(crate) mod keys;
 mod keys_of_models;

@@ -27,13 +27,15 @@ pub(crate) fn open(
     let models = &config.models;
     let (primary, fallbacks) = models.candidates();
     let parts = Parts {
-        members: models.members(&clock)?,
+        members: models.members(&clock, redactor)?,
         primary,
         fallbacks,
         strategy: models.strategy,
         on_refusal: models.on_refusal,
         limits: models.limits.clone(),
         attempts: stacks::model_attempts(&models.limits),
+        embedder: models.embedding.clone(),
+        embeddings: stacks::model_embeddings(&models.limits),
         clock,
         listener: listener(metrics.clone(), redactor.clone()),
     };

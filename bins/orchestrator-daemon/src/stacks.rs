@@ -20,7 +20,7 @@ use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
-pub(crate) use models::model_attempts;
+pub(crate) use models::{model_attempts, model_embeddings};
 use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
 use rate_limit::RateLimitLayer;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_models::http;
+use orchestrator_models::http::{self, Cassette};
 use orchestrator_models::{ChatStream, ErrorKind, ListedModel, Provider, ProviderError, Request};
 use orchestrator_vocab::Clock;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -32,6 +32,7 @@ pub struct Anthropic {
     key: SecretString,
     headers: HeaderMap,
     client: reqwest::Client,
+    cassette: Option<Cassette>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +47,15 @@ impl Anthropic {
         let key = SecretString::from(key.expose_secret().trim().to_owned());
         let headers = headers(&config, &key)?;
         let client = http::client().map_err(Error::Client)?;
-        Ok(Self { name: name.into(), config, key, headers, client, clock })
+        Ok(Self { name: name.into(), config, key, headers, client, cassette: None, clock })
+    }
+
+    /// The same, with its exchanges recorded or played back; the key is not written.
+    #[must_use]
+    pub fn with_cassette(mut self, cassette: Cassette) -> Self {
+        cassette.hide(&self.key);
+        self.cassette = Some(cassette);
+        self
     }
 
     fn writer(&self) -> Writer<'_> {
@@ -67,7 +76,7 @@ impl Anthropic {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
-        let response = http::send(request).await?;
+        let response = http::send(request, self.cassette.as_ref()).await?;
         if response.status() == reqwest::StatusCode::OK {
             return Ok(response);
         }

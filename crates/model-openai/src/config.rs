@@ -7,6 +7,8 @@ use crate::Error;
 /// Where OpenAI itself is.
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 const OPENAI_HOST: &str = "api.openai.com";
+/// Texts that OpenAI takes in one request for vectors.
+const INPUTS_MAX: usize = 2_048;
 
 /// A server that speaks like OpenAI, and how to speak with it. Every field has a default, but OpenAI itself needs a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,7 +17,7 @@ pub struct Config {
     /// Sent as a bearer token. A secret. Servers on the own machine often need none.
     #[serde(serialize_with = "masked")]
     pub api_key: Option<SecretString>,
-    /// What stands before `/chat/completions`, `/responses` and `/models`. Default `https://api.openai.com/v1`.
+    /// What stands before `/chat/completions`, `/responses`, `/embeddings` and `/models`. Default `https://api.openai.com/v1`.
     pub base_url: String,
     /// How it is spoken with.
     pub options: Options,
@@ -41,6 +43,28 @@ pub struct Options {
     /// Whether Responses tell a summary of what was thought, and how long a one. Default: none, because OpenAI gives it to verified
     /// organisations only and answers 400 to others.
     pub reasoning_summary: Option<ReasoningSummary>,
+    /// How vectors are asked for.
+    pub embeddings: EmbeddingOptions,
+}
+
+/// How vectors are asked for. Every field has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EmbeddingOptions {
+    /// Texts in one request, 1 to 2,048; more are sent in several. Default 2,048, the most that OpenAI takes; other servers take less.
+    pub inputs_max: usize,
+    /// How they are to be written. Default: `base64` at OpenAI itself, a third as long; `float` elsewhere. Both are understood.
+    pub encoding: Option<Encoding>,
+}
+
+/// How a vector is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// As a list of numbers.
+    Float,
+    /// As base64 of 32-bit numbers, little-endian.
+    Base64,
 }
 
 /// One of OpenAI's protocols.
@@ -104,7 +128,14 @@ impl Default for Options {
             max_tokens_name: None,
             hardest_effort: HardestEffort::default(),
             reasoning_summary: None,
+            embeddings: EmbeddingOptions::default(),
         }
+    }
+}
+
+impl Default for EmbeddingOptions {
+    fn default() -> Self {
+        Self { inputs_max: INPUTS_MAX, encoding: None }
     }
 }
 
@@ -129,6 +160,9 @@ impl Config {
                 return invalid(key, "expected visible ASCII characters without spaces, at least one");
             }
         }
+        if !(1..=INPUTS_MAX).contains(&self.options.embeddings.inputs_max) {
+            return invalid("embeddings.inputsMax", "expected 1 to 2048");
+        }
         if self.is_openai() && self.api_key.is_none() {
             return invalid("apiKey", "OpenAI needs one");
         }
@@ -143,6 +177,11 @@ impl Config {
     pub(crate) fn max_tokens_name(&self) -> MaxTokensName {
         let usual = if self.is_openai() { MaxTokensName::MaxCompletionTokens } else { MaxTokensName::MaxTokens };
         self.options.max_tokens_name.unwrap_or(usual)
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        let usual = if self.is_openai() { Encoding::Base64 } else { Encoding::Float };
+        self.options.embeddings.encoding.unwrap_or(usual)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -188,6 +227,10 @@ mod tests {
         check(serde_json::json!({ "apiKey": "k", "options": { "organization": "" } }), Err("organization"));
         check(serde_json::json!({ "apiKey": "k", "options": { "project": "é" } }), Err("project"));
         check(serde_json::json!({ "baseUrl": "https://u:p@a" }), Err("baseUrl"));
+        check(
+            serde_json::json!({ "apiKey": "k", "options": { "embeddings": { "inputsMax": 0 } } }),
+            Err("embeddings.inputsMax"),
+        );
     }
 
     #[test]

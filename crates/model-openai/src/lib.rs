@@ -3,6 +3,7 @@
 mod blocks;
 mod chat;
 mod config;
+mod embeddings;
 mod error;
 mod failure;
 mod images;
@@ -13,6 +14,6 @@ mod stream;
 mod tokens;
 mod usage;
 
-pub use config::{Api, Config, HardestEffort, MaxTokensName, Options, ReasoningSummary};
+pub use config::{Api, Config, EmbeddingOptions, Encoding, HardestEffort, MaxTokensName, Options, ReasoningSummary};
 pub use error::Error;
 pub use provider::OpenAi;

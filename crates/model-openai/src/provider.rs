@@ -2,8 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_models::http;
-use orchestrator_models::{ChatStream, ErrorKind, ListedModel, Provider, ProviderError, Request};
+use orchestrator_models::http::{self, Cassette};
+use orchestrator_models::{
+    ChatStream, EmbedLimits, EmbedRequest, Embeddings, ErrorKind, ListedModel, Provider, ProviderError, Request,
+};
 use orchestrator_transcript::{Content, Origin, ToolResult, ToolResultPart};
 use orchestrator_vocab::Clock;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -15,7 +17,7 @@ use serde_json::Value;
 use crate::chat::{self, ChatReader};
 use crate::responses::{self, ResponsesReader};
 use crate::stream::{pieces, whole};
-use crate::{Api, Config, Error, failure, tokens};
+use crate::{Api, Config, Error, embeddings, failure, tokens};
 
 const REQUEST_ID: &str = "x-request-id";
 /// What a failed tool's words begin with: neither protocol has another way to say that it failed.
@@ -26,6 +28,7 @@ pub struct OpenAi {
     name: String,
     config: Config,
     client: Client,
+    cassette: Option<Cassette>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,7 +50,17 @@ impl OpenAi {
     pub fn new(name: impl Into<String>, config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         config.validate()?;
         let client = http::client().map_err(|error| Error::Client(Box::new(error)))?;
-        Ok(Self { name: name.into(), config, client, clock })
+        Ok(Self { name: name.into(), config, client, cassette: None, clock })
+    }
+
+    /// The same, with its exchanges recorded or played back; the key is not written.
+    #[must_use]
+    pub fn with_cassette(mut self, cassette: Cassette) -> Self {
+        if let Some(key) = &self.config.api_key {
+            cassette.hide(key);
+        }
+        self.cassette = Some(cassette);
+        self
     }
 
     /// With our name on it. The key is marked, so that nobody prints it.
@@ -68,7 +81,7 @@ impl OpenAi {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
-        let response = http::send(self.signed(request)).await?;
+        let response = http::send(self.signed(request), self.cassette.as_ref()).await?;
         if response.status().as_u16() == 200 {
             return Ok(response);
         }
@@ -114,6 +127,16 @@ impl Provider for OpenAi {
             (Api::Responses, false) => Ok(pieces(response, ResponsesReader::new(origin), request_id)),
             (Api::Responses, true) => whole(response, ResponsesReader::new(origin), request_id).await,
         }
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, ProviderError> {
+        let body = embeddings::body(&request, self.config.encoding());
+        let response = self.ask(self.client.post(self.config.url("embeddings")).json(&body)).await?;
+        embeddings::read(http::json(response).await?)
+    }
+
+    fn embed_limits(&self) -> EmbedLimits {
+        EmbedLimits { inputs_max: self.config.options.embeddings.inputs_max, ..EmbedLimits::default() }
     }
 
     /// An estimate, for the tokenizers of these servers are many; see the README for how far off it is.

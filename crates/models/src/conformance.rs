@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a promise that is not kept panics")]
 
+mod played;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use orchestrator_vocab::Label;
 use serde_json::json;
 
 use crate::{ErrorKind, Provider, ProviderError, Request, Tool};
+
+pub use played::PlayedBack;
 
 /// What the upstream does when it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

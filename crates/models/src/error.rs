@@ -65,6 +65,8 @@ pub enum ErrorKind {
     Malformed,
     /// Our own limit for the provider is reached; nothing was sent.
     Busy,
+    /// Exchanges are played back, and this one was not recorded; nothing was sent. Record it, or ask what was asked then.
+    NotRecorded,
 }
 
 impl ErrorKind {
@@ -136,6 +138,7 @@ impl ErrorKind {
             Self::StreamTruncated => "stream_truncated",
             Self::Malformed => "malformed",
             Self::Busy => "busy",
+            Self::NotRecorded => "not_recorded",
         }
     }
 }

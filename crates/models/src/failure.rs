@@ -1,4 +1,8 @@
-use crate::{ErrorKind, ProviderError, Skip, Target, TraceId};
+use std::time::Duration;
+
+use orchestrator_vocab::Timestamp;
+
+use crate::{ProviderError, Skip, Target, TraceId};
 
 /// What the router refuses, or fails at.
 #[derive(Debug, thiserror::Error)]
@@ -7,6 +11,9 @@ pub enum Error {
     /// Configure one.
     #[error("no model configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or models.*")]
     NotConfigured,
+    /// Configure one, or name a model.
+    #[error("no model for embeddings is configured: set models.embedding, or say which")]
+    NoEmbedder,
     /// Correct the name, or say `provider/model`.
     #[error("no provider that is configured has `{0}`; say provider/model")]
     UnknownModel(String),
@@ -18,7 +25,7 @@ pub enum Error {
         /// What was expected.
         problem: String,
     },
-    /// Wait, or change the request: every model was skipped.
+    /// Every model was skipped. [`retry_in`](Self::retry_in) tells whether waiting helps and how long; else change the request.
     #[error("no model can take this request: {}", told(.skipped))]
     NoCandidate {
         /// Why, for each.
@@ -26,13 +33,16 @@ pub enum Error {
         /// The trace of the decision.
         trace: TraceId,
     },
-    /// What can be done depends on the kind. The error is the last one; the trace has all.
+    /// What can be done, [`fault`](Self::fault) tells. The error is the last one; the trace has all.
     #[error("{target} failed")]
     Failed {
         /// Who was asked last.
         target: Target,
         /// What it said.
         source: Box<ProviderError>,
+        /// From now to the first moment at which one of those that were asked may be asked again: as it said itself, or as long
+        /// as its circuit is open. `None` if asking any of them again is of no use.
+        retry_in: Option<Duration>,
         /// The trace of the decision.
         trace: TraceId,
     },
@@ -65,12 +75,12 @@ impl Error {
 
     /// Whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::NoCandidate { skipped, .. } => {
-                skipped.iter().any(|(_, skip)| matches!(skip, Skip::CircuitOpen { .. }))
-            }
-            Self::Failed { source, .. } => source.is_retryable() || source.kind == ErrorKind::Busy,
-            Self::NotConfigured | Self::UnknownModel(_) | Self::Invalid { .. } => false,
-        }
+        self.retry_in().is_some()
+    }
+
+    /// The first moment at which the same call may succeed, seen from `now`; `None` if it never does by itself. For whoever puts
+    /// its work aside until then.
+    pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retry_in().map(|wait| now + wait)
     }
 }

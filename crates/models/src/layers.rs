@@ -13,7 +13,7 @@ pub use limit::{LimitLayer, LimitService};
 pub use timeout::{TimeoutLayer, TimeoutService};
 
 use crate::pool::Seat;
-use crate::{ChatStream, ProviderError, Request};
+use crate::{ChatStream, EmbedRequest, Embeddings, ProviderError, Request};
 
 /// One request to one provider.
 #[derive(Debug, Clone)]
@@ -22,8 +22,30 @@ pub struct Attempt {
     pub(crate) request: Request,
 }
 
+/// One request for vectors to one provider.
+#[derive(Debug, Clone)]
+pub struct EmbedAttempt {
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) request: EmbedRequest,
+}
+
+/// The stack of an attempt to make vectors, built once.
+pub type EmbedService = BoxCloneSyncService<EmbedAttempt, Embeddings, ProviderError>;
+
 /// The stack of an attempt, built once.
 pub type AttemptService = BoxCloneSyncService<Attempt, ChatStream, ProviderError>;
+
+impl EmbedAttempt {
+    /// The provider's name as it is configured.
+    pub fn provider(&self) -> &str {
+        self.seat.member.provider.name()
+    }
+
+    /// The model's name as the provider knows it.
+    pub fn model(&self) -> &str {
+        &self.request.model
+    }
+}
 
 impl Attempt {
     /// The provider's name as it is configured.
@@ -58,5 +80,19 @@ impl tower::Service<Attempt> for AskProvider {
 
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         Box::pin(async move { attempt.seat.member.provider.chat(attempt.request).await })
+    }
+}
+
+impl tower::Service<EmbedAttempt> for AskProvider {
+    type Response = Embeddings;
+    type Error = ProviderError;
+    type Future = BoxFuture<'static, Result<Embeddings, ProviderError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, attempt: EmbedAttempt) -> Self::Future {
+        Box::pin(async move { attempt.seat.member.provider.embed(attempt.request).await })
     }
 }

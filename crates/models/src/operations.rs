@@ -1,10 +1,9 @@
 //! The operations `model.*`.
 
 mod chat;
+mod embed;
 mod listing;
 mod pieces;
-
-use std::time::Duration;
 
 use orchestrator_events::Hub;
 use orchestrator_redact::Redactor;
@@ -14,18 +13,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Error, ErrorKind, ProviderError, Router, Skip, Target, Trace, TraceId};
+use crate::{Error, ErrorKind, ProviderError, Router, Target, Trace, TraceId};
 
 pub use chat::{ChatMessage, ChatParams, ChatResult, ChatText, ChatThinking, ChatTool, ChatToolChoice};
+pub use embed::{EmbedParams, EmbedResult};
 pub use listing::{KnownModel, ModelList, ProbeParams, Probed, Probes, ProviderFailure};
 
-/// The operations `model.chat`, `model.list`, `model.probe`, `model.trace` and `model.traces`. What is streamed is offered to
+/// The operations `model.chat`, `model.embed`, `model.list`, `model.probe`, `model.trace` and `model.traces`. What is streamed is offered to
 /// `hub`, without the secrets that `redactor` knows.
 pub fn operations(router: &Router, hub: &Hub, redactor: &Redactor) -> Table {
     let desk = chat::Desk { router: router.clone(), hub: hub.clone(), redactor: redactor.clone() };
     let chat = move |call: Call, params| {
         let desk = desk.clone();
         async move { desk.chat(&call, params).await }
+    };
+    let embedding = router.clone();
+    let embed = move |call: Call, params| {
+        let router = embedding.clone();
+        async move { embed::embed(&router, &call, params).await }
     };
     let listing = router.clone();
     let list = move |_: Call, orchestrator_rpc::NoParams {}| {
@@ -51,6 +56,10 @@ pub fn operations(router: &Router, hub: &Hub, redactor: &Redactor) -> Table {
     let failures = [Code::NotFound, Code::Conflict, Code::Unavailable, Code::Timeout];
     Table::new()
         .with(Operation::new("model.chat", Scope::Write, asked, chat).fails_with(failures))
+        .with(
+            Operation::new("model.embed", Scope::Write, "Makes vectors of texts, for finding what is alike", embed)
+                .fails_with(failures),
+        )
         .with(Operation::new("model.list", Scope::Read, "Lists the models of every provider", list).read_only())
         .with(
             Operation::new("model.probe", Scope::Write, "Asks providers whether they answer and let us in", probe)
@@ -86,30 +95,27 @@ fn page(router: &Router, call: &Call, params: &ListParams) -> Result<Page<Trace>
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let told = error.to_string();
+        let (told, retry_in) = (error.to_string(), error.retry_in());
         match error {
-            Error::NotConfigured => Self::conflict(told),
+            Error::NotConfigured | Error::NoEmbedder => Self::conflict(told),
             Error::UnknownModel(_) => Self::not_found(told).with_field("model"),
             Error::Invalid { field, problem } => Self::invalid_field(field, problem),
             Error::NoCandidate { skipped, trace } => {
                 let data = json!({ "traceId": trace, "skipped": skipped.len() });
-                match soonest(&skipped) {
+                match retry_in {
                     Some(wait) => Self::unavailable(told).with_retry_after(wait).with_data(data),
                     None => Self::conflict(told).with_data(data),
                 }
             }
-            Error::Failed { target, source, trace } => failed(&target, &source, trace),
+            Error::Failed { target, source, retry_in, trace } => {
+                let refusal = failed(&target, &source, trace);
+                match retry_in.filter(|_| refusal.is_retryable()) {
+                    Some(wait) => refusal.with_retry_after(wait),
+                    None => refusal,
+                }
+            }
         }
     }
-}
-
-/// When one that is left alone may be asked again, if there is such.
-fn soonest(skipped: &[(Target, Skip)]) -> Option<Duration> {
-    let wait = |(_, skip): &(Target, Skip)| match skip {
-        Skip::CircuitOpen { retry_in_ms } => Some(Duration::from_millis(*retry_in_ms)),
-        _ => None,
-    };
-    skipped.iter().filter_map(wait).min()
 }
 
 /// What a provider said, as a caller can act on it.
@@ -123,11 +129,13 @@ fn failed(target: &Target, error: &ProviderError, trace: TraceId) -> Refusal {
             Refusal::invalid_params(told)
         }
         ErrorKind::NotFound => Refusal::not_found(told).with_field("model"),
-        ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission => Refusal::conflict(told),
+        ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission | ErrorKind::NotRecorded => {
+            Refusal::conflict(told)
+        }
         ErrorKind::Timeout => Refusal::timeout(told),
         _ => Refusal::unavailable(told),
     };
-    match error.retry_after() {
+    match error.fault().retry_in().filter(|_| refusal.is_retryable()) {
         Some(wait) => refusal.with_retry_after(wait).with_data(data),
         None => refusal.with_data(data),
     }

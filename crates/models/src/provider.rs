@@ -2,7 +2,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{ChatStream, ProviderError, Request};
+use crate::{ChatStream, EmbedLimits, EmbedRequest, Embeddings, ErrorKind, ProviderError, Request};
 
 /// Somebody who runs models. Implementations must pass [`conformance`](crate::conformance) (feature `test-util`).
 ///
@@ -34,6 +34,18 @@ pub trait Provider: Send + Sync + fmt::Debug {
     ///   know (that is `Other`, with the raw word).
     /// - **Cancellation**: dropping the future or the stream closes the request upstream.
     async fn chat(&self, request: Request) -> Result<ChatStream, ProviderError>;
+
+    /// Makes one vector of each text, in their order. Optional: who makes none refuses with
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest), as this does unless it is implemented.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, ProviderError> {
+        let message = format!("{} makes no embeddings, of `{}` neither", self.name(), request.model);
+        Err(ProviderError::new(ErrorKind::InvalidRequest, message))
+    }
+
+    /// How much [`embed`](Self::embed) takes at once.
+    fn embed_limits(&self) -> EmbedLimits {
+        EmbedLimits::default()
+    }
 
     /// How many tokens of input the request is, as the provider counts or the implementation estimates (then not too few).
     async fn count_tokens(&self, request: &Request) -> Result<u64, ProviderError>;

@@ -51,7 +51,7 @@ pub(crate) fn chance() -> f64 {
 impl ErrorKind {
     /// Whether another model may do better with the same request.
     pub(crate) const fn may_fail_over(self) -> bool {
-        !matches!(self, Self::InvalidRequest)
+        !matches!(self, Self::InvalidRequest | Self::NotRecorded)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finds a model for a request, and another if that one fails.
 
+mod embedding;
 mod flow;
 mod opening;
 mod record;
@@ -12,14 +13,16 @@ use std::time::Duration;
 use orchestrator_vocab::{Clock, OrgId};
 
 use crate::decide::{self, Candidate, Circumstances, Decision, Needs};
-use crate::layers::AttemptService;
+use crate::layers::{AttemptService, EmbedService};
 use crate::pool::{Pool, Seat};
-use crate::trace::Traces;
+use crate::trace::{Ability, Traces};
 use crate::{
     ChatStream, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError, ProviderStatus,
 };
 use crate::{Request, Strategy, Target, Trace, TraceId};
-use record::Record;
+use record::{Record, Subject};
+
+pub use embedding::{EmbedAsk, Embedded};
 
 /// Told of each trace when it is complete.
 pub type Listener = Arc<dyn Fn(&Trace) + Send + Sync>;
@@ -40,6 +43,10 @@ pub struct Parts {
     pub limits: Limits,
     /// What surrounds an attempt; [`AskProvider`](crate::layers::AskProvider) at least.
     pub attempts: AttemptService,
+    /// The model that makes vectors of texts unless a request names one; as for [`Ask::model`].
+    pub embedder: Option<String>,
+    /// What surrounds an attempt to make vectors; [`AskProvider`](crate::layers::AskProvider) at least.
+    pub embeddings: EmbedService,
     /// For the times in traces.
     pub clock: Arc<dyn Clock>,
     /// Told of each trace when it is complete.
@@ -81,6 +88,8 @@ struct Inner {
     on_refusal: OnRefusal,
     limits: Limits,
     attempts: AttemptService,
+    embedder: Option<Target>,
+    embeddings: EmbedService,
     clock: Arc<dyn Clock>,
     listener: Listener,
     traces: Traces,
@@ -111,8 +120,11 @@ impl Router {
                 chain.push(target);
             }
         }
+        let embedder = parts.embedder.map(|text| pool.resolve(&text)).transpose()?;
         Ok(Self(Arc::new(Inner {
             pool,
+            embedder,
+            embeddings: parts.embeddings,
             chain,
             strategy: parts.strategy,
             on_refusal: parts.on_refusal,
@@ -133,7 +145,8 @@ impl Router {
         let inner = &self.0;
         let targets = inner.targets(&ask)?;
         let chosen = inner.choose(targets, &ask);
-        let record = Record::begin(inner.clone(), &ask, &chosen);
+        let subject = Subject { org: ask.org, requested: ask.model.clone(), ability: Ability::Chat };
+        let record = Record::begin(inner.clone(), subject, &chosen);
         let trace = record.id();
         if chosen.decision.order.is_empty() {
             record.none();
@@ -144,6 +157,15 @@ impl Router {
         flow::begin(inner.clone(), ask.request, chosen, record).await
     }
 
+    /// Makes vectors of texts, in as many requests as its provider needs. Another model is never asked instead.
+    ///
+    /// # Errors
+    /// [`Error::NoEmbedder`] if no model is named or configured, [`Error::Invalid`] for texts that cannot be; else as for
+    /// [`chat`](Self::chat). If one of several requests fails, all do.
+    pub async fn embed(&self, ask: EmbedAsk) -> Result<Embedded, Error> {
+        Box::pin(embedding::embed(&self.0, ask)).await
+    }
+
     /// How many tokens of input a request is for the model it would go to first, as its provider counts.
     ///
     /// # Errors
@@ -152,7 +174,10 @@ impl Router {
         let target = self.0.targets(ask)?.swap_remove(0);
         let request = Request { model: target.model.clone(), ..ask.request.clone() };
         let counted = self.0.seat(&target).member.provider.count_tokens(&request).await;
-        counted.map_err(|source| Error::Failed { target, source: source.into(), trace: TraceId::new() })
+        counted.map_err(|source| {
+            let retry_in = source.fault().retry_in();
+            Error::Failed { target, source: source.into(), retry_in, trace: TraceId::new() }
+        })
     }
 
     /// What each provider lists within `patience`, or why it does not, with what is known of each model.
@@ -194,6 +219,11 @@ impl Router {
         &self.0.chain
     }
 
+    /// The model that makes vectors unless a request names one.
+    pub fn embedder(&self) -> Option<&Target> {
+        self.0.embedder.as_ref()
+    }
+
     /// The trace of a decision that is complete; `None` if there is none, or it is another organisation's, or was forgotten.
     pub fn trace(&self, org: OrgId, id: TraceId) -> Option<Arc<Trace>> {
         self.0.traces.get(org, id)
@@ -208,6 +238,14 @@ impl Router {
 impl Inner {
     fn seat(&self, target: &Target) -> &Arc<Seat> {
         self.pool.seat(&target.provider).expect("targets are made by the pool, which never changes")
+    }
+
+    fn embedder(&self, ask: &EmbedAsk) -> Result<Target, Error> {
+        match &ask.model {
+            Some(_) if self.pool.seats().next().is_none() => Err(Error::NotConfigured),
+            Some(text) => self.pool.resolve(text),
+            None => self.embedder.clone().ok_or(Error::NoEmbedder),
+        }
     }
 
     /// The model that is named, then the primary one and the fallbacks.

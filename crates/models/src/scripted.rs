@@ -1,5 +1,6 @@
 //! A model without a model: it says what a script tells it to.
 
+mod embedding;
 mod obey;
 mod play;
 mod script;
@@ -12,7 +13,9 @@ use orchestrator_transcript::{Block, Content, Message, Role, ToolResultPart, Usa
 
 pub use script::{Script, ScriptError};
 
-use crate::{ChatStream, ErrorKind, ListedModel, Provider, ProviderError, Request};
+use crate::{
+    ChatStream, EmbedLimits, EmbedRequest, Embeddings, ErrorKind, ListedModel, Provider, ProviderError, Request,
+};
 use script::Rule;
 
 /// A provider that follows a [`Script`]: deterministic, offline, for tests, examples and demonstrations.
@@ -25,13 +28,15 @@ pub struct Scripted {
     script: Script,
     /// How often each rule has answered.
     answered: Vec<Arc<AtomicU32>>,
+    /// How often embeddings have failed.
+    failed: AtomicU32,
 }
 
 impl Scripted {
     /// A provider of that name.
     pub fn new(name: impl Into<String>, script: Script) -> Self {
         let answered = script.rules.iter().map(|_| Arc::default()).collect();
-        Self { name: name.into(), script, answered }
+        Self { name: name.into(), script, answered, failed: AtomicU32::new(0) }
     }
 
     /// The rule for a request, counted.
@@ -63,6 +68,26 @@ impl Provider for Scripted {
             return Ok(play::steps(&self.name, &request, &obey::steps(&seen), &seen, input));
         }
         Err(ProviderError::new(ErrorKind::InvalidRequest, "no rule of the script is for this"))
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, ProviderError> {
+        let embedding = &self.script.embedding;
+        if let Some(fault) = &embedding.fault {
+            let is_left =
+                |count: u32| embedding.times.is_none_or(|times| count < times).then(|| count.saturating_add(1));
+            if self.failed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_left).is_ok() {
+                return match fault.silent {
+                    true => std::future::pending().await,
+                    false => Err(fault.error()),
+                };
+            }
+        }
+        Ok(embedding::vectors(&request, embedding.dimensions.unwrap_or(embedding::DIMENSIONS)))
+    }
+
+    fn embed_limits(&self) -> EmbedLimits {
+        let usual = EmbedLimits::default();
+        EmbedLimits { inputs_max: self.script.embedding.inputs_max.unwrap_or(usual.inputs_max), ..usual }
     }
 
     async fn count_tokens(&self, request: &Request) -> Result<u64, ProviderError> {

@@ -33,6 +33,8 @@ pub struct Trace {
     pub org_id: OrgId,
     /// When it came.
     pub at: Timestamp,
+    /// What was asked for.
+    pub ability: Ability,
     /// The model that was asked for by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
@@ -64,6 +66,17 @@ pub struct Trace {
     pub first_token_ms: Option<u64>,
     /// From the request to the end.
     pub duration_ms: u64,
+}
+
+/// What models are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Ability {
+    /// An answer.
+    Chat,
+    /// Vectors.
+    Embed,
 }
 
 /// One who could have answered.

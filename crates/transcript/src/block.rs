@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// As JSON the label lies beside the content: `{"type": "text", "text": "hello", "label": {…}}`. A block without a label is
 /// read as untrusted and internal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = closed))]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
     /// What it is.
@@ -185,6 +185,19 @@ impl<'de> Deserialize<'de> for Block {
     }
 }
 
+/// Puts the label into each kind of content, and nothing else beside it: what is flattened is open otherwise.
+#[cfg(feature = "schema")]
+fn closed(schema: &mut schemars::Schema) {
+    let label = schema.remove("properties").and_then(|fields| fields.get("label").cloned()).unwrap_or_default();
+    let kinds = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+    for kind in kinds.filter_map(Value::as_object_mut) {
+        kind.insert("additionalProperties".to_owned(), Value::Bool(false));
+        if let Some(fields) = kind.get_mut("properties").and_then(Value::as_object_mut) {
+            fields.insert("label".to_owned(), label.clone());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -221,6 +234,20 @@ mod tests {
         ] {
             assert!(serde_json::from_value::<Block>(wrong.clone()).is_err(), "{wrong}");
         }
+    }
+
+    #[cfg(feature = "schema")]
+    #[test]
+    fn the_schema_lets_no_unknown_field_pass() {
+        let schema = serde_json::to_value(schemars::schema_for!(Block)).unwrap();
+        let kinds = schema["oneOf"].as_array().unwrap();
+        assert_eq!(kinds.len(), 7);
+        for kind in kinds {
+            assert_eq!(kind["additionalProperties"], json!(false), "{kind}");
+            assert_eq!(kind["properties"]["label"]["$ref"], "#/$defs/Label", "{kind}");
+            assert!(kind["properties"]["type"]["const"].is_string(), "{kind}");
+        }
+        assert_eq!(schema.get("properties"), None);
     }
 
     #[test]

@@ -6,6 +6,12 @@ pub(super) const MODELS: &[Key] = &[
     key("models.primary", "`provider/model` or `null`", Restart, "The model that is asked unless a request names one."),
     key("models.fallbacks", "list of `provider/model`", Restart, "Those that are asked if it cannot answer."),
     key(
+        "models.embedding",
+        "`provider/model` or `null`",
+        Restart,
+        "The model that makes vectors of texts unless a request names one. No other is asked instead.",
+    ),
+    key(
         "models.strategy",
         "`failover`, `cost`, `latency`, `balanced` or `round-robin`",
         Restart,
@@ -97,6 +103,18 @@ pub(super) const MODELS: &[Key] = &[
         Restart,
         "Whether a summary of the thoughts is asked for.",
     ),
+    key(
+        "models.providers.NAME.openai.embeddings.inputsMax",
+        "1 to 2048",
+        Restart,
+        "Texts in one request for vectors; more are sent in several.",
+    ),
+    key(
+        "models.providers.NAME.openai.embeddings.encoding",
+        "`float`, `base64`, or `null` for the second at OpenAI and the first elsewhere",
+        Restart,
+        "How vectors are to be written; both are understood.",
+    ),
     key("models.providers.NAME.script", "path", Restart, "For `scripted`: what it answers (YAML or JSON)."),
     key("models.providers.NAME.maxConcurrent", "1 to 10000, 8 unless set", Restart, "Requests under way at once."),
     key(
@@ -150,6 +168,18 @@ pub(super) const MODELS: &[Key] = &[
     key("models.providers.NAME.models.NAME.price.long.input", "as `input`", Restart, "Of input."),
     key("models.providers.NAME.models.NAME.price.long.output", "as `input`", Restart, "Of output."),
     key("models.providers.NAME.models.NAME.price.long.cacheRead", "as `input`", Restart, "Read from the cache."),
+    key(
+        "models.cassette.mode",
+        "`record` or `replay`",
+        Restart,
+        "Whether exchanges with providers are written down, or played back without asking anybody. Not to be set at run time.",
+    ),
+    key(
+        "models.cassette.directory",
+        "path",
+        Restart,
+        "Has one file per provider, `NAME.jsonl`, for its owner only ([format](../crates/models/README.md)). Not to be set at run time.",
+    ),
     key("models.limits.attemptsMax", "1 to 100", Restart, "Attempts for one request over all models."),
     key("models.limits.retriesMax", "0 to 10", Restart, "Attempts after the first with one model."),
     key(

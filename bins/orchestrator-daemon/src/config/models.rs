@@ -5,10 +5,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use orchestrator_model_anthropic::Anthropic;
 use orchestrator_model_openai::OpenAi;
+use orchestrator_models::http::Cassette;
 use orchestrator_models::{Facts, Limits, Member, OnRefusal, Provider, Script, Scripted, Strategy};
+use orchestrator_redact::Redactor;
 use orchestrator_vocab::Clock;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+use super::cassette::CassetteConfig;
 
 /// What is asked of Anthropic if nobody says which model.
 const CLAUDE: &str = "claude-sonnet-5-5";
@@ -23,9 +27,13 @@ pub(crate) struct Models {
     /// `provider/model`.
     pub(crate) primary: Option<String>,
     pub(crate) fallbacks: Vec<String>,
+    /// The model that makes vectors, `provider/model`.
+    pub(crate) embedding: Option<String>,
     pub(crate) strategy: Strategy,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) limits: Limits,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cassette: Option<CassetteConfig>,
 }
 
 /// Somebody who runs models. Its name is the key in `models.providers`.
@@ -101,7 +109,8 @@ impl Models {
             "fallbacks: expected `primary` to be set if there are any"
         );
         let named = self.primary.iter().chain(&self.fallbacks);
-        ensure!(named.count() == 0 || self.in_use().count() > 0, "primary: no provider is configured");
+        let named = named.chain(&self.embedding);
+        ensure!(named.count() == 0 || self.in_use().count() > 0, "primary, embedding: no provider is configured");
         Ok(())
     }
 
@@ -123,9 +132,13 @@ impl Models {
     }
 
     /// The providers, ready to be asked.
-    pub(crate) fn members(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Member>> {
+    pub(crate) fn members(&self, clock: &Arc<dyn Clock>, redactor: &Redactor) -> anyhow::Result<Vec<Member>> {
         let member = |(name, provider): (&String, &ProviderConfig)| {
-            provider.member(name, clock.clone()).with_context(|| format!("models.providers.{name}"))
+            let cassette = match &self.cassette {
+                Some(cassette) if !provider.asks_nobody(name) => Some(cassette.open(name, redactor)?),
+                _ => None,
+            };
+            provider.member(name, clock.clone(), cassette).with_context(|| format!("models.providers.{name}"))
         };
         self.in_use().map(member).collect()
     }
@@ -214,11 +227,29 @@ impl ProviderConfig {
         Script::parse(&text).with_context(|| format!("script: {}", path.display()))
     }
 
-    fn member(&self, name: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
+    fn asks_nobody(&self, name: &str) -> bool {
+        self.kind(name).is_ok_and(|kind| kind == ProviderKind::Scripted)
+    }
+
+    fn member(&self, name: &str, clock: Arc<dyn Clock>, cassette: Option<Cassette>) -> anyhow::Result<Member> {
         let (provider, vendor): (Arc<dyn Provider>, _) = match self.kind(name)? {
             ProviderKind::Scripted => (Arc::new(Scripted::new(name, self.script()?)), None),
-            ProviderKind::Anthropic => (Arc::new(Anthropic::new(name, self.as_anthropic(), clock)?), Some("anthropic")),
-            ProviderKind::OpenAi => (Arc::new(OpenAi::new(name, self.as_openai(), clock)?), Some("openai")),
+            ProviderKind::Anthropic => {
+                let provider = Anthropic::new(name, self.as_anthropic(), clock)?;
+                let provider = match cassette {
+                    Some(cassette) => provider.with_cassette(cassette),
+                    None => provider,
+                };
+                (Arc::new(provider), Some("anthropic"))
+            }
+            ProviderKind::OpenAi => {
+                let provider = OpenAi::new(name, self.as_openai(), clock)?;
+                let provider = match cassette {
+                    Some(cassette) => provider.with_cassette(cassette),
+                    None => provider,
+                };
+                (Arc::new(provider), Some("openai"))
+            }
         };
         Ok(Member {
             provider,

@@ -54,6 +54,13 @@ impl Reading {
         if let Some((key, _)) = address {
             bail!("{key} cannot be set at run time: keys are sent there");
         }
+        let cassette = loaded
+            .sources
+            .iter()
+            .find(|(key, source)| key.starts_with("models.cassette.") && matches!(source, Source::RunTime { .. }));
+        if let Some((key, _)) = cassette {
+            bail!("{key} cannot be set at run time: it says where conversations are written");
+        }
         loaded.files.push(self.args.env_file.clone().unwrap_or_else(|| ENVIRONMENT_FILE.into()));
         if let Some(Command::Demo { .. }) = self.args.command {
             // What the operator has configured under the same name stays as it is.

@@ -1,6 +1,7 @@
 //! `orchestrator model …`
 
 mod chat;
+mod embed;
 
 use clap::Subcommand;
 use comfy_table::Cell;
@@ -25,6 +26,8 @@ pub(crate) enum ModelCommand {
     },
     /// Asks a model and shows the answer as it comes
     Chat(chat::ChatArgs),
+    /// Makes vectors of texts
+    Embed(embed::EmbedArgs),
     /// Tells how requests found their models: recent ones, or one in full
     Trace {
         /// One decision, as an answer or the list names it
@@ -41,6 +44,7 @@ pub(crate) async fn run(daemon: &Daemon, command: ModelCommand) -> Result<(), Fa
         ModelCommand::List => list(daemon).await,
         ModelCommand::Probe { provider } => probe(daemon, provider).await,
         ModelCommand::Chat(chat) => chat::run(daemon, &chat).await,
+        ModelCommand::Embed(embed) => embed::run(daemon, embed).await,
         ModelCommand::Trace { id: Some(id), .. } => trace(daemon, &id).await,
         ModelCommand::Trace { id: None, limit } => traces(daemon, limit).await,
     }

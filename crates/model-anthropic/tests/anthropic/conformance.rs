@@ -14,6 +14,33 @@ async fn subject(scenario: Scenario) -> Subject<Upstream> {
     Subject { provider: Box::new(crate::provider(crate::config(&url))), keep: upstream }
 }
 
+mod played_back {
+    use std::sync::Arc;
+
+    use orchestrator_models::conformance::PlayedBack;
+    use orchestrator_models::http::Cassette;
+    use orchestrator_redact::Redactor;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn subject(scenario: Scenario) -> Subject<(Upstream, TempDir)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claude.jsonl");
+        let upstream = Upstream::start(move |seen| answer(scenario, seen)).await;
+        let url = if scenario == Scenario::Unreachable { nobody().await } else { upstream.url.clone() };
+        let redactor = || Redactor::builder().build();
+        let recording = Cassette::record(&path, redactor(), Arc::new(|error| panic!("{error}"))).unwrap();
+        let live = crate::provider(crate::config(&url)).with_cassette(recording);
+        // Nobody is there, so that whoever asks would notice.
+        let nowhere = || crate::provider(crate::config("http://127.0.0.1:9"));
+        let played = move || nowhere().with_cassette(Cassette::replay(&path, redactor()).unwrap());
+        Subject { provider: Box::new(PlayedBack { live, played }), keep: (upstream, folder) }
+    }
+
+    provider_conformance!(subject);
+}
+
 /// An address at which somebody was.
 async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -75,7 +75,7 @@ mod responses {
 
     provider_conformance!(subject);
 
-    fn said(scenario: Scenario) -> Answer {
+    pub(super) fn said(scenario: Scenario) -> Answer {
         let half = TEXT.chars().take(12).collect::<String>();
         let texts = |at| TEXT.split_inclusive(' ').map(move |word| text(at, word)).chain([message(at, TEXT)]);
         let said: Vec<Value> = match scenario {
@@ -129,16 +129,47 @@ mod responses {
     }
 }
 
+mod played_back {
+    use orchestrator_models::conformance::PlayedBack;
+    use orchestrator_models::http::Cassette;
+    use orchestrator_redact::Redactor;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn subject(scenario: Scenario) -> Subject<(Option<Upstream>, TempDir)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/openai.jsonl");
+        let upstream = super::upstream(scenario, super::responses::said).await;
+        let url = upstream.as_ref().map_or_else(|| "http://127.0.0.1:9/v1".to_owned(), |upstream| upstream.url.clone());
+        let redactor = || Redactor::builder().build();
+        let recording = Cassette::record(&path, redactor(), Arc::new(|error| panic!("{error}"))).unwrap();
+        // Nobody is there, so that whoever asks would notice.
+        let nowhere = || provider_at("http://127.0.0.1:9/v1".to_owned(), Api::Responses);
+        let played = move || nowhere().with_cassette(Cassette::replay(&path, redactor()).unwrap());
+        let live = provider_at(url, Api::Responses).with_cassette(recording);
+        Subject { provider: Box::new(PlayedBack { live, played }), keep: (upstream, folder) }
+    }
+
+    provider_conformance!(subject);
+}
+
 async fn subject(scenario: Scenario, api: Api, said: fn(Scenario) -> Answer) -> Subject<Option<Upstream>> {
-    if scenario == Scenario::Unreachable {
+    let Some(upstream) = upstream(scenario, said).await else {
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let config = Config {
-            options: Options { api: Some(api), ..Options::default() },
-            base_url: format!("http://{address}"),
-            ..config()
-        };
-        let provider = OpenAi::new("openai", config, Arc::new(SystemClock)).unwrap();
-        return Subject { provider: Box::new(provider), keep: None };
+        return Subject { provider: Box::new(provider_at(format!("http://{address}"), api)), keep: None };
+    };
+    Subject { provider: Box::new(provider(&upstream, api)), keep: Some(upstream) }
+}
+
+fn provider_at(base_url: String, api: Api) -> OpenAi {
+    let options = Options { api: Some(api), ..Options::default() };
+    OpenAi::new("openai", Config { options, base_url, ..config() }, Arc::new(SystemClock)).unwrap()
+}
+
+async fn upstream(scenario: Scenario, said: fn(Scenario) -> Answer) -> Option<Upstream> {
+    if scenario == Scenario::Unreachable {
+        return None;
     }
     let upstream = Upstream::new(move |asked| match refused(scenario) {
         Some(refusal) => refusal,
@@ -148,7 +179,7 @@ async fn subject(scenario: Scenario, api: Api, said: fn(Scenario) -> Answer) -> 
         None => said(scenario),
     })
     .await;
-    Subject { provider: Box::new(provider(&upstream, api)), keep: Some(upstream) }
+    Some(upstream)
 }
 
 fn refused(scenario: Scenario) -> Option<Answer> {

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
+mod cassettes;
 mod conformance;
+mod embeddings;
 mod reading;
 mod requests;
 mod safety;

@@ -2,9 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{Client, Request, RequestBuilder, Response, Url};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::Cassette;
 use crate::{ErrorKind, ProviderError};
 
 /// How long a connection that nobody uses is kept, in seconds: less than load balancers usually do.
@@ -62,24 +63,37 @@ pub fn check_base_url(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Sends a request and waits for the head of its answer, whatever its status.
+/// Sends a request and waits for the head of its answer, whatever its status. With a cassette, the exchange is recorded, or
+/// played back and nobody is asked.
 ///
 /// # Errors
-/// [`ErrorKind::Connection`] if there is no answer; [`ErrorKind::InvalidRequest`] if it cannot be sent as it is.
-pub async fn send(request: RequestBuilder) -> Result<Response, ProviderError> {
-    request.send().await.map_err(|error| {
-        let error = error.without_url();
-        let (kind, message) = if error.is_builder() {
-            (ErrorKind::InvalidRequest, "the request cannot be sent")
-        } else if error.is_timeout() {
-            (ErrorKind::Timeout, "the provider took too long")
-        } else if error.is_connect() {
-            (ErrorKind::Connection, "the provider cannot be reached")
-        } else {
-            (ErrorKind::Connection, "the connection broke before the answer began")
-        };
-        ProviderError::new(kind, message).with_source(error)
-    })
+/// [`ErrorKind::Connection`] if there is no answer; [`ErrorKind::InvalidRequest`] if it cannot be sent as it is;
+/// [`ErrorKind::NotRecorded`] if exchanges are played back and this is none of them.
+pub async fn send(request: RequestBuilder, cassette: Option<&Cassette>) -> Result<Response, ProviderError> {
+    let (client, request) = request.build_split();
+    let request = request.map_err(unsent)?;
+    match cassette {
+        Some(cassette) => Box::pin(cassette.exchange(client, request)).await,
+        None => execute(client, request).await,
+    }
+}
+
+pub(super) async fn execute(client: Client, request: Request) -> Result<Response, ProviderError> {
+    client.execute(request).await.map_err(unsent)
+}
+
+fn unsent(error: reqwest::Error) -> ProviderError {
+    let error = error.without_url();
+    let (kind, message) = if error.is_builder() {
+        (ErrorKind::InvalidRequest, "the request cannot be sent")
+    } else if error.is_timeout() {
+        (ErrorKind::Timeout, "the provider took too long")
+    } else if error.is_connect() {
+        (ErrorKind::Connection, "the provider cannot be reached")
+    } else {
+        (ErrorKind::Connection, "the connection broke before the answer began")
+    };
+    ProviderError::new(kind, message).with_source(error)
 }
 
 #[cfg(test)]

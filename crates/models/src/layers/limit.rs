@@ -3,10 +3,12 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 use tower::{Layer, Service};
 
-use super::Attempt;
-use crate::{ChatStream, ErrorKind, ProviderError};
+use super::{Attempt, EmbedAttempt};
+use crate::pool::Seat;
+use crate::{ChatStream, Embeddings, ErrorKind, ProviderError};
 
 /// Lets through what the provider's limits allow, after a wait; a place is kept until the answer ends or is dropped.
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +56,7 @@ where
         let mut ready = std::mem::replace(&mut self.inner, next); // the one that was polled ready
         let patience = self.patience;
         Box::pin(async move {
-            let Some(place) = attempt.seat.place(patience).await else {
-                let message = format!("{} has no place free within {} ms", attempt.provider(), patience.as_millis());
-                return Err(ProviderError::new(ErrorKind::Busy, message));
-            };
+            let place = place(&attempt.seat, patience).await?;
             let stream = ready.call(attempt).await?;
             // Moved into the stream: dropped with it.
             Ok(ChatStream::new(stream.inspect(move |_| {
@@ -65,4 +64,36 @@ where
             })))
         })
     }
+}
+
+impl<S> Service<EmbedAttempt> for LimitService<S>
+where
+    S: Service<EmbedAttempt, Response = Embeddings, Error = ProviderError> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Embeddings;
+    type Error = ProviderError;
+    type Future = BoxFuture<'static, Result<Embeddings, ProviderError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, attempt: EmbedAttempt) -> Self::Future {
+        let next = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, next); // the one that was polled ready
+        let patience = self.patience;
+        Box::pin(async move {
+            let _place = place(&attempt.seat, patience).await?;
+            ready.call(attempt).await
+        })
+    }
+}
+
+async fn place(seat: &Seat, patience: Duration) -> Result<OwnedSemaphorePermit, ProviderError> {
+    seat.place(patience).await.ok_or_else(|| {
+        let provider = seat.member.provider.name();
+        let message = format!("{provider} has no place free within {} ms", patience.as_millis());
+        ProviderError::new(ErrorKind::Busy, message)
+    })
 }

@@ -6,8 +6,8 @@ use futures::stream;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use super::Attempt;
-use crate::{ChatStream, ErrorKind, ProviderError};
+use super::{Attempt, EmbedAttempt};
+use crate::{ChatStream, Embeddings, ErrorKind, ProviderError};
 
 /// Bounds the wait for the first event of an answer, and the silence between two events.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,30 @@ where
             let answered = tokio::time::timeout_at(deadline, answer).await;
             let stream = answered.map_err(|_| silent("the provider did not answer", first))??;
             Ok(bounded(stream, deadline, first, idle))
+        })
+    }
+}
+
+/// An answer in one piece must be there as soon as one in pieces must begin.
+impl<S> Service<EmbedAttempt> for TimeoutService<S>
+where
+    S: Service<EmbedAttempt, Response = Embeddings, Error = ProviderError>,
+    S::Future: Send + 'static,
+{
+    type Response = Embeddings;
+    type Error = ProviderError;
+    type Future = BoxFuture<'static, Result<Embeddings, ProviderError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, attempt: EmbedAttempt) -> Self::Future {
+        let first = self.layer.first;
+        let answer = self.inner.call(attempt);
+        Box::pin(async move {
+            let answered = tokio::time::timeout(first, answer).await;
+            answered.map_err(|_| silent("the provider did not answer", first))?
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures::stream;
 use orchestrator_transcript::{Accumulator, Stop, StopReason, StreamEvent, Usage};
 
-use super::opening::{self, Leave, Opened};
+use super::opening::{self, Leave, Opened, Unopened};
 use super::record::Record;
 use super::{Answer, Chosen, Inner};
 use crate::{ChatStream, Error, ErrorKind, ProviderError, Request, Target};
@@ -37,11 +37,11 @@ pub(super) async fn begin(
     let order: Vec<Target> = chosen.decision.order.iter().map(|number| chosen.targets[*number].clone()).collect();
     let opened = match Box::pin(opening::open(&inner, &order, &request, &mut record)).await {
         Ok(opened) => opened,
-        Err(Some((target, source))) => {
+        Err(Unopened { last: Some((target, source)), retry_in }) => {
             record.failed(None);
-            return Err(Error::Failed { target, source: source.into(), trace });
+            return Err(Error::Failed { target, source: source.into(), retry_in, trace });
         }
-        Err(None) => {
+        Err(Unopened { last: None, .. }) => {
             let skipped = record.all_skipped();
             record.none();
             return Err(Error::NoCandidate { skipped, trace });
@@ -140,7 +140,7 @@ impl Flow {
         // Only whoever has begun can go on.
         let order = [self.target.clone()];
         let opened = Box::pin(opening::open(&self.inner, &order, &self.request, &mut self.record)).await;
-        let opened = opened.map_err(|failure| match failure {
+        let opened = opened.map_err(|failure| match failure.last {
             Some((_, error)) => error,
             None => ProviderError::new(ErrorKind::Overloaded, "the provider is left alone, its turn is not finished"),
         })?;

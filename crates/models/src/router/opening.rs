@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 
 use super::Inner;
 use super::record::Record;
-use crate::health::Pass;
+use crate::health::{Admission, Pass};
 use crate::layers::Attempt;
 use crate::pool::Seat;
 use crate::retry::{self, Next};
@@ -35,8 +35,18 @@ enum Turned {
     Opened(Box<Opened>),
     /// Nobody else may be asked.
     Failed(ProviderError),
-    /// The next may; `None` if this one was not asked at all.
-    Next(Option<ProviderError>),
+    /// The next may.
+    Next(ProviderError),
+    /// This one was not asked at all.
+    AtRest,
+}
+
+/// Nobody answered.
+pub(super) struct Unopened {
+    /// The last one that was asked; `None`: all were found at rest.
+    pub(super) last: Option<(Target, ProviderError)>,
+    /// When one of those that may do better later may be asked again.
+    pub(super) retry_in: Option<Duration>,
 }
 
 /// Counts over all models.
@@ -47,24 +57,49 @@ struct Tries {
 /// Asks one after the other until one begins to answer.
 ///
 /// # Errors
-/// The last one, and whose it was. `None`: all were found at rest.
+/// The last one, and when another try may go better.
 pub(super) async fn open(
     inner: &Arc<Inner>,
     order: &[Target],
     request: &Request,
     record: &mut Record,
-) -> Result<Opened, Option<(Target, ProviderError)>> {
+) -> Result<Opened, Unopened> {
     let (mut tries, mut last) = (Tries { all: 0 }, None);
+    let mut again: Option<Instant> = None;
     for (place, target) in order.iter().enumerate() {
         let has_next = place + 1 < order.len();
-        match ask(inner, target, request, record, &mut tries, has_next).await {
+        let (error, is_final) = match ask(inner, target, request, record, &mut tries, has_next).await {
             Turned::Opened(opened) => return Ok(*opened),
-            Turned::Failed(error) => return Err(Some((target.clone(), error))),
-            Turned::Next(Some(error)) => last = Some((target.clone(), error)),
-            Turned::Next(None) => {}
+            Turned::Failed(error) => (error, true),
+            Turned::Next(error) => (error, false),
+            Turned::AtRest => {
+                again = first(again, rest(inner, target));
+                continue;
+            }
+        };
+        if let Some(wait) = error.fault().retry_in() {
+            again = first(again, wait.max(rest(inner, target)));
+        }
+        last = Some((target.clone(), error));
+        if is_final {
+            break;
         }
     }
-    Err(last)
+    let retry_in = again.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+    Err(Unopened { last, retry_in })
+}
+
+fn first(again: Option<Instant>, wait: Duration) -> Option<Instant> {
+    let at = Instant::now() + wait;
+    Some(again.map_or(at, |first| first.min(at)))
+}
+
+/// How long the circuit of a provider stays open.
+pub(super) fn rest(inner: &Arc<Inner>, target: &Target) -> Duration {
+    match inner.seat(target).health().look(Instant::now()) {
+        Admission::No(wait) => wait,
+        Admission::Yes | Admission::Probe => Duration::ZERO,
+    }
 }
 
 async fn ask(
@@ -81,7 +116,7 @@ async fn ask(
             Ok(leave) => leave,
             Err(wait) => {
                 record.skipped(target, Skip::CircuitOpen { retry_in_ms: crate::decide::millis(wait) });
-                return Turned::Next(last);
+                return last.map_or(Turned::AtRest, Turned::Next);
             }
         };
         (here, tries.all) = (here + 1, tries.all + 1);
@@ -92,7 +127,7 @@ async fn ask(
             Ok(opened) if has_next && opened.is_refused() && inner.on_refusal == OnRefusal::Fallback => {
                 attempted.refused = true;
                 opened.leave.succeeded();
-                return Turned::Next(Some(ProviderError::new(ErrorKind::Refused, "the model refused")));
+                return Turned::Next(ProviderError::new(ErrorKind::Refused, "the model refused"));
             }
             Ok(opened) => return Turned::Opened(Box::new(opened)),
             Err(error) => error,
@@ -100,7 +135,7 @@ async fn ask(
         attempted.failure = Some(Failure::from(&error));
         match retry::after(&error, here, tries.all, &inner.limits, retry::chance()) {
             Next::Nothing => return Turned::Failed(error),
-            Next::Other => return Turned::Next(Some(error)),
+            Next::Other => return Turned::Next(error),
             Next::Again(wait) => {
                 tokio::time::sleep(wait).await;
                 (waited, last) = (wait, Some(error));
@@ -156,7 +191,11 @@ impl Opened {
 }
 
 impl Leave {
-    fn ask(inner: &Arc<Inner>, target: &Target) -> Result<Self, Duration> {
+    pub(super) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    pub(super) fn ask(inner: &Arc<Inner>, target: &Target) -> Result<Self, Duration> {
         let seat = inner.seat(target).clone();
         let pass = seat.health().admit(Instant::now())?;
         Ok(Self { inner: inner.clone(), seat, pass: Some(pass) })

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_transcript::{Stop, Usage};
+use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 
-use super::{Ask, Chosen, Inner};
+use super::{Chosen, Inner};
 use crate::decide::{estimate, millis};
-use crate::trace::{Attempted, Considered, Failure, Outcome};
+use crate::trace::{Ability, Attempted, Considered, Failure, Outcome};
 use crate::{ProviderError, Skip, Target, Trace, TraceId};
 
 /// A trace that is being written. It is kept when it is dropped, whatever ended the request.
@@ -16,8 +17,15 @@ pub(super) struct Record {
     begun: Instant,
 }
 
+/// What is asked for, and by whom.
+pub(super) struct Subject {
+    pub(super) org: OrgId,
+    pub(super) requested: Option<String>,
+    pub(super) ability: Ability,
+}
+
 impl Record {
-    pub(super) fn begin(inner: Arc<Inner>, ask: &Ask, chosen: &Chosen) -> Self {
+    pub(super) fn begin(inner: Arc<Inner>, subject: Subject, chosen: &Chosen) -> Self {
         let skip = |number: usize| {
             chosen.decision.skipped.iter().find(|(skipped, _)| *skipped == number).map(|(_, skip)| skip.clone())
         };
@@ -28,9 +36,10 @@ impl Record {
         };
         let trace = Trace {
             id: TraceId::new(),
-            org_id: ask.org,
+            org_id: subject.org,
             at: inner.clock.now(),
-            requested: ask.model.clone(),
+            ability: subject.ability,
+            requested: subject.requested,
             strategy: inner.strategy,
             needs: chosen.needs.clone(),
             candidates: chosen.targets.iter().enumerate().map(considered).collect(),
@@ -99,6 +108,11 @@ impl Record {
         let trace = self.trace_mut();
         trace.outcome = Outcome::Answered;
         trace.stop = Some(stop.reason.as_str().to_owned());
+    }
+
+    /// There are vectors for everything.
+    pub(super) fn embedded(mut self) {
+        self.trace_mut().outcome = Outcome::Answered;
     }
 
     /// The answer broke off, or there is none.

@@ -17,6 +17,7 @@ pub struct Script {
     pub(super) models: Vec<String>,
     pub(super) obedient: bool,
     pub(super) probe: Option<Fault>,
+    pub(super) embedding: Embedding,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -42,7 +43,26 @@ struct File {
     #[serde(default)]
     probe: Option<Spanned<Fault>>,
     #[serde(default)]
+    embedding: Option<Spanned<Embedding>>,
+    #[serde(default)]
     rules: Vec<Spanned<Rule>>,
+}
+
+/// How vectors are made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Embedding {
+    /// How long they are.
+    #[serde(default)]
+    pub(super) dimensions: Option<u32>,
+    /// Texts in one request.
+    #[serde(default)]
+    pub(super) inputs_max: Option<usize>,
+    #[serde(default)]
+    pub(super) fault: Option<Fault>,
+    /// It goes wrong so often, and then no more.
+    #[serde(default)]
+    pub(super) times: Option<u32>,
 }
 
 /// When, and what then.
@@ -178,11 +198,20 @@ impl Script {
         if let Some(probe) = &file.probe {
             probe.value.check(probe.referenced)?;
         }
+        if let Some(embedding) = &file.embedding {
+            embedding.value.check(embedding.referenced)?;
+        }
         for rule in &file.rules {
             check(rule)?;
         }
         let rules = file.rules.into_iter().map(|rule| rule.value).collect();
-        Ok(Self { models: file.models, obedient: file.obedient, probe: file.probe.map(|probe| probe.value), rules })
+        Ok(Self {
+            models: file.models,
+            obedient: file.obedient,
+            probe: file.probe.map(|probe| probe.value),
+            embedding: file.embedding.map(|embedding| embedding.value).unwrap_or_default(),
+            rules,
+        })
     }
 }
 
@@ -228,6 +257,15 @@ impl When {
             && self.has_results.is_none_or(|wanted| wanted != seen.results.is_empty())
             && self.turn.is_none_or(|turn| turn == seen.turn)
             && self.tool.as_ref().is_none_or(offered)
+    }
+}
+
+impl Embedding {
+    fn check(&self, at: Location) -> Result<(), ScriptError> {
+        if self.dimensions == Some(0) || self.inputs_max == Some(0) {
+            return Err(wrong(at, "dimensions, inputsMax: expected 1 or more"));
+        }
+        self.fault.as_ref().map_or(Ok(()), |fault| fault.check(at))
     }
 }
 

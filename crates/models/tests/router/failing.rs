@@ -55,6 +55,28 @@ async fn who_was_asked_for_alone_is_asked_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_tells_when_the_first_provider_may_be_asked_again() {
+    let wait = |router: Router| async move { whole(&router, ask()).await.expect_err("all are sick").retry_in() };
+    let limited = |name: &str, millis: u64| {
+        let fault = json!({ "error": "rate_limited", "status": 429, "retryAfterMs": millis });
+        sick(name, 99, &fault)
+    };
+    // Longer than is waited for; the first of two counts.
+    assert_eq!(wait(router(vec![limited("a", 300_000)])).await, Some(Duration::from_secs(300)));
+    assert_eq!(wait(router(vec![limited("a", 300_000), limited("b", 90_000)])).await, Some(Duration::from_secs(90)));
+    let wrong = sick("b", 99, &json!({ "error": "authentication", "status": 401 }));
+    assert_eq!(wait(router(vec![limited("a", 300_000), wrong])).await, Some(Duration::from_secs(300)));
+    // The circuit is open longer than the provider asked for.
+    let limits = Limits { failures_min: 2, rest_ms: 40_000, ..Limits::default() };
+    let server = json!({ "error": "server", "status": 500, "retryAfterMs": 0 });
+    let opened = Router::new(parts(vec![sick("a", 99, &server)], limits)).expect("a router");
+    assert_eq!(wait(opened).await, Some(Duration::from_secs(40)));
+    // The request is at fault: waiting does not help.
+    let invalid = sick("a", 99, &json!({ "error": "invalid_request", "status": 400 }));
+    assert_eq!(wait(router(vec![invalid])).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn attempts_are_bounded_over_all_models() {
     let fault = json!({ "error": "server", "retryAfterMs": 0 });
     let members = ["a", "b", "c", "d"].map(|name| sick(name, 99, &fault)).into();

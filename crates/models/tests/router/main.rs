@@ -1,5 +1,6 @@
 //! How a request finds its answer: over scripted providers, with time that is paused.
 
+mod embedding;
 mod failing;
 mod layers;
 mod streams;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use orchestrator_models::layers::{AskProvider, LimitLayer, TimeoutLayer};
 use orchestrator_models::{
-    Ask, Error, Facts, Limits, Member, OnRefusal, Parts, Provider, Request, Router, Script, Scripted, Strategy, Trace,
+    Ask, Error, ErrorKind, Facts, Limits, Member, OnRefusal, Parts, Provider, Request, Router, Script, Scripted,
+    Strategy, Trace,
 };
 use orchestrator_transcript::{Message, Reply};
 use orchestrator_vocab::{Label, OrgId, SystemClock};
@@ -54,7 +56,9 @@ fn parts(members: Vec<Member>, limits: Limits) -> Parts {
         strategy: Strategy::Failover,
         on_refusal: OnRefusal::Stop,
         limits,
-        attempts: BoxCloneSyncService::new(attempts),
+        attempts: BoxCloneSyncService::new(attempts.clone()),
+        embedder: None,
+        embeddings: BoxCloneSyncService::new(attempts),
         clock: Arc::new(SystemClock),
         listener: Arc::new(|_| {}),
     }
@@ -73,7 +77,12 @@ async fn whole(router: &Router, ask: Ask) -> Result<Reply, Error> {
     let label = ask.request.label();
     let answer = router.chat(ask).await?;
     let (target, trace) = (answer.target.clone(), answer.trace);
-    answer.stream.collect(label).await.map_err(|source| Error::Failed { target, source: source.into(), trace })
+    answer.stream.collect(label).await.map_err(|source| Error::Failed {
+        target,
+        source: source.into(),
+        retry_in: None,
+        trace,
+    })
 }
 
 async fn said(router: &Router) -> String {
