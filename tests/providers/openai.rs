@@ -188,7 +188,7 @@ async fn vectors_are_made_in_several_requests_and_a_limit_is_waited_for() -> any
     let vectors =
         |numbers: serde_json::Value| json!({ "data": numbers, "usage": { "prompt_tokens": 2, "total_tokens": 2 } });
     let first = json!([{ "index": 1, "embedding": [3.0, 4.0] }, { "index": 0, "embedding": "AACAPwAAAEA=" }]);
-    let limit = fails(429, "requests", "rate_limit_exceeded", &[("retry-after-ms", "1")]);
+    let limit = fails(429, "requests", Some("rate_limit_exceeded"), &[("retry-after-ms", "1")]);
     let second = json!([{ "index": 0, "embedding": [5.0, 6.0] }]);
     let upstream = Upstream::start(vec![limit, answer(vectors(first)), answer(vectors(second))]).await?;
     let mut provider = Chat.provider(&upstream.url, true);
@@ -199,7 +199,7 @@ async fn vectors_are_made_in_several_requests_and_a_limit_is_waited_for() -> any
     assert_eq!(made["vectors"], json!([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]));
     assert_eq!((&made["usage"]["input"], &made["dimensions"]), (&json!(4), &json!(2)));
     let seen = upstream.seen();
-    assert!(seen.len() == 3 && seen.iter().all(|seen| seen.path == "/embeddings" && seen.key == KEY), "{seen:?}");
+    assert!(seen.len() == 3 && seen.iter().all(|seen| seen.path == "/v1/embeddings" && seen.key == KEY), "{seen:?}");
     assert_eq!((&seen[1].body["input"], &seen[2].body["input"]), (&json!(["a", "b"]), &json!(["c"])));
     Ok(())
 }
