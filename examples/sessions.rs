@@ -102,6 +102,7 @@ async fn start(sessions: &Sessions, script: &str) -> Result<SessionId, orchestra
     let mut program = Program::new(["/bin/sh", "-c", script]);
     program.environment.inherit = vec!["PATH".to_owned()];
     let request = StartRequest {
+        id: None,
         org: OrgId::LOCAL,
         agent: "shell".parse().expect("a name"),
         runtime: Arc::new(program),

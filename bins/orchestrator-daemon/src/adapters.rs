@@ -5,9 +5,11 @@ mod limits;
 mod readiness;
 mod work;
 mod workforce;
+mod workplaces;
 
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use limits::{PerAddress, quota};
 pub(crate) use readiness::Loops;
 pub(crate) use work::OnBacklog;
 pub(crate) use workforce::{FromRegistry, own_capability};
+pub(crate) use workplaces::{AtWork, Workplaces};

@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod keys;
 mod keys_of_models;
 mod keys_of_parts;
+mod keys_of_workspaces;
 mod models;
 mod names;
 mod reading;
@@ -46,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
     pub(crate) registry: orchestrator_agents::Config,
     pub(crate) sessions: orchestrator_sessions::Config,
+    pub(crate) workspaces: orchestrator_workspaces::Config,
     pub(crate) models: Models,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
@@ -197,8 +199,9 @@ impl Config {
             "sessions.heartbeatMs: expected at most half of tasks.leaseMs, or tasks are lost while they are worked on"
         );
         self.models.validate().context("models")?;
+        self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
-            agent.validate(name).with_context(|| format!("agents.{name}"))?;
+            agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;
         }
         Ok(())
     }

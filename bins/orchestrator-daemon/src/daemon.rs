@@ -22,7 +22,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Programs, ToSessions};
+use crate::adapters::{Programs, ToSessions, Workplaces};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
@@ -60,6 +60,8 @@ pub(crate) struct Daemon {
     /// Cancelled to end the daemon from within.
     pub(crate) stop: CancellationToken,
     pub(crate) lost_tasks: Arc<reactions::StopSessions>,
+    pub(crate) workplaces: Workplaces,
+    pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -92,7 +94,7 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains { auth, registry, backlog, sessions, .. } = domains.clone();
+        let Domains { auth, registry, backlog, sessions, workplaces, .. } = domains.clone();
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
@@ -101,6 +103,7 @@ impl Daemon {
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
+        let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let node = node_name(&config, &data)?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status);
@@ -137,6 +140,8 @@ impl Daemon {
             sessions,
             stop: CancellationToken::new(),
             lost_tasks,
+            workplaces,
+            left_workspaces,
         };
         daemon.connect(level, limits, clock);
         Ok(daemon)
@@ -152,6 +157,7 @@ impl Daemon {
             registry: self.registry.clone(),
             programs: self.programs.clone(),
             sessions: self.sessions.clone(),
+            workspaces: self.workplaces.workspaces.clone(),
             retention_days: self.retention_days.clone(),
         };
         let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };
@@ -162,7 +168,12 @@ impl Daemon {
 impl Daemon {
     /// Where the scheduler's claims go.
     pub(crate) fn dispatch(&self) -> ToSessions {
-        ToSessions { sessions: self.sessions.clone(), backlog: self.backlog.clone(), programs: self.programs.clone() }
+        ToSessions {
+            sessions: self.sessions.clone(),
+            backlog: self.backlog.clone(),
+            programs: self.programs.clone(),
+            workplaces: self.workplaces.clone(),
+        }
     }
 }
 
@@ -181,6 +192,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     Keys::open(database.clone(), clock.clone()).await?;
     Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
+    orchestrator_workspaces::SqlStore::open(database.clone()).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

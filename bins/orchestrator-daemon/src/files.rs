@@ -42,6 +42,10 @@ impl DataDir {
         self.0.join("admin.token")
     }
 
+    pub(crate) fn workspaces(&self) -> PathBuf {
+        self.0.join("workspaces")
+    }
+
     pub(crate) fn backups(&self) -> PathBuf {
         self.0.join("backups")
     }

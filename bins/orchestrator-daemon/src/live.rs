@@ -9,6 +9,7 @@ use orchestrator_gateway::{Gateway, Prepared};
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::Backlog;
 use orchestrator_telemetry::Level;
+use orchestrator_workspaces::Workspaces;
 use tokio::sync::watch;
 
 use crate::adapters::{PerAddress, Programs};
@@ -41,6 +42,7 @@ pub(crate) struct Live {
     pub(crate) registry: Registry,
     pub(crate) programs: Programs,
     pub(crate) sessions: Sessions,
+    pub(crate) workspaces: Workspaces,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
 }
 
@@ -61,6 +63,7 @@ impl Live {
         self.backlog.reconfigure(next.tasks.clone())?;
         self.registry.reconfigure(next.definitions(), next.registry.clone())?;
         self.sessions.set_max_active(next.daemon.max_sessions)?;
+        self.workspaces.reconfigure(next.workspaces.clone())?;
         self.programs.replace(next);
         self.limits.per_address.reconfigure(next.rate_limit.per_address());
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());

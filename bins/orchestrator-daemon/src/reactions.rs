@@ -2,6 +2,8 @@
 
 mod lost_tasks;
 mod outcomes;
+mod workspaces;
 
 pub(crate) use lost_tasks::StopSessions;
 pub(crate) use outcomes::health_of_agents;
+pub(crate) use workspaces::LeaveWorkspaces;

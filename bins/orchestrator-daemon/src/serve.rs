@@ -128,6 +128,7 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
         // Load balancers turn away and nothing new is started, while callers still see what becomes of what runs.
         daemon.gateway.begin_drain();
         scheduling.cancel();
+        daemon.workplaces.close().await;
         let drained = daemon
             .sessions
             .drain(tokio::time::Instant::now() + daemon.configuration.current().running.sessions_finish())
@@ -139,6 +140,7 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
     tracing::info!(?summary, "connections closed");
     daemon.data.remove_address();
     let stopped = daemon.supervisor.stop(LOOPS_STOP).await;
+    daemon.workplaces.workspaces.close().await;
     daemon.database.close().await?;
     Ok(stopped?)
 }
@@ -229,6 +231,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     loops.spawn("session recall", move |stop| {
         let lost_tasks = lost_tasks.clone();
         async move { lost_tasks.run(stop).await }
+    })?;
+    let left_workspaces = daemon.left_workspaces.clone();
+    loops.spawn("workspaces", move |stop| {
+        let left_workspaces = left_workspaces.clone();
+        async move { left_workspaces.run(stop).await }
     })?;
     start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();

@@ -365,6 +365,8 @@ async fn a_repository_runs_no_programs() {
     }
     fixture.write(".gitattributes", "*.txt filter=evil diff=evil merge=evil\n");
     fixture.commit("attributes");
+    // A person's own commit does run them.
+    assert!(traces.join("pre-commit").is_file());
     for (key, value) in [
         ("filter.evil.clean", leave("clean")),
         ("filter.evil.smudge", leave("smudge")),
@@ -381,6 +383,8 @@ async fn a_repository_runs_no_programs() {
     ] {
         fixture.git(&["config", key, &value]);
     }
+    std::fs::remove_dir_all(&traces).unwrap();
+    std::fs::create_dir(&traces).unwrap();
     let (first, second) = (fixture.prepare(None).await, fixture.prepare(None).await);
     write(&first.path, "a.txt", "1\ntwo\nthree\n");
     write(&second.path, "a.txt", "one\ntwo\n3\n");

@@ -2,21 +2,29 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use orchestrator_sessions::{Brief, Program, Sessions, StartRequest};
+use orchestrator_sessions::{Brief, Lease, Program, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
-use orchestrator_vocab::{Actor, AgentId, OrgId};
+use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
+use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use super::Workplaces;
+use crate::config::{AgentConfig, Config};
 
 /// Results of dependencies that go into a program's document.
 const DEPENDENCIES_MAX: usize = 256;
 /// The key in a task's metadata that names who asked for the session.
 pub(crate) const ORCHESTRATOR: &str = "orchestratorId";
 
+/// The variable that names the workspace to a program.
+const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
+
+/// How an agent is run, and where.
+type Run = (Program, Option<Choice>);
+
 /// How each agent is run, as it is configured now. All clones are one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Program>>>);
+pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Run>>>);
 
 impl Programs {
     pub(crate) fn of(config: &Config) -> Self {
@@ -27,11 +35,12 @@ impl Programs {
 
     /// Sessions that run keep the program they were started with.
     pub(crate) fn replace(&self, config: &Config) {
-        let programs = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), agent.program.clone()));
+        let run = |agent: &AgentConfig| (agent.program.clone(), agent.workspace.clone());
+        let programs = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = programs.collect();
     }
 
-    fn get(&self, org: OrgId, agent: &AgentId) -> Option<Program> {
+    fn get(&self, org: OrgId, agent: &AgentId) -> Option<Run> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(org, agent.clone())).cloned()
     }
 }
@@ -42,6 +51,7 @@ pub(crate) struct ToSessions {
     pub(crate) sessions: Sessions,
     pub(crate) backlog: Backlog,
     pub(crate) programs: Programs,
+    pub(crate) workplaces: Workplaces,
 }
 
 #[async_trait]
@@ -51,11 +61,12 @@ impl Dispatch for ToSessions {
         let task = &claim.task;
         let agent = task.state.owner().ok_or_else(|| refused(&"the claim names no agent"))?.clone();
         let program = self.programs.get(task.org, &agent);
-        let program = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?;
+        let (program, choice) = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?;
         let request = StartRequest {
+            id: choice.is_some().then(SessionId::new),
             org: task.org,
             agent,
-            runtime: Arc::new(program),
+            runtime: Arc::new(program.clone()),
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),
@@ -65,7 +76,16 @@ impl Dispatch for ToSessions {
             correlation: task.correlation.clone(),
             traceparent: Some(task.trace().into_owned()),
         };
-        self.sessions.start(request).await.map(drop).map_err(|error| refused(&error))
+        let (Some(choice), Some(session)) = (choice, request.id) else {
+            return self.sessions.start(request).await.map(drop).map_err(|error| refused(&error));
+        };
+        let lease = Lease { org: task.org, task: task.id, fence: request.fence, session, agent: request.agent.clone() };
+        let sessions = self.sessions.clone();
+        self.workplaces.begin(lease, choice, move |workspace| async move {
+            let request = StartRequest { runtime: Arc::new(working_in(program, &workspace)), ..request };
+            sessions.start(request).await.map(drop).map_err(|error| error.to_string())
+        });
+        Ok(())
     }
 }
 
@@ -88,6 +108,12 @@ impl ToSessions {
         document["traceparent"] = json!(task.trace());
         Ok(document)
     }
+}
+
+fn working_in(mut program: Program, workspace: &Workspace) -> Program {
+    program.working_directory = Some(workspace.path.clone());
+    program.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
+    program
 }
 
 fn brief(task: &Task) -> Brief {

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use orchestrator_agents::Definition;
 use orchestrator_sessions::Program;
 use orchestrator_vocab::{AgentId, Capability, OrgId};
+use orchestrator_workspaces::Choice;
 use serde::{Deserialize, Serialize};
 
 /// One agent program. Its name is the key in `agents`.
@@ -22,6 +23,9 @@ pub(crate) struct AgentConfig {
     pub(crate) max_concurrent: u32,
     /// What runs: argv, environment and limits come from here and from nowhere else.
     pub(crate) program: Program,
+    /// Where its sessions work; without it, where the program says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) workspace: Option<Choice>,
 }
 
 fn local() -> OrgId {
@@ -35,11 +39,18 @@ fn one() -> u32 {
 impl AgentConfig {
     /// One task at a time for the operator's organisation, no capabilities.
     pub(crate) fn new(program: Program) -> Self {
-        Self { description: String::new(), org: local(), capabilities: BTreeSet::new(), max_concurrent: one(), program }
+        let (org, capabilities) = (local(), BTreeSet::new());
+        let (description, max_concurrent) = (String::new(), one());
+        Self { description, org, capabilities, max_concurrent, program, workspace: None }
     }
 
-    pub(super) fn validate(&self, name: &AgentId) -> anyhow::Result<()> {
+    pub(super) fn validate(&self, name: &AgentId, workspaces: &orchestrator_workspaces::Config) -> anyhow::Result<()> {
         self.definition(name).validate()?;
+        if let Some(Choice { source: Some(source), .. }) = &self.workspace
+            && !workspaces.sources.contains_key(source)
+        {
+            bail!("workspace.source: no `{source}` in workspaces.sources");
+        }
         self.program.validate().context("program")
     }
 

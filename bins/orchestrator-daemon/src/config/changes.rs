@@ -39,6 +39,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         events: Events { retention_days: wanted.events.retention_days, ..running.events.clone() },
         agents: wanted.agents.clone(),
         registry: wanted.registry.clone(),
+        workspaces: wanted.workspaces.clone(),
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
         ..running.clone()
     }
@@ -176,7 +177,10 @@ mod tests {
         let mut program = Program::new(["x"]);
         // Masked and read again it is the same.
         program.environment.set.insert("NAME".into(), crate::config::shown::MASK.into());
-        config.agents.insert("some".parse().unwrap(), AgentConfig::new(program));
+        let workspace = json!({"source": "some", "mode": "worktree"});
+        let workspace = Some(serde_json::from_value(workspace).unwrap());
+        config.agents.insert("some".parse().unwrap(), AgentConfig { workspace, ..AgentConfig::new(program) });
+        config.workspaces.sources.insert("some".parse().unwrap(), "/some".into());
         config.tasks.concurrency.keys.insert("some".into(), 1);
         config.registry.max_per_type.insert(orchestrator_agents::Role::Developer, 1);
         let long = json!({"tokens": 1, "input": 1, "output": 1, "cacheRead": 1});

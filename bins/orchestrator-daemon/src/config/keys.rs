@@ -3,6 +3,7 @@
 
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
+use super::keys_of_workspaces::WORKSPACES;
 
 /// When a change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    OWN.iter().chain(PARTS).chain(MODELS)
+    OWN.iter().chain(PARTS).chain(WORKSPACES).chain(MODELS)
 }
 
 /// The key that a path of the configuration is an instance of.

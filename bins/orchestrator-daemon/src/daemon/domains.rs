@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
@@ -8,9 +9,10 @@ use orchestrator_redact::Redactor;
 use orchestrator_rpc::Table;
 use orchestrator_sessions::{Node, Parts, Sessions};
 use orchestrator_tasks::{Backlog, SqlStore};
+use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
-use crate::adapters::{FromRegistry, OnBacklog};
+use crate::adapters::{AtWork, FromRegistry, OnBacklog, Workplaces};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
@@ -23,6 +25,7 @@ pub(crate) struct Domains {
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
     pub(crate) router: Router,
+    pub(crate) workplaces: Workplaces,
 }
 
 impl Domains {
@@ -40,7 +43,8 @@ impl Domains {
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
-        Ok(Self { auth, registry, backlog, sessions, router })
+        let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
+        Ok(Self { auth, registry, backlog, sessions, router, workplaces })
     }
 
     /// The operations that the domains declare.
@@ -50,6 +54,7 @@ impl Domains {
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))
             .merge(orchestrator_sessions::operations(&self.sessions))
+            .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_events::operations(base.hub.log().clone()))
@@ -86,6 +91,28 @@ async fn open_sessions(
         filter: Some(Arc::new(move |line| redact_line(&redactor, line))),
     };
     Ok(Sessions::new(parts)?)
+}
+
+async fn open_workplaces(
+    config: &Config,
+    data: &DataDir,
+    base: &Base,
+    backlog: &Backlog,
+    sessions: &Sessions,
+) -> anyhow::Result<Workplaces> {
+    let at_work = AtWork::of(sessions.clone());
+    let parts = orchestrator_workspaces::Parts {
+        store: Arc::new(orchestrator_workspaces::SqlStore::open(base.database.clone()).await?),
+        activity: Arc::new(at_work.clone()),
+        clock: base.clock.clone(),
+        node: node_name(config, data)?,
+        owner: data.node()?,
+        root: data.workspaces(),
+        keep_out: vec![data.path().to_owned()],
+        config: config.workspaces.clone(),
+    };
+    let heartbeat = Duration::from_millis(config.sessions.heartbeat_ms);
+    Ok(Workplaces::new(Workspaces::open(parts)?, at_work, OnBacklog(backlog.clone()), heartbeat))
 }
 
 /// What agents print. A line of JSON stays JSON, also if a number in it is hidden.

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 35] = [
+pub(crate) const EVENTS: [&str; 38] = [
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
@@ -35,4 +35,7 @@ pub(crate) const EVENTS: [&str; 35] = [
     "task.released",
     "task.unblocked",
     "task.updated",
+    "workspace.created",
+    "workspace.discarded",
+    "workspace.merged",
 ];

@@ -1,5 +1,7 @@
 //! `orchestrator session …`
 
+mod workspace;
+
 use clap::Subcommand;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -86,6 +88,9 @@ pub(crate) enum SessionCommand {
         #[arg(value_name = "SESSION")]
         id: String,
     },
+    /// Shows, compares, merges and discards where sessions work on files
+    #[command(subcommand)]
+    Workspace(workspace::WorkspaceCommand),
 }
 
 pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), Failure> {
@@ -118,6 +123,7 @@ pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), 
             changed(daemon, "session.pause", one(&id).maybe("reason", reason)).await
         }
         SessionCommand::Resume { id } => changed(daemon, "session.resume", one(&id)).await,
+        SessionCommand::Workspace(command) => workspace::run(daemon, command).await,
     }
 }
 

@@ -17,6 +17,8 @@ const DESCRIPTION_CHARS_MAX: usize = 4_000;
 /// One agent, one task.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
+    /// The id it is to have, if something was prepared under it; else a fresh one.
+    pub id: Option<SessionId>,
     /// Whose.
     pub org: OrgId,
     /// Who is to work.
@@ -127,7 +129,7 @@ impl Shared {
         let Brief { kind, description, priority } = request.brief;
         let description = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
         Session {
-            id: SessionId::new(),
+            id: request.id.unwrap_or_else(SessionId::new),
             org: request.org,
             agent: request.agent,
             task: request.task,

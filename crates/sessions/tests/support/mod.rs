@@ -199,6 +199,7 @@ impl Fixture {
 
 pub(crate) fn request(runtime: impl Runtime) -> StartRequest {
     StartRequest {
+        id: None,
         org: LOCAL,
         agent: "coder".parse().unwrap(),
         runtime: Arc::new(runtime),
