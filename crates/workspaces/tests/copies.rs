@@ -84,7 +84,7 @@ async fn links_stay_inside_and_what_is_no_file_is_left_out_with_a_note() {
     symlink("a.txt", source.join("inside")).unwrap();
     symlink("/etc/passwd", source.join("absolute")).unwrap();
     symlink("../../outside", source.join("sub/up")).unwrap();
-    rustix_fifo(&source.join("pipe"));
+    fifo(&source.join("pipe"));
     write(&source, ".git/config", "no");
     let made = fixture.prepare(None).await;
     assert!(made.path.join("inside").is_symlink());
@@ -96,7 +96,7 @@ async fn links_stay_inside_and_what_is_no_file_is_left_out_with_a_note() {
     assert_eq!(fixture.status(made.session).await, Status::Discarded, "what was left out is no change");
 }
 
-fn rustix_fifo(path: &std::path::Path) {
+fn fifo(path: &std::path::Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 

@@ -83,7 +83,7 @@ impl Dispatch for ToSessions {
         let sessions = self.sessions.clone();
         self.workplaces.begin(lease, choice, move |workspace| async move {
             let request = StartRequest { runtime: Arc::new(working_in(program, &workspace)), ..request };
-            sessions.start(request).await.map(drop).map_err(|error| error.to_string())
+            sessions.start(request).await.map_err(|error| error.to_string())
         });
         Ok(())
     }

@@ -3,13 +3,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_sessions::{Answer, Error as SessionError, Lease, Sessions, Work as _};
+use orchestrator_sessions::{Answer, Error as SessionError, Lease, Session, Sessions, Work};
 use orchestrator_vocab::{OrgId, SessionId};
 use orchestrator_workspaces::{Activity, Choice, Error, Workspace, Workspaces};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-use super::OnBacklog;
 
 /// Which sessions are at work, or about to be.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +60,11 @@ impl Activity for AtWork {
 }
 
 /// Makes workspaces for claims, away from the scheduler: a large directory must not hold up other tasks.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Workplaces {
     pub(crate) workspaces: Workspaces,
     pub(crate) at_work: AtWork,
-    pub(crate) backlog: OnBacklog,
+    pub(crate) backlog: Arc<dyn Work>,
     /// How often the claim is renewed meanwhile.
     pub(crate) heartbeat: Duration,
     tracker: TaskTracker,
@@ -84,7 +82,7 @@ enum Missed {
 }
 
 impl Workplaces {
-    pub(crate) fn new(workspaces: Workspaces, at_work: AtWork, backlog: OnBacklog, heartbeat: Duration) -> Self {
+    pub(crate) fn new(workspaces: Workspaces, at_work: AtWork, backlog: Arc<dyn Work>, heartbeat: Duration) -> Self {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         Self { workspaces, at_work, backlog, heartbeat, tracker, stop }
     }
@@ -92,7 +90,7 @@ impl Workplaces {
     /// Makes the workspace of a session that is to be, then calls `start`, which makes the session or says why not.
     pub(crate) fn begin<F>(&self, lease: Lease, choice: Choice, start: impl FnOnce(Workspace) -> F + Send + 'static)
     where
-        F: Future<Output = Result<(), String>> + Send,
+        F: Future<Output = Result<Session, String>> + Send,
     {
         let this = self.clone();
         self.tracker.spawn(async move {
@@ -102,8 +100,12 @@ impl Workplaces {
                 Err(missed) => Err(missed),
             };
             drop(coming);
-            let Err(missed) = begun else { return };
-            this.give_back(&lease, missed).await;
+            match begun {
+                Ok(session) if session.id == lease.session => return,
+                // One that was interrupted goes on, with the workspace it has; this one is not needed.
+                Ok(_) => {}
+                Err(missed) => this.give_back(&lease, missed).await,
+            }
             if let Err(error) = this.workspaces.ended(lease.org, lease.session).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a workspace was left behind for now");
             }

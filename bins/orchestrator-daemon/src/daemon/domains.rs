@@ -111,8 +111,9 @@ async fn open_workplaces(
         keep_out: vec![data.path().to_owned()],
         config: config.workspaces.clone(),
     };
+    let work = Arc::new(OnBacklog(backlog.clone()));
     let heartbeat = Duration::from_millis(config.sessions.heartbeat_ms);
-    Ok(Workplaces::new(Workspaces::open(parts)?, at_work, OnBacklog(backlog.clone()), heartbeat))
+    Ok(Workplaces::new(Workspaces::open(parts)?, at_work, work, heartbeat))
 }
 
 /// What agents print. A line of JSON stays JSON, also if a number in it is hidden.
