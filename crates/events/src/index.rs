@@ -80,7 +80,7 @@ impl Index {
     /// Those who may want output, whatever it is and says.
     #[cfg(feature = "sql")]
     pub(crate) fn wanting_output(&self) -> impl Iterator<Item = &Arc<Queue>> {
-        let wanting = |subscriber: &&Subscriber| subscriber.filter.may_want_below(OUTPUT);
+        let wanting = |subscriber: &&Subscriber| OUTPUT.iter().any(|first| subscriber.filter.may_want_below(first));
         self.subscribers.iter().map(|(_, subscriber)| subscriber).filter(wanting).map(|subscriber| &subscriber.queue)
     }
 

@@ -8,13 +8,13 @@ pub enum Lane {
     Control,
     /// Everything else.
     Normal,
-    /// Pieces of output (`stream.*`): many, and the first to be dropped, with a gap.
+    /// Pieces of output (`stream.*`, and `tool.*` among them): many, and the first to be dropped, with a gap.
     Log,
 }
 
-/// The first segment of the names of pieces of output.
+/// The first segments of the names of pieces of output.
 #[cfg(feature = "sql")]
-pub(crate) const OUTPUT: &str = "stream";
+pub(crate) const OUTPUT: [&str; 2] = ["stream", "tool"];
 
 impl Lane {
     /// The lane of everything of this name.
@@ -22,7 +22,8 @@ impl Lane {
         match name {
             "stream.gap" => Self::Normal,
             _ if name.starts_with("connection.") => Self::Control,
-            _ if name.starts_with("stream.") => Self::Log,
+            // What an agent says and what it does keep their order.
+            _ if name.starts_with("stream.") || name.starts_with("tool.") => Self::Log,
             _ => Self::Normal,
         }
     }
@@ -41,11 +42,12 @@ mod tests {
             "stream.gap",
             "stream.chunk",
             "stream.end",
+            "tool.result",
             "streams.a",
         ];
         let expected = {
             use Lane::{Control, Log, Normal};
-            [Control, Control, Normal, Normal, Log, Log, Normal]
+            [Control, Control, Normal, Normal, Log, Log, Log, Normal]
         };
         assert_eq!(lanes.map(Lane::of), expected);
         assert!(Lane::Control < Lane::Normal && Lane::Normal < Lane::Log);

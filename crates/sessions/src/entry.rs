@@ -30,6 +30,8 @@ pub enum Entry {
     Asked {
         /// Of everything it was given.
         request: Digest,
+        /// The last entry that it was told of.
+        upto: u64,
         /// The model that was wanted, if any in particular.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,

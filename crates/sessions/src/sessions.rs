@@ -14,14 +14,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::live::{Live, Table};
-use crate::{Config, Error, Listing, Node, Query, Session, SessionInfo, Status, Step, Store, Work, event};
+use crate::{Config, Error, Listing, Node, Numbered, Query, Session, SessionInfo, Status, Step, Store, Work, event};
 
 pub use control::Stop;
 pub use drain::{Drained, Recovered};
 pub use start::StartRequest;
 
 /// What is told to whoever follows a session.
-const FOLLOWED: [&str; 3] = ["session.*", "stream.*", "task.*"];
+const FOLLOWED: [&str; 4] = ["session.*", "stream.*", "task.*", "tool.*"];
 
 /// Changes each line of output before anybody sees it, for example to take secrets out.
 pub type TextFilter = Arc<dyn Fn(String) -> String + Send + Sync>;
@@ -127,6 +127,15 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
         self.0.parts.store.trim(before, limit).await
+    }
+
+    /// Everything that happened in the session, in order; empty for a runtime that keeps no journal.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn entries(&self, org: OrgId, id: SessionId) -> Result<Vec<Numbered>, Error> {
+        self.get(org, id).await?;
+        self.0.all_entries(org, id).await
     }
 
     /// How many sessions of this daemon are active.

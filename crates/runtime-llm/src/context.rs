@@ -1,0 +1,143 @@
+use orchestrator_transcript::{Block, Content, Message, ToolResult, ToolResultPart};
+use orchestrator_vocab::Label;
+
+use crate::Offered;
+
+/// Bytes of text per token, as a first guess; what providers count corrects it.
+const BYTES_PER_TOKEN: u64 = 4;
+/// What an image is taken for.
+const IMAGE_TOKENS: u64 = 1_600;
+/// Results shorter than this are not worth leaving out.
+const RESULT_BYTES_KEPT: usize = 200;
+/// Once something has to go, so much room is made that the next requests share their beginning: providers keep that.
+const FILLED_AGAIN: (u64, u64) = (7, 10);
+
+/// Which part of a conversation a model sees. What is left out stays in the journal.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    limit: u64,
+    /// Estimated and measured size of the last request.
+    last: Option<(u64, u64)>,
+    estimated: u64,
+    /// Results of calls in messages before this one are left out.
+    bare_until: usize,
+    /// Messages from the second on that are left out.
+    gone_until: usize,
+}
+
+impl Window {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, last: None, estimated: 0, bare_until: 1, gone_until: 1 }
+    }
+
+    /// What the last request was for the provider.
+    pub(crate) fn measured(&mut self, tokens: u64) {
+        if tokens > 0 && self.estimated > 0 {
+            self.last = Some((self.estimated, tokens));
+        }
+    }
+
+    /// The provider finds it too long.
+    pub(crate) fn shorten(&mut self) {
+        self.limit = (self.limit.min(self.scaled(self.estimated)) * 7 / 10).max(1);
+    }
+
+    /// Leaves out as much as has to go, the oldest first.
+    pub(crate) fn fit(&mut self, messages: &[Message], system: &str, tools: &[Offered]) {
+        let fixed = tools.iter().map(offered).sum::<u64>() + text_tokens(system.len());
+        let size = |window: &Self| fixed + window.size(messages);
+        self.estimated = size(self);
+        if self.scaled(self.estimated) <= self.limit {
+            return;
+        }
+        let target = self.limit * FILLED_AGAIN.0 / FILLED_AGAIN.1;
+        // What was said last has to stay.
+        let newest = messages.len().saturating_sub(1);
+        while self.bare_until < newest && self.scaled(self.estimated) > target {
+            self.bare_until += 1;
+            self.estimated = size(self);
+        }
+        // A call and its results go together: from one message of the model to the next.
+        while self.gone_until + 1 < newest && self.scaled(self.estimated) > target {
+            self.gone_until += 2;
+            self.estimated = size(self);
+        }
+    }
+
+    fn is_shown(&self, place: usize) -> bool {
+        place == 0 || place >= self.gone_until
+    }
+
+    fn size(&self, messages: &[Message]) -> u64 {
+        let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
+        shown.map(|(place, message)| tokens(message, place < self.bare_until)).sum()
+    }
+
+    /// What the model sees.
+    pub(crate) fn view(&self, messages: &[Message]) -> Vec<Message> {
+        let gone = self.gone_until.saturating_sub(1);
+        let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
+        let mut view: Vec<Message> = shown
+            .map(|(place, message)| if place < self.bare_until { bare(message) } else { message.clone() })
+            .collect();
+        if let Some(first) = view.first_mut().filter(|_| gone > 0) {
+            let left_out = format!("[{gone} messages between this and the next were left out, for want of room]");
+            first.content.push(Block::text(Label::USER, left_out));
+        }
+        view
+    }
+
+    fn scaled(&self, estimated: u64) -> u64 {
+        match self.last {
+            Some((guess, measured)) if guess > 0 => {
+                u64::try_from(u128::from(estimated) * u128::from(measured) / u128::from(guess)).unwrap_or(u64::MAX)
+            }
+            _ => estimated,
+        }
+    }
+}
+
+fn bare(message: &Message) -> Message {
+    let content = message.content.iter().map(|block| match &block.content {
+        Content::ToolResult(result) if bytes(result) > RESULT_BYTES_KEPT => {
+            let text = format!("[a result of {} bytes was left out, for want of room]", bytes(result));
+            let content = vec![ToolResultPart::Text { text }];
+            Block::new(block.label, Content::ToolResult(ToolResult { content, ..result.clone() }))
+        }
+        _ => block.clone(),
+    });
+    Message { content: content.collect(), ..message.clone() }
+}
+
+fn bytes(result: &ToolResult) -> usize {
+    let part = |part: &ToolResultPart| match part {
+        ToolResultPart::Text { text } => text.len(),
+        ToolResultPart::Image { .. } => IMAGE_TOKENS as usize * BYTES_PER_TOKEN as usize,
+    };
+    result.content.iter().map(part).sum()
+}
+
+fn tokens(message: &Message, is_bare: bool) -> u64 {
+    let block = |block: &Block| match &block.content {
+        Content::Text { text } => text_tokens(text.len()),
+        Content::Image { .. } => IMAGE_TOKENS,
+        Content::Thinking { text, signature } => text_tokens(text.len() + signature.as_ref().map_or(0, String::len)),
+        Content::RedactedThinking { data } => text_tokens(data.len()),
+        Content::ToolCall(call) => text_tokens(call.name.len() + call.arguments.to_string().len()),
+        Content::ToolResult(result) if is_bare => text_tokens(bytes(result).min(RESULT_BYTES_KEPT)),
+        Content::ToolResult(result) => text_tokens(bytes(result)),
+        Content::Opaque { value, .. } => text_tokens(value.to_string().len()),
+    };
+    message.content.iter().map(block).sum::<u64>() + 4
+}
+
+fn offered(tool: &Offered) -> u64 {
+    text_tokens(tool.name.len() + tool.description.len() + tool.parameters.to_string().len())
+}
+
+fn text_tokens(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(BYTES_PER_TOKEN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use orchestrator_transcript::{Role, ToolCall};
+
+use super::*;
+
+fn conversation(rounds: usize, result_bytes: usize) -> Vec<Message> {
+    let mut messages = vec![Message::user(Label::USER, "the task")];
+    for round in 0..rounds {
+        let id = round.to_string();
+        let call = Content::ToolCall(ToolCall::parse(id.clone(), "read", "{}"));
+        let said = Message { role: Role::Assistant, content: vec![Block::new(Label::USER, call)], origin: None };
+        let result = Content::ToolResult(ToolResult::text(id, "x".repeat(result_bytes)));
+        let told = Message { role: Role::User, content: vec![Block::new(Label::USER, result)], origin: None };
+        messages.extend([said, told]);
+    }
+    messages
+}
+
+fn size(messages: &[Message]) -> u64 {
+    messages.iter().map(|message| tokens(message, false)).sum()
+}
+
+#[test]
+fn what_fits_is_shown_as_it_is() {
+    let messages = conversation(10, 100);
+    let mut window = Window::new(10_000);
+    window.fit(&messages, "", &[]);
+    assert_eq!(window.view(&messages), messages);
+}
+
+#[test]
+fn old_results_go_first_and_the_newest_stays() {
+    let messages = conversation(10, 4_000);
+    let mut window = Window::new(6_000);
+    window.fit(&messages, "", &[]);
+    let view = window.view(&messages);
+    assert_eq!(view.len(), messages.len());
+    assert!(size(&view) <= 6_000);
+    assert_eq!(view.last(), messages.last());
+    assert_ne!(view[2], messages[2]);
+}
+
+#[test]
+fn then_whole_rounds_go_with_their_results_and_the_task_stays() {
+    let messages = conversation(400, 100);
+    let mut window = Window::new(2_000);
+    window.fit(&messages, "", &[]);
+    let view = window.view(&messages);
+    assert!(size(&view) <= 2_000, "{}", size(&view));
+    assert!(view[0].text().starts_with("the task[") && view[1].role == Role::Assistant);
+    for pair in view[1..].chunks(2) {
+        let Content::ToolResult(result) = &pair[1].content[0].content else { panic!("a call without its result") };
+        assert_eq!(pair[0].tool_calls().next().map(|call| call.id.as_str()), Some(result.call_id.as_str()));
+    }
+}
+
+#[test]
+fn room_is_made_for_several_requests_at_once() {
+    let mut messages = conversation(30, 1_000);
+    let mut window = Window::new(6_000);
+    window.fit(&messages, "", &[]);
+    let before = window.view(&messages);
+    messages.extend(conversation(1, 1_000).split_off(1));
+    window.fit(&messages, "", &[]);
+    let after = window.view(&messages);
+    assert_eq!(after[..before.len()], before);
+}
+
+#[test]
+fn what_the_provider_counts_corrects_the_guess() {
+    let messages = conversation(10, 4_000);
+    let mut window = Window::new(12_000);
+    window.fit(&messages, "", &[]);
+    assert_eq!(window.view(&messages), messages);
+    window.measured(24_000);
+    window.fit(&messages, "", &[]);
+    assert_ne!(window.view(&messages), messages);
+}
+
+#[test]
+fn a_model_that_finds_it_too_long_gets_less() {
+    let messages = conversation(10, 4_000);
+    let mut window = Window::new(1_000_000);
+    window.fit(&messages, "", &[]);
+    window.shorten();
+    window.fit(&messages, "", &[]);
+    assert!(size(&window.view(&messages)) < size(&messages) * 7 / 10);
+}

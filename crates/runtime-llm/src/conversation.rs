@@ -1,0 +1,307 @@
+//! The whole course of a session as a fold over its journal: no clock, no I/O. What it says is to be done next depends on the
+//! entries alone, so a session goes on from them after a crash, and a replay comes to the same.
+
+mod answer;
+mod calls;
+mod circles;
+
+use orchestrator_sessions::{Entry, Numbered};
+use orchestrator_transcript::{Block, Message, Role, Stop, StopReason, Usage};
+use orchestrator_vocab::{Integrity, Label, OrgId};
+use serde_json::{Value, json};
+
+use crate::context::Window;
+use crate::{ModelRequest, Offered, Profile, Then};
+use calls::Calls;
+use circles::Watch;
+
+pub(crate) use calls::{Due, What};
+
+/// What is noted in the journal, by name.
+pub(crate) mod noted {
+    pub(crate) const TOOLS: &str = "tools";
+    pub(crate) const BROKEN: &str = "broken";
+    pub(crate) const CONTINUED: &str = "continued";
+    pub(crate) const TOO_LONG: &str = "tooLong";
+    pub(crate) const CIRCLES: &str = "circles";
+    pub(crate) const ASKED: &str = "askedPerson";
+}
+
+/// How often a conversation that is too long for its model is made shorter, in a row.
+const SHORTENED_MAX: u32 = 4;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Next {
+    /// Ask the model.
+    Ask,
+    /// Make calls: those that are due, in their order.
+    Call(Vec<Due>),
+    /// Write this down, then look again.
+    Note { what: &'static str, facts: Value, message: Option<Message> },
+    /// Only a person can say how it goes on.
+    Wait { reason: String },
+    /// It is done.
+    Finish { result: Value },
+    /// It failed.
+    Fail { error: String },
+}
+
+/// A journal that this program did not write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {number} of the journal: {problem}")]
+pub struct Unreadable {
+    /// Where.
+    pub number: u64,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Conversation {
+    pub(crate) profile: Profile,
+    pub(crate) tools: Vec<Offered>,
+    pub(crate) messages: Vec<Message>,
+    /// The number of the last entry.
+    pub(crate) last: u64,
+    /// Told to the model with the next request.
+    waiting: Vec<(u64, Vec<Block>)>,
+    phase: Phase,
+    window: Window,
+    watch: Watch,
+    pub(crate) turns: u32,
+    pub(crate) usage: Usage,
+    broken: u32,
+    continuations: u32,
+    shortened: u32,
+    /// A person was asked and has said nothing since.
+    asked_person: Option<String>,
+    /// The parts of an answer that was cut off and gone on with.
+    earlier: String,
+}
+
+#[derive(Debug, Clone)]
+enum Phase {
+    Asking,
+    Answered { stop: Stop, calls: Calls, text: String },
+}
+
+impl Conversation {
+    /// From the first entry, which must tell how it began.
+    pub(crate) fn begin(first: &Numbered) -> Result<Self, Unreadable> {
+        let unreadable = |problem: String| Unreadable { number: first.number, problem };
+        let Entry::Began { profile, message, .. } = &first.entry else {
+            return Err(unreadable("expected the beginning of a session".into()));
+        };
+        let profile: Profile =
+            serde_json::from_value(profile.clone()).map_err(|error| unreadable(error.to_string()))?;
+        let window = Window::new(profile.limits.context_tokens);
+        Ok(Self {
+            watch: Watch::new(profile.limits.circles.clone()),
+            profile,
+            tools: Vec::new(),
+            messages: vec![message.clone()],
+            last: first.number,
+            waiting: Vec::new(),
+            phase: Phase::Asking,
+            window,
+            turns: 0,
+            usage: Usage::default(),
+            broken: 0,
+            continuations: 0,
+            shortened: 0,
+            asked_person: None,
+            earlier: String::new(),
+        })
+    }
+
+    /// From all entries of a journal that is not empty.
+    pub(crate) fn of(entries: &[Numbered]) -> Result<Option<Self>, Unreadable> {
+        let Some((first, rest)) = entries.split_first() else { return Ok(None) };
+        let mut conversation = Self::begin(first)?;
+        rest.iter().try_for_each(|entry| conversation.apply(entry))?;
+        Ok(Some(conversation))
+    }
+
+    /// Takes the next entry.
+    pub(crate) fn apply(&mut self, numbered: &Numbered) -> Result<(), Unreadable> {
+        let number = numbered.number;
+        let unreadable = |problem: &str| Unreadable { number, problem: problem.to_owned() };
+        if number != self.last + 1 {
+            return Err(unreadable("an entry is missing before it"));
+        }
+        self.last = number;
+        match &numbered.entry {
+            Entry::Began { .. } => return Err(unreadable("a second beginning")),
+            Entry::Input { content, .. } => {
+                self.waiting.push((number, content.clone()));
+                self.asked_person = None;
+                self.earlier.clear();
+                self.watch.told();
+            }
+            Entry::Asked { upto, .. } => {
+                self.deliver(*upto);
+                self.phase = Phase::Asking;
+            }
+            Entry::Answered { message, usage, stop, .. } => self.answered(message, *usage, stop),
+            Entry::Noted { what, facts, message } => self.noted(number, what, facts, message.as_ref()),
+            Entry::Decided { .. } => {}
+            entry => self.calls().map_or(Ok(()), |calls| calls.apply(entry)).map_err(|problem| unreadable(&problem))?,
+        }
+        if let Entry::Returned { result, .. } = &numbered.entry
+            && let Phase::Answered { calls, .. } = &self.phase
+            && let Some(call) = calls.get(&result.call_id)
+        {
+            self.watch.returned(call, result);
+        }
+        Ok(())
+    }
+
+    fn calls(&mut self) -> Option<&mut Calls> {
+        match &mut self.phase {
+            Phase::Answered { calls, .. } => Some(calls),
+            Phase::Asking => None,
+        }
+    }
+
+    fn answered(&mut self, message: &Message, usage: Usage, stop: &Stop) {
+        self.turns = self.turns.saturating_add(1);
+        self.window.measured(usage.total_input());
+        self.usage += usage;
+        self.broken = 0;
+        self.watch.answered(message, usage);
+        let calls = Calls::of(message, self.turns);
+        if !calls.is_empty() {
+            self.continuations = 0;
+            self.earlier.clear();
+        }
+        if stop.reason != StopReason::ModelContextWindowExceeded {
+            self.shortened = 0;
+        }
+        // What a model says at the end of its room is worth nothing; providers refuse messages without content.
+        let is_kept = stop.reason != StopReason::ModelContextWindowExceeded && !message.content.is_empty();
+        if is_kept {
+            self.messages.push(message.clone());
+        }
+        self.phase = Phase::Answered { stop: stop.clone(), calls, text: message.text() };
+    }
+
+    fn noted(&mut self, number: u64, what: &str, facts: &Value, message: Option<&Message>) {
+        match what {
+            noted::TOOLS => {
+                self.tools =
+                    facts.get("tools").and_then(|t| serde_json::from_value(t.clone()).ok()).unwrap_or_default();
+            }
+            noted::BROKEN => self.broken += 1,
+            noted::CONTINUED => {
+                self.continuations += 1;
+                if let Phase::Answered { text, .. } = &self.phase {
+                    self.earlier.push_str(text);
+                }
+            }
+            noted::TOO_LONG => {
+                self.shortened += 1;
+                self.window.shorten();
+                self.phase = Phase::Asking;
+            }
+            noted::CIRCLES => self.watch.nudged(),
+            noted::ASKED => self.asked_person = facts.get("reason").and_then(Value::as_str).map(str::to_owned),
+            _ => {}
+        }
+        if let Some(message) = message {
+            self.waiting.push((number, message.content.clone()));
+        }
+    }
+
+    /// Moves what waits, up to an entry, into the conversation; results of calls go first, as models expect.
+    pub(crate) fn deliver(&mut self, upto: u64) {
+        let mut blocks = match &mut self.phase {
+            Phase::Answered { calls, .. } => calls.take_results(),
+            Phase::Asking => Vec::new(),
+        };
+        let told = self.waiting.partition_point(|(number, _)| *number <= upto);
+        blocks.extend(self.waiting.drain(..told).flat_map(|(_, content)| content));
+        if !blocks.is_empty() {
+            match self.messages.last_mut() {
+                Some(last) if last.role == Role::User => last.content.extend(blocks),
+                _ => self.messages.push(Message { role: Role::User, content: blocks, origin: None }),
+            }
+        }
+        self.window.fit(&self.messages, &self.profile.system, &self.tools);
+    }
+
+    /// What the model is asked, once everything is delivered.
+    pub(crate) fn request(&self, org: OrgId) -> ModelRequest {
+        let operator = Label { integrity: Integrity::Operator, ..Label::USER };
+        let system = Some(&self.profile.system).filter(|text| !text.is_empty());
+        ModelRequest {
+            org,
+            model: self.profile.model.clone(),
+            may_fall_back: self.profile.may_fall_back,
+            system: system.map(|text| Block::text(operator, text.clone())).into_iter().collect(),
+            messages: self.window.view(&self.messages),
+            tools: self.tools.clone(),
+            max_tokens: self.profile.max_tokens,
+            temperature: self.profile.temperature,
+            effort: self.profile.effort,
+        }
+    }
+
+    /// Of everything that was said: what is said on top of it can be trusted no more.
+    pub(crate) fn label(&self) -> Label {
+        self.messages.iter().map(Message::label).fold(Label::USER, Label::join)
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next(&self) -> Next {
+        if let Some(reason) = &self.asked_person {
+            return Next::Wait { reason: reason.clone() };
+        }
+        match &self.phase {
+            Phase::Asking => self.ask(),
+            Phase::Answered { stop, calls, text } if calls.is_empty() => self.after(stop, text),
+            Phase::Answered { calls, .. } => match calls.due(self.profile.limits.calls_per_answer) {
+                due if !due.is_empty() => Next::Call(due),
+                _ => match calls.unknown() {
+                    Some(reason) => Next::Wait { reason },
+                    None => self.ask(),
+                },
+            },
+        }
+    }
+
+    fn ask(&self) -> Next {
+        let limits = &self.profile.limits;
+        if self.turns >= limits.turns_max {
+            return fail(format!("the agent has answered {} times, which is its limit (turnsMax)", self.turns));
+        }
+        if let Some(max) = limits.tokens_max.filter(|max| self.usage.total() >= *max) {
+            let used = self.usage.total();
+            return fail(format!("the agent has used {used} tokens, and its limit is {max} (tokensMax)"));
+        }
+        if self.broken > limits.broken_answers {
+            return fail(format!("the model's answer broke off {} times in a row", self.broken));
+        }
+        match self.watch.found() {
+            Some(circle) if self.watch.nudges() < limits.circles.nudges => Next::Note {
+                what: noted::CIRCLES,
+                facts: json!({ "found": circle.to_string() }),
+                message: Some(Message::user(Label::USER, circle.advice())),
+            },
+            Some(circle) if limits.circles.then == Then::Ask => Next::Note {
+                what: noted::ASKED,
+                facts: json!({ "reason": format!("the agent goes round in circles: {circle}") }),
+                message: None,
+            },
+            Some(circle) => fail(format!("the agent goes round in circles: {circle}")),
+            None => Next::Ask,
+        }
+    }
+}
+
+pub(crate) fn fail(error: impl Into<String>) -> Next {
+    Next::Fail { error: error.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use std::fmt::Write as _;
+
+use orchestrator_transcript::Message;
+use orchestrator_vocab::Label;
+use serde_json::Value;
+
+/// The task in words: its title and description, the data that came with it, and what came of the tasks it depended on.
+pub(crate) fn message(document: &Value) -> Message {
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default().trim();
+    let (title, description) = (text("title"), text("description"));
+    let mut said = String::new();
+    if !title.is_empty() && title != description {
+        let _ = writeln!(said, "# {title}\n");
+    }
+    if !description.is_empty() {
+        let _ = writeln!(said, "{description}\n");
+    }
+    if let Some(Value::Object(metadata)) = document.get("metadata").filter(|metadata| has_something(metadata)) {
+        let _ =
+            writeln!(said, "Data that came with it:\n\n```json\n{}\n```\n", pretty(&Value::Object(metadata.clone())));
+    }
+    for dependency in document.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
+        let named = |field: &str| dependency.get(field).and_then(Value::as_str).unwrap_or("unknown");
+        let _ = writeln!(said, "What came of \"{}\" ({}):\n", named("title"), named("status"));
+        match dependency.get("result") {
+            None | Some(Value::Null) => said.push_str("nothing was said\n\n"),
+            Some(Value::String(result)) => {
+                let _ = writeln!(said, "{result}\n");
+            }
+            Some(result) => {
+                let _ = writeln!(said, "```json\n{}\n```\n", pretty(result));
+            }
+        }
+    }
+    // A document of another form is shown as it is.
+    if said.is_empty() {
+        said = pretty(document);
+    }
+    let label: Option<Label> = document.get("label").and_then(|label| serde_json::from_value(label.clone()).ok());
+    Message::user(label.unwrap_or_default().join(Label::USER), said.trim_end())
+}
+
+fn has_something(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| !fields.is_empty())
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_vocab::Integrity;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_task_is_told_with_what_it_depends_on() {
+        let said = message(&json!({
+            "title": "Write the report", "description": "One page.", "metadata": { "path": "report.md" },
+            "label": Label::USER,
+            "dependencies": [{ "title": "Count", "status": "completed", "result": { "files": 3 } }],
+        }));
+        let text = said.text();
+        assert!(text.starts_with("# Write the report\n\nOne page."), "{text}");
+        assert!(
+            text.contains("\"path\": \"report.md\"") && text.contains("What came of \"Count\" (completed)"),
+            "{text}"
+        );
+        assert_eq!(said.label(), Label::USER);
+    }
+
+    #[test]
+    fn what_nobody_vouches_for_is_untrusted() {
+        let said = message(&json!({ "anything": 1 }));
+        assert!(said.text().contains("anything"));
+        assert_eq!(said.label().integrity, Integrity::Untrusted);
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use orchestrator_sessions::{Repeat, Session};
+use orchestrator_transcript::{ToolCall, ToolResultPart};
+use orchestrator_vocab::Label;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// A tool as a model and its runtime know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offered {
+    /// Its name, such as `fs.read`.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// The JSON Schema of its arguments: an object.
+    pub parameters: Value,
+    /// What a repeated call would do.
+    pub repeat: Repeat,
+}
+
+impl Offered {
+    /// As models call it: providers know letters, digits, `_` and `-`, so each dot is a `_`.
+    pub fn wire_name(&self) -> String {
+        self.name.replace('.', "_")
+    }
+}
+
+/// Told how far a call is; may be called often.
+pub type Progress = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// A call that an agent wants to make.
+#[derive(Clone)]
+pub struct ToolRequest {
+    /// Whose it is, and who wants it.
+    pub session: Arc<Session>,
+    /// What.
+    pub call: ToolCall,
+    /// The tool's own name.
+    pub tool: String,
+    /// The same for the same call of the same session, also after a crash.
+    pub key: String,
+    /// Of the words that led to the call.
+    pub label: Label,
+    /// Cancelled when nobody wants the result any more.
+    pub cancel: CancellationToken,
+    /// Told how far it is.
+    pub progress: Progress,
+}
+
+/// A call that may be made, once, by awaiting it. Dropping it before makes nothing.
+pub struct Permitted {
+    /// By what rule it may.
+    pub reason: String,
+    /// Makes it.
+    pub run: BoxFuture<'static, ToolAnswer>,
+}
+
+/// A call that may not be made. The agent is told why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// Why, for the agent and for people.
+    pub reason: String,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolAnswer {
+    /// What the agent is told.
+    pub content: Vec<ToolResultPart>,
+    /// Whether it failed.
+    pub is_error: bool,
+    /// Whose words those are.
+    pub label: Label,
+}
+
+impl ToolAnswer {
+    /// A failure in words.
+    pub fn failed(text: impl Into<String>) -> Self {
+        let content = vec![ToolResultPart::Text { text: text.into() }];
+        Self { content, is_error: true, label: Label::USER }
+    }
+}
+
+/// The tools of one agent. Whether a call may be made is decided by it, and by nobody else.
+#[async_trait]
+pub trait Toolbox: Send + Sync {
+    /// What the agent may be told of, in a stable order.
+    fn offered(&self) -> Vec<Offered>;
+
+    /// Asks for a call to be allowed. Nothing happens before what it returns is awaited.
+    ///
+    /// # Errors
+    /// [`Refused`], also for a tool that does not exist. It is told to the agent, and not tried again by itself.
+    async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused>;
+}
+
+/// For agents that only talk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTools;
+
+#[async_trait]
+impl Toolbox for NoTools {
+    fn offered(&self) -> Vec<Offered> {
+        Vec::new()
+    }
+
+    async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
+        Err(Refused { reason: format!("this agent has no tools, so no {}", request.tool) })
+    }
+}
+
+impl std::fmt::Debug for ToolRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToolRequest").field("tool", &self.tool).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Permitted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Permitted").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}

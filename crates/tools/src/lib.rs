@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod call;
+mod config;
+mod error;
+mod name;
+mod output;
+mod permit;
+mod registry;
+mod schema;
+mod spec;
+mod tool;
+
+pub use call::{Call, Context, Invocation, Progress};
+pub use config::{Config, InvalidConfig};
+pub use error::{Error, InvalidTool};
+pub use name::{InvalidName, ToolName};
+pub use output::Output;
+pub use permit::{Mint, Permit};
+pub use registry::Registry;
+pub use spec::{Repeat, Spec};
+pub use tool::Tool;
