@@ -21,6 +21,10 @@ async fn the_demonstration_completes_real_tasks_over_the_files_of_the_current_di
     let ended = demo.ended("the demonstration").await?;
     assert!(ended.status.success(), "{}: {}", ended.status, ended.output);
     assert!(ended.output.contains("README.md") && ended.output.contains("completed"), "{}", ended.output);
+    assert!(ended.output.contains("| README.md | 3 | 6 | 30 |"), "the report: {}", ended.output);
+    let mut left: Vec<_> = std::fs::read_dir(here.path())?.flatten().map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["README.md", "a file with spaces.txt", "src"], "nothing in the directory is changed");
     Ok(())
 }
 

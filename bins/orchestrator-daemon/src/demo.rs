@@ -1,8 +1,9 @@
 //! The main job on real input, for whoever wants to see it before reading anything: a graph of tasks over the files of
-//! the current directory, worked by small programs, submitted and watched through the daemon's own socket.
+//! the current directory, worked by small programs and written up by one in a workspace of its own, submitted and watched through the daemon's own socket.
 
 mod agents;
 mod graph;
+mod report;
 mod watch;
 
 use std::path::Path;
@@ -24,6 +25,9 @@ pub(crate) async fn run(url: &str, token_file: &Path, directory: &Path) -> anyho
     let items = created.get("items").and_then(Value::as_array).context("task.createMany answered no items")?;
     let all_completed = watched.follow(items).await?;
     watch::results(&client, items).await?;
+    if all_completed {
+        report::show(&client).await?;
+    }
     client.close().await;
     Ok(all_completed)
 }
@@ -39,6 +43,7 @@ The daemon keeps serving. In another terminal:
   cargo run --release -p orchestrator -- --data-dir {data} task list
   cargo run --release -p orchestrator -- --data-dir {data} task create 'Measure the readme' \\
       --requires text.measure --metadata '{{\"path\":\"README.md\"}}' --watch
+  cargo run --release -p orchestrator -- --data-dir {data} session workspace list
   cargo run --release -p orchestrator -- --data-dir {data} event tail 'task.*'
 
 Ctrl-C stops it."

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use orchestrator_sessions::Program;
 use orchestrator_vocab::AgentId;
+use orchestrator_workspaces::Choice;
 
 use crate::config::AgentConfig;
 
@@ -33,16 +34,23 @@ set -- $(cksum < "$path")
 printf '{"result":{"path":"%s","crc":%s}}\n' "$path" "$1"
 "#;
 
-/// Adds up what the tasks it depends on have measured: their results are part of its own task document.
-const SUMMARISE: &str = r#"
-tr '{' '\n' | awk -F'[:,}]' '
-  /"lines":/ { for (i = 1; i < NF; i++) {
-    if ($i ~ /"lines"/) lines += $(i + 1)
-    if ($i ~ /"words"/) words += $(i + 1)
-    if ($i ~ /"bytes"/) bytes += $(i + 1) }
-    files++ }
-  END { printf "{\"result\":{\"measured\":%d,\"lines\":%d,\"words\":%d,\"bytes\":%d}}\n", files, lines, words, bytes }'
-"#;
+/// Writes down and adds up what the tasks it depends on have measured: their results are part of its own task document.
+const REPORT: &str = r##"
+{
+  printf '# Files\n\n| file | lines | words | bytes |\n| --- | ---: | ---: | ---: |\n'
+  tr '{' '\n' | awk -F'[:,}]' '
+    /"lines":/ { for (i = 1; i < NF; i++) {
+      if ($i ~ /"path"/) { path = $(i + 1); gsub(/"/, "", path) }
+      if ($i ~ /"lines"/) l = $(i + 1)
+      if ($i ~ /"words"/) w = $(i + 1)
+      if ($i ~ /"bytes"/) b = $(i + 1) }
+      printf "| %s | %d | %d | %d |\n", path, l, w, b
+      lines += l; words += w; bytes += b; files++ }
+    END { printf "| %d files | %d | %d | %d |\n", files, lines, words, bytes }'
+} > REPORT.md
+set -- $(wc -l < REPORT.md)
+printf '{"result":{"written":"REPORT.md","lines":%s}}\n' "$1"
+"##;
 
 /// The demonstration's agents: programs found on any Unix, started with nothing but `PATH`.
 pub(crate) fn programs(directory: &Path) -> BTreeMap<AgentId, AgentConfig> {
@@ -50,7 +58,7 @@ pub(crate) fn programs(directory: &Path) -> BTreeMap<AgentId, AgentConfig> {
         ("inventory", "files.list", 1, INVENTORY, "Counts the files of a directory"),
         ("measure", "text.measure", 2, MEASURE, "Counts lines, words and bytes of a file"),
         ("checksum", "text.checksum", 1, CHECKSUM, "Computes the checksum of a file"),
-        ("summarise", "text.summarise", 1, SUMMARISE, "Adds up what was measured"),
+        ("reporter", "text.report", 1, REPORT, "Writes a report of what was measured, in a workspace of its own"),
     ]
     .into_iter()
     .map(|(name, capability, max_concurrent, script, description)| {
@@ -59,6 +67,8 @@ pub(crate) fn programs(directory: &Path) -> BTreeMap<AgentId, AgentConfig> {
         program.environment.set.insert("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into());
         program.timeout_ms = Some(60_000);
         let agent = AgentConfig {
+            // What is written goes there: nothing in the directory itself is changed.
+            workspace: (script == REPORT).then(Choice::default),
             description: description.into(),
             capabilities: [capability.parse().expect("a capability of the demonstration is a name")].into(),
             max_concurrent,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// How many files get tasks of their own.
 const FILES_MAX: usize = 8;
 
-/// One task that looks around, two for each file, and one that adds up.
+/// One task that looks around, two for each file, and one that writes a report.
 pub(super) fn of(directory: &Path) -> anyhow::Result<Vec<Value>> {
     let files = files(directory)?;
     let mut drafts = vec![json!({
@@ -37,9 +37,9 @@ pub(super) fn of(directory: &Path) -> anyhow::Result<Vec<Value>> {
     }
     let measures: Vec<String> = (0..files.len()).map(|index| format!("measure{index}")).collect();
     drafts.push(json!({
-        "ref": "summary",
-        "title": "Add up",
-        "requiredCapabilities": ["text.summarise"],
+        "ref": "report",
+        "title": "Write the report",
+        "requiredCapabilities": ["text.report"],
         "dependsOnRefs": if measures.is_empty() { vec!["inventory".to_owned()] } else { measures },
         "priority": "critical",
         "tags": ["demo"],
