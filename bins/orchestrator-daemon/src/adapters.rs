@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod limits;
+mod mcp;
 mod readiness;
 mod work;
 mod workforce;
@@ -9,6 +10,7 @@ mod workplaces;
 
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use limits::{PerAddress, quota};
+pub(crate) use mcp::tools_over_http;
 pub(crate) use readiness::Loops;
 pub(crate) use work::OnBacklog;
 pub(crate) use workforce::{FromRegistry, own_capability};

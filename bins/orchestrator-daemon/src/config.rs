@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod keys_of_models;
 mod keys_of_parts;
 mod keys_of_workspaces;
+mod mcp;
 mod models;
 mod names;
 mod reading;
@@ -26,6 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use agents::AgentConfig;
+pub(crate) use mcp::Mcp;
 pub(crate) use models::Models;
 pub(crate) use reading::Reading;
 
@@ -49,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) sessions: orchestrator_sessions::Config,
     pub(crate) workspaces: orchestrator_workspaces::Config,
     pub(crate) models: Models,
+    pub(crate) mcp: Mcp,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,

@@ -108,16 +108,21 @@ impl Daemon {
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
+        let offered = orchestrator_mcp::Offered::default();
         let table = domains
             .table(&base, redactor)
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), registry.clone(), doctor, description.clone()))
             .merge(operations::config(&configuration))
+            .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
         let guards = (redactor, keys.clone());
-        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, (peers, windows, &limits))?;
+        let dispatcher = Dispatcher::new(table)?;
+        offered.set(dispatcher.table().clone());
+        let parts = (peers, windows, &limits, offered);
+        let gateway = open_gateway(&config, dispatcher, &auth, guards, status, parts)?;
         description.set(gateway.openapi());
         gauges.counters.get_or_init(|| gateway.counters().clone());
         let daemon = Self {

@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, backup, call, config, connections, doctor, event, init, model, org, report, schedule, service, session,
+    agent, backup, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service, session,
     task, token,
 };
 use crate::values;
@@ -103,6 +103,9 @@ pub(crate) enum Command {
     /// Language models: which there are, how they do, and asking them
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// The Model Context Protocol: the daemon's operations as tools
+    #[command(subcommand)]
+    Mcp(mcp::McpCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

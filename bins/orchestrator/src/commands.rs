@@ -8,6 +8,7 @@ pub(crate) mod connections;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod init;
+pub(crate) mod mcp;
 pub(crate) mod model;
 pub(crate) mod org;
 pub(crate) mod report;
@@ -62,6 +63,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(daemon, command).await,
         Command::Agent(command) => agent::run(daemon, command).await,
         Command::Model(command) => model::run(daemon, command).await,
+        Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -35,7 +35,7 @@ pub enum Error {
     /// Fix the operation table: a defect of the program.
     #[error(transparent)]
     InvalidTable(#[from] orchestrator_rpc::InvalidTable),
-    /// Give the page another path: one that starts with `/`, has no braces and is not taken.
-    #[error("a page cannot be at {0}")]
+    /// Give the page, or what is mounted, another path: one that starts with `/`, has no braces and is not taken.
+    #[error("nothing can be served at {0}")]
     InvalidPage(String),
 }

@@ -6,9 +6,9 @@ use orchestrator_vocab::{Clock, SystemClock};
 use schemars::Schema;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::shared::{AnyPage, NamedPage, Phase, Server, Shared};
+use crate::shared::{AnyPage, NamedMount, NamedPage, Phase, Server, Shared};
 use crate::{
-    AlwaysReady, CallService, Config, Counters, Error, Limits, OpenPage, Page, Peers, Readiness, Tls, Unlimited,
+    AlwaysReady, CallService, Config, Counters, Error, Limits, Mount, OpenPage, Page, Peers, Readiness, Tls, Unlimited,
 };
 
 /// The server side of an operation table. Cheap to clone; all clones are one gateway.
@@ -65,6 +65,7 @@ impl Gateway {
             readiness: Arc::new(AlwaysReady),
             clock: Arc::new(SystemClock),
             pages: Vec::new(),
+            mounts: Vec::new(),
             tls: None,
             server: Server { name: "orchestrator".into(), version: env!("CARGO_PKG_VERSION").into() },
             events: Vec::new(),
@@ -132,6 +133,7 @@ pub struct Builder {
     readiness: Arc<dyn Readiness>,
     clock: Arc<dyn Clock>,
     pages: Vec<NamedPage>,
+    mounts: Vec<NamedMount>,
     tls: Option<Tls>,
     server: Server,
     events: Vec<&'static str>,
@@ -184,6 +186,13 @@ impl Builder {
     #[must_use]
     pub fn open_page(self, path: impl Into<String>, content_type: &'static str, page: OpenPage) -> Self {
         self.add_page(path.into(), content_type, AnyPage::Open(page))
+    }
+
+    /// Speaks another protocol at `path`, by GET, POST and DELETE, with whoever has a credential.
+    #[must_use]
+    pub fn mount(mut self, path: impl Into<String>, mount: Mount) -> Self {
+        self.mounts.push(NamedMount { path: path.into(), mount });
+        self
     }
 
     fn add_page(mut self, path: String, content_type: &'static str, page: AnyPage) -> Self {
@@ -262,6 +271,7 @@ impl Builder {
             readiness: self.readiness,
             clock: self.clock,
             pages: Arc::new(self.pages),
+            mounts: Arc::new(self.mounts),
             tls: self.tls.map(Arc::new),
             server: self.server,
             events: self.events,

@@ -6,6 +6,7 @@ mod connection;
 mod guard;
 mod json_rpc;
 mod link;
+mod mounted;
 mod pace;
 mod pages;
 mod query;

@@ -18,7 +18,10 @@ pub use config::Config;
 pub use counters::{Counters, Snapshot};
 pub use error::Error;
 pub use gateway::{Builder, Gateway, Prepared};
-pub use ports::{AlwaysReady, Attempt, CallService, Counted, Limits, OpenPage, Page, Readiness, RetryAfter, Unlimited};
+pub use ports::{
+    AlwaysReady, Attempt, CallService, Counted, Limits, Mount, MountAnswer, OpenPage, Page, Readiness, RetryAfter,
+    Unlimited,
+};
 pub use serve::Summary;
 pub use tls::{Tls, TlsFiles};
 pub use ws::{Peers, operations};

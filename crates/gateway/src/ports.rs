@@ -1,8 +1,11 @@
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
+use http_body_util::combinators::BoxBody;
 use orchestrator_rpc::{Caller, Error, Quota};
 use serde_json::value::RawValue;
 
@@ -78,3 +81,14 @@ pub type Page = Box<dyn Fn(Caller) -> BoxFuture<'static, Result<String, Error>> 
 
 /// Writes a page for everybody who can reach the listener.
 pub type OpenPage = Box<dyn Fn() -> BoxFuture<'static, Result<String, Error>> + Send + Sync>;
+
+/// Speaks another protocol over HTTP, at a path of its own.
+///
+/// Host and origin were checked, and whoever asks was authenticated: among the request's extensions is a
+/// [`Call`](orchestrator_rpc::Call) of the caller, with a deadline, to be sent through the [`CallService`]. It is cancelled once
+/// nobody waits for the answer any more. The body is whole, no longer than `messageBytesMax`, and JSON by its headers if it is
+/// not empty.
+pub type Mount = Box<dyn Fn(http::Request<Bytes>) -> BoxFuture<'static, MountAnswer> + Send + Sync>;
+
+/// What a [`Mount`] answers.
+pub type MountAnswer = http::Response<BoxBody<Bytes, Infallible>>;

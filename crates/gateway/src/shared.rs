@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::{CallService, Config, Counters, Limits, OpenPage, Page, Peers, Readiness, Tls};
+use crate::{CallService, Config, Counters, Limits, Mount, OpenPage, Page, Peers, Readiness, Tls};
 
 /// What connections of a gateway share: all that were accepted under one configuration, and, but for that, all others.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pages: Arc<Vec<NamedPage>>,
+    pub(crate) mounts: Arc<Vec<NamedMount>>,
     /// What `/openapi.json` answers.
     pub(crate) openapi: Arc<RawValue>,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -43,6 +44,12 @@ pub(crate) struct NamedPage {
     pub(crate) summary: String,
     pub(crate) schema: Option<Schema>,
     pub(crate) page: AnyPage,
+}
+
+/// Another protocol and where it is spoken.
+pub(crate) struct NamedMount {
+    pub(crate) path: String,
+    pub(crate) mount: Mount,
 }
 
 /// A page and who may see it.

@@ -18,8 +18,8 @@ pub struct Rest {
 }
 
 /// Nouns that name one thing, so that their path has no plural.
-const WITHOUT_PLURAL: [&str; 9] =
-    ["audit", "auth", "config", "federation", "health", "memory", "rpc", "system", "usage"];
+const WITHOUT_PLURAL: [&str; 10] =
+    ["audit", "auth", "config", "federation", "health", "mcp", "memory", "rpc", "system", "usage"];
 
 impl Rest {
     /// What an `Idempotency-Key` looks like: 1 to 200 visible ASCII characters.

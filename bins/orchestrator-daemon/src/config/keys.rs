@@ -150,6 +150,7 @@ const OWN: &[Key] = &[
         Restart,
         "Windows of one organisation; the least recently seen go.",
     ),
+    key("mcp.serve", "true or false", Restart, "Whether operations are offered as tools at `/mcp`."),
     key("metrics.enabled", "true or false", Restart, "Whether metrics are served."),
     key("metrics.port", "port or `null`", Restart, "A second listener, loopback only and without authentication."),
     key("metrics.path", "path, starts with `/`", Restart, "Where metrics are served."),

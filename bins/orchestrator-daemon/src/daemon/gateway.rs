@@ -3,6 +3,7 @@ use std::sync::Arc;
 use orchestrator_auth::{Auth, Secret};
 use orchestrator_events::{Hub, SqlLog, SqlWindows, Windows};
 use orchestrator_gateway::{Gateway, Peers, Tls, TlsFiles};
+use orchestrator_mcp::Offered;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
 use orchestrator_vocab::SystemClock;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::files::DataDir;
 use crate::keys::Keys;
 use crate::live::RateLimits;
-use crate::{metrics, operations, stacks};
+use crate::{adapters, metrics, operations, stacks};
 
 /// Beside the log. Tokens are signed by a key of their own: derived from the signing secret that daemons may share, otherwise
 /// from a file that is made once.
@@ -32,7 +33,7 @@ pub(super) fn open_gateway(
     auth: &Auth,
     (redactor, keys): (&Redactor, Keys),
     status: operations::StatusOf,
-    (peers, windows, limits): (Peers, Windows, &RateLimits),
+    (peers, windows, limits, offered): (Peers, Windows, &RateLimits, Offered),
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
     let table = dispatcher.table().clone();
@@ -44,7 +45,7 @@ pub(super) fn open_gateway(
         config.telemetry.otlp.sample_ratio,
         keys,
     );
-    let mut builder = Gateway::builder(table, calls, Arc::new(auth.clone()))
+    let mut builder = Gateway::builder(table, calls.clone(), Arc::new(auth.clone()))
         .config(config.gateway())
         .limits(limits.per_address.clone())
         .readiness(Arc::new(status.loops.clone()))
@@ -59,6 +60,10 @@ pub(super) fn open_gateway(
         .describe_page(jwks, "The keys that verify this daemon's tokens (RFC 7517)", Some(operations::key_set_schema()))
         .page("/status", "application/json", operations::status_page(status))
         .describe_page("/status", "How the daemon is doing", Some(status_schema));
+    if config.mcp.serve {
+        let mount = adapters::tools_over_http(offered, calls, config.gateway().message_bytes_max);
+        builder = builder.mount("/mcp", mount);
+    }
     if config.metrics.enabled {
         let path = &config.metrics.path;
         builder = builder.page(path, metrics::CONTENT_TYPE, operations::metrics_page(gauges)).describe_page(

@@ -10,7 +10,7 @@ use futures::stream::FuturesOrdered;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use orchestrator_rpc::{
-    Call, Caller, Code, Error, Frame, FreshTrace, Incoming, Message, QuotaSlot, Reply, Rest, jsonrpc,
+    Call, Caller, Code, Error, Frame, FreshTrace, Incoming, Message, Quota, QuotaSlot, Reply, Rest, jsonrpc,
 };
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -65,9 +65,14 @@ impl Template {
 
     /// Says in the headers what the call left of its credential's limit.
     pub(crate) fn add_quota(&self, response: &mut Response) {
-        if let Some(quota) = self.quota.get() {
+        if let Some(quota) = self.quota() {
             reply::add_quota(response.headers_mut(), &quota);
         }
+    }
+
+    /// What the call left of its credential's limit, as far as it was counted.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        self.quota.get()
     }
 }
 

@@ -19,7 +19,7 @@ use tower_http::cors::CorsLayer;
 use super::connection::Client;
 use super::reply::Refusal;
 use super::trace::Trace;
-use super::{json_rpc, pages, rest};
+use super::{json_rpc, mounted, pages, rest};
 use crate::shared::Shared;
 use crate::{Attempt, Error, ws};
 
@@ -61,7 +61,9 @@ fn router(shared: &Arc<Shared>) -> Result<Router, Error> {
         .route("/readyz", get(pages::readyz))
         .route("/health", get(pages::readyz))
         .route(OPENAPI, get(pages::openapi));
-    router = with_pages(router, shared)?;
+    let mut taken: HashSet<String> = OWN_PATHS.map(str::to_owned).into();
+    router = with_pages(router, shared, &mut taken)?;
+    router = with_mounts(router, shared, &mut taken)?;
     for operation in shared.table.iter() {
         router = with_operation(router, shared, operation);
     }
@@ -76,20 +78,47 @@ fn router(shared: &Arc<Shared>) -> Result<Router, Error> {
         .with_state(shared.clone()))
 }
 
-fn with_pages(mut router: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Result<Router<Arc<Shared>>, Error> {
-    let mut taken: HashSet<&str> = OWN_PATHS.into();
+fn with_pages(
+    mut router: Router<Arc<Shared>>,
+    shared: &Arc<Shared>,
+    taken: &mut HashSet<String>,
+) -> Result<Router<Arc<Shared>>, Error> {
     for (index, page) in shared.pages.iter().enumerate() {
-        let path = page.path.as_str();
-        let routable = path.starts_with('/') && !path.starts_with("/api/") && !path.contains(['{', '}', '*', '?', ':']);
-        if !routable || !taken.insert(path) {
-            return Err(Error::InvalidPage(path.to_owned()));
-        }
+        let path = routable(&page.path, taken)?;
         let page = move |State(shared): State<Arc<Shared>>, client: Extension<Client>, headers: HeaderMap| {
             pages::page(shared, index, client, headers)
         };
         router = router.route(path, get(page));
     }
     Ok(router)
+}
+
+fn with_mounts(
+    mut router: Router<Arc<Shared>>,
+    shared: &Arc<Shared>,
+    taken: &mut HashSet<String>,
+) -> Result<Router<Arc<Shared>>, Error> {
+    let methods = MethodFilter::GET.or(MethodFilter::POST).or(MethodFilter::DELETE);
+    for (index, mount) in shared.mounts.iter().enumerate() {
+        let path = routable(&mount.path, taken)?;
+        let handler = move |State(shared): State<Arc<Shared>>,
+                            client: Extension<Client>,
+                            trace: Extension<Trace>,
+                            request: axum::extract::Request| {
+            mounted::mounted(shared, index, client, trace, request)
+        };
+        router = router.route(path, on(methods, handler));
+    }
+    Ok(router)
+}
+
+/// A path for something that is no operation, if it is free.
+fn routable<'a>(path: &'a str, taken: &mut HashSet<String>) -> Result<&'a str, Error> {
+    let is_plain = path.starts_with('/') && !path.starts_with("/api/") && !path.contains(['{', '}', '*', '?', ':']);
+    if !is_plain || !taken.insert(path.to_owned()) {
+        return Err(Error::InvalidPage(path.to_owned()));
+    }
+    Ok(path)
 }
 
 fn with_operation(router: Router<Arc<Shared>>, shared: &Arc<Shared>, operation: &Operation) -> Router<Arc<Shared>> {
