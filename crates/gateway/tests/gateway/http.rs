@@ -3,9 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
-use orchestrator_gateway::{Attempt, Builder, Config, Counted, Limits, Readiness, RetryAfter};
-use orchestrator_rpc::Quota;
+use http_body_util::{BodyExt as _, Full};
+use orchestrator_gateway::{Attempt, Builder, Config, Counted, Limits, Mount, Readiness, RetryAfter};
+use orchestrator_rpc::{Call, Quota};
 use serde_json::json;
 
 use crate::support::{GOOD, JSON, Response, Server, read_to_end};
@@ -38,6 +40,32 @@ async fn what_is_not_ready_says_why() {
     let server = Server::with(Config::default(), |builder| builder.readiness(Arc::new(Broken))).await;
     let ready = server.get("/readyz", "").await;
     assert_eq!((ready.status, ready.json()["reason"].clone()), (503, json!("the database is gone")));
+}
+
+#[tokio::test]
+async fn what_is_mounted_gets_whole_requests_of_callers_who_are_known() {
+    let mount: Mount = Box::new(|request: http::Request<Bytes>| {
+        let subject = request.extensions().get::<Call>().map(|call| call.caller.subject.clone());
+        let said = format!("{} {} {subject:?} {} bytes", request.method(), request.uri().path(), request.body().len());
+        async move { http::Response::new(Full::new(Bytes::from(said)).boxed()) }.boxed()
+    });
+    let config = Config { message_bytes_max: 1_024, ..Config::default() };
+    let server = Server::with(config, |builder| builder.mount("/other", mount)).await;
+    server.send("POST", "/other", JSON, "{}").await.refused(401, "UNAUTHORIZED");
+    server
+        .send("POST", "/other", &format!("{GOOD}origin: https://evil.example\r\n"), "")
+        .await
+        .refused(403, "FORBIDDEN");
+    let known = server.send("POST", "/other", &format!("{GOOD}{JSON}"), "{ }").await;
+    assert!(
+        known.status == 200 && known.body.starts_with("POST /other Some(") && known.body.ends_with("3 bytes"),
+        "{}",
+        known.body
+    );
+    assert_eq!(server.send("DELETE", "/other", GOOD, "").await.status, 200);
+    server.send("PUT", "/other", GOOD, "").await.refused(405, "INVALID_REQUEST");
+    let large = "x".repeat(2_000);
+    server.send("POST", "/other", &format!("{GOOD}{JSON}"), &large).await.refused(413, "PAYLOAD_TOO_LARGE");
 }
 
 #[tokio::test]
