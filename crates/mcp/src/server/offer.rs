@@ -72,7 +72,26 @@ impl Offer {
 }
 
 fn object(schema: &Schema) -> Option<Map<String, Value>> {
-    schema.as_object().cloned()
+    let mut schema = schema.as_value().clone();
+    strip_own_formats(&mut schema);
+    match schema {
+        Value::Object(schema) => Some(schema),
+        _ => None,
+    }
+}
+
+/// `uint32` and its like are nobody else's, and clients warn of each. The bounds beside them say the same.
+fn strip_own_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+                members.remove("format");
+            }
+            members.values_mut().for_each(strip_own_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_own_formats),
+        _ => {}
+    }
 }
 
 /// Names of operations are letters, digits and dots, so that nothing is lost.
@@ -97,3 +116,32 @@ pub fn operations(offered: &Offered) -> Table {
 }
 
 pub(super) const LIST: &str = "mcp.tools";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Params {
+        count: u32,
+        at: Vec<u8>,
+    }
+
+    #[test]
+    fn formats_that_only_we_know_are_left_out_and_bounds_are_not() {
+        let add = |_: Call, _: Params| async { Ok(1_u64) };
+        let offered = Offered::default();
+        assert!(offered.to(Scopes::ADMIN).tools.is_empty() && !offered.has("thing.add"), "there is no table yet");
+        let table = Table::new()
+            .with(Operation::new("thing.add", Scope::Write, "Adds", add).tool())
+            .with(Operation::new("thing.hide", Scope::Read, "Hides", |_: Call, NoParams {}| async { Ok(()) }));
+        offered.set(Arc::new(table));
+        let [offer] = &offered.to(Scope::Write.into()).tools[..] else { panic!("one is offered") };
+        let text = serde_json::to_string(offer).unwrap();
+        assert!(text.contains("\"maximum\":4294967295") && !text.contains("uint"), "{text}");
+        assert_eq!(offer.output_schema, None, "a number is no object");
+        assert!(offered.has("thing.add") && !offered.has("thing.hide") && !offered.has("thing.other"));
+    }
+}
