@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) tasks: orchestrator_tasks::Config,
     pub(crate) events: Events,
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
+    pub(crate) agent_files: orchestrator_agents::FilesConfig,
     pub(crate) registry: orchestrator_agents::Config,
     pub(crate) sessions: orchestrator_sessions::Config,
     pub(crate) workspaces: orchestrator_workspaces::Config,
@@ -194,6 +195,7 @@ impl Config {
         self.telemetry.otlp.validate().context("telemetry")?;
         self.redis.validate().context("redis (redis.url is REDIS_URL)")?;
         self.registry.validate().context("registry")?;
+        self.agent_files.validate().context("agentFiles")?;
         self.sessions().validate().context("sessions")?;
         let default = orchestrator_sessions::Config::default().max_active;
         ensure!(self.sessions.max_active == default, "sessions.maxActive: set daemon.maxSessions instead");

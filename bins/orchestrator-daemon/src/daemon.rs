@@ -22,7 +22,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Programs, ToSessions, Workplaces};
+use crate::adapters::{Programs, Roster, ToSessions, Workplaces};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
@@ -43,6 +43,7 @@ pub(crate) struct Daemon {
     pub(crate) config: Config,
     pub(crate) configuration: Configuration,
     pub(crate) programs: Programs,
+    pub(crate) roster: Roster,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
     pub(crate) data: DataDir,
     pub(crate) database: Database,
@@ -94,7 +95,7 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains { auth, registry, backlog, sessions, workplaces, .. } = domains.clone();
+        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, .. } = domains.clone();
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
@@ -106,14 +107,14 @@ impl Daemon {
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let node = node_name(&config, &data)?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status);
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status, &roster);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains
             .table(&base, redactor)
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
-            .merge(operations::table(status.clone(), registry.clone(), doctor, description.clone()))
+            .merge(operations::table(status.clone(), roster.clone(), doctor, description.clone()))
             .merge(operations::config(&configuration))
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
@@ -126,7 +127,8 @@ impl Daemon {
         description.set(gateway.openapi());
         gauges.counters.get_or_init(|| gateway.counters().clone());
         let daemon = Self {
-            programs: Programs::of(&config),
+            programs,
+            roster,
             retention_days: watch::Sender::new(config.events.retention_days),
             config,
             configuration,
@@ -159,8 +161,7 @@ impl Daemon {
             limits,
             gateway: self.gateway.clone(),
             backlog: self.backlog.clone(),
-            registry: self.registry.clone(),
-            programs: self.programs.clone(),
+            roster: self.roster.clone(),
             sessions: self.sessions.clone(),
             workspaces: self.workplaces.workspaces.clone(),
             retention_days: self.retention_days.clone(),
@@ -178,6 +179,7 @@ impl Daemon {
             backlog: self.backlog.clone(),
             programs: self.programs.clone(),
             workplaces: self.workplaces.clone(),
+            roster: self.roster.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What only a running daemon knows is the operation `daemon.doctor`; both speak in [`Finding`]s.
 
+mod agents;
 mod encryption;
 mod files;
 mod finding;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use orchestrator_settings::Loaded;
 
+pub(crate) use agents::of as of_agents;
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
 pub(crate) use redis::of as of_redis;
@@ -47,6 +49,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     let data = DataDir::at(&config.daemon.data_dir);
     let is_running = network::is_alive(&data).await;
     let mut findings = of_configuration(loaded);
+    findings.extend(agents::findings(config));
     findings.extend(files::data_directory(data.path()));
     findings.extend(files::modes(&data, config));
     findings.extend(files::leftovers(&data, is_running));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use orchestrator_agents::Registry;
 use orchestrator_auth::Limiter;
 use orchestrator_gateway::{Gateway, Prepared};
 use orchestrator_sessions::Sessions;
@@ -12,7 +11,7 @@ use orchestrator_telemetry::Level;
 use orchestrator_workspaces::Workspaces;
 use tokio::sync::watch;
 
-use crate::adapters::{PerAddress, Programs};
+use crate::adapters::{PerAddress, Roster};
 use crate::config::Config;
 use crate::stacks::Credential;
 
@@ -39,8 +38,7 @@ pub(crate) struct Live {
     pub(crate) limits: RateLimits,
     pub(crate) gateway: Gateway,
     pub(crate) backlog: Backlog,
-    pub(crate) registry: Registry,
-    pub(crate) programs: Programs,
+    pub(crate) roster: Roster,
     pub(crate) sessions: Sessions,
     pub(crate) workspaces: Workspaces,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
@@ -61,10 +59,9 @@ impl Live {
     pub(crate) fn apply(&self, next: &Config, gateway: Prepared) -> anyhow::Result<()> {
         self.log.set(&next.log_level())?;
         self.backlog.reconfigure(next.tasks.clone())?;
-        self.registry.reconfigure(next.definitions(), next.registry.clone())?;
+        self.roster.apply(next)?;
         self.sessions.set_max_active(next.daemon.max_sessions)?;
         self.workspaces.reconfigure(next.workspaces.clone())?;
-        self.programs.replace(next);
         self.limits.per_address.reconfigure(next.rate_limit.per_address());
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());
         self.retention_days.send_replace(next.events.retention_days);

@@ -60,11 +60,23 @@ fn start(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if args.check_config {
         config::show(&loaded);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(if show_agents(&loaded.value)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve::run(args, loaded))
+}
+
+/// What is wrong with the files of agents, for `--check-config`. Whether nothing is.
+fn show_agents(config: &config::Config) -> anyhow::Result<bool> {
+    let catalogue = adapters::read_agents(config, &std::env::current_dir()?);
+    for note in &catalogue.notes {
+        println!("warning: {note}");
+    }
+    for fault in &catalogue.faults {
+        eprintln!("error: {fault}");
+    }
+    Ok(catalogue.faults.is_empty())
 }

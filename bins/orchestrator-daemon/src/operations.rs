@@ -1,5 +1,6 @@
 //! What spans domains, or belongs to the daemon itself.
 
+mod agent;
 mod backup;
 mod config;
 mod description;
@@ -11,13 +12,13 @@ mod status;
 
 use std::sync::Arc;
 
-use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_gateway::{OpenPage, Page};
 use orchestrator_rpc::{Call, Error, NoParams, Operation, Scope, Table};
 use orchestrator_vocab::OrgId;
 use schemars::{Schema, json_schema};
 
+use crate::adapters::Roster;
 use crate::metrics::Gauges;
 
 pub(crate) use config::table as config;
@@ -27,8 +28,8 @@ pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};
 pub(crate) use status::{Status, StatusOf};
 
-/// `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
-pub(crate) fn table(status: StatusOf, registry: Registry, doctor: Doctor, description: Description) -> Table {
+/// `agent.spawn` and the like, `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
+pub(crate) fn table(status: StatusOf, roster: Roster, doctor: Doctor, description: Description) -> Table {
     let (database, data) = (doctor.database.clone(), doctor.data.clone());
     let gauges = status.gauges.clone();
     let report = move |call: Call, NoParams {}| {
@@ -37,7 +38,8 @@ pub(crate) fn table(status: StatusOf, registry: Registry, doctor: Doctor, descri
     };
     Table::new()
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
-        .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub, registry))
+        .merge(agent::table(roster.clone(), gauges.backlog.clone(), gauges.sessions.clone()))
+        .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub, roster))
         .merge(backup::table(database, data))
         .merge(doctor::table(doctor))
         .merge(description::table(description))

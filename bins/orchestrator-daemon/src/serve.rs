@@ -219,6 +219,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let registry = registry.clone();
         async move { registry.run(stop).await }
     })?;
+    let roster = daemon.roster.clone();
+    loops.spawn("agent files", move |stop| {
+        let roster = roster.clone();
+        async move { roster.run(stop).await }
+    })?;
     let keeper = Keeper::new(daemon.backlog.clone());
     loops.spawn("backlog keeper", move |stop| {
         let keeper = keeper.clone();
@@ -260,10 +265,10 @@ fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
 
 /// It stops before everything else, so that nothing is given to sessions that may not start any more.
 fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
-    let (backlog, registry, scheduling) = (daemon.backlog.clone(), daemon.registry.clone(), scheduling.clone());
+    let (backlog, roster, scheduling) = (daemon.backlog.clone(), daemon.roster.clone(), scheduling.clone());
     let dispatch = Arc::new(daemon.dispatch());
     daemon.supervisor.spawn("scheduler", move |_| {
-        let workforce = Arc::new(FromRegistry(registry.clone()));
+        let workforce = Arc::new(FromRegistry(roster.clone()));
         let scheduler = Scheduler::new(backlog.clone(), workforce, dispatch.clone());
         let stop = scheduling.child_token();
         async move {

@@ -207,7 +207,7 @@ pub struct Limits {
     pub timeout_ms: Option<u64>,
 }
 
-/// Where an agent works.
+/// Where an agent works. Shown; nothing follows from it yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -207,3 +207,13 @@ fn what_is_different_is_told_by_name() {
     );
     assert!(folder.read().changes_since(&folder.read()).is_empty());
 }
+
+#[test]
+fn the_samples_load() {
+    let config = FilesConfig { directories: vec!["examples/agents".into()], ..FilesConfig::default() };
+    let catalogue = Catalogue::read(&config, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    assert_eq!((faults(&catalogue), catalogue.notes.len()), (Vec::new(), 0));
+    let careful = profile(&catalogue, "careful-coder");
+    assert!(careful.permissions.allows("fs.write", false) && !careful.permissions.allows("http.fetch", true));
+    assert!(profile(&catalogue, "reviewer").permissions.is_only_reading());
+}

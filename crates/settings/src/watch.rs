@@ -1,3 +1,5 @@
+mod tree;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -9,6 +11,7 @@ use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
 
 use crate::{Error, file};
+use tree::Tree;
 
 /// For so long nothing more must happen to the files before they are looked at: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(150);
@@ -26,6 +29,7 @@ struct Inner {
     debouncer: Option<Debouncer<RecommendedWatcher, NoCache>>,
     files: BTreeSet<PathBuf>,
     directories: BTreeSet<PathBuf>,
+    trees: BTreeSet<Tree>,
     seen: u64,
 }
 
@@ -42,7 +46,8 @@ impl Watch {
     /// [`Error::Watch`]: the system has no more watches to give.
     pub fn new(changed: impl Fn() + Send + 'static) -> Result<Self, Error> {
         let (files, directories) = (BTreeSet::new(), BTreeSet::new());
-        let inner = Arc::new(Mutex::new(Inner { debouncer: None, files, directories, seen: 0 }));
+        let trees = BTreeSet::new();
+        let inner = Arc::new(Mutex::new(Inner { debouncer: None, files, directories, trees, seen: 0 }));
         let watched: Weak<Mutex<Inner>> = Arc::downgrade(&inner);
         let handler = move |events: DebounceEventResult| {
             let Some(inner) = watched.upgrade() else { return };
@@ -74,7 +79,25 @@ impl Watch {
         }
         inner.files = files;
         inner.watch_directories()?;
-        inner.seen = fingerprint(&inner.files);
+        inner.seen = inner.fingerprint();
+        Ok(true)
+    }
+
+    /// Watches, besides, every file with this ending in these directories and below instead of those before, as
+    /// [`Watch::follow`] does: which there are, and what is in them. Names that begin with a dot are passed over; bounds keep it
+    /// from looking at more than 10,000 entries or deeper than 32 directories.
+    ///
+    /// # Errors
+    /// [`Error::Watch`]: one of the directories cannot be watched; the others are.
+    pub fn follow_trees(&self, roots: impl IntoIterator<Item = PathBuf>, ending: &str) -> Result<bool, Error> {
+        let trees: BTreeSet<Tree> = roots.into_iter().map(|root| Tree { root, ending: ending.to_owned() }).collect();
+        let mut inner = self.lock();
+        if trees == inner.trees {
+            return Ok(false);
+        }
+        inner.trees = trees;
+        inner.watch_directories()?;
+        inner.seen = inner.fingerprint();
         Ok(true)
     }
 
@@ -89,12 +112,23 @@ impl Inner {
         // A link may lead elsewhere by now.
         // Nobody to tell on this thread; the next `follow` tells.
         let _ = self.watch_directories();
-        let now = fingerprint(&self.files);
+        let now = self.fingerprint();
         std::mem::replace(&mut self.seen, now) != now
     }
 
+    fn fingerprint(&self) -> u64 {
+        let in_trees = self.trees.iter().flat_map(|tree| tree.content().files);
+        fingerprint(&self.files.iter().cloned().chain(in_trees).collect())
+    }
+
     fn watch_directories(&mut self) -> Result<(), Error> {
-        let wanted: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| directories(file)).collect();
+        let mut wanted: BTreeSet<PathBuf> = self.files.iter().flat_map(|file| directories(file)).collect();
+        for tree in &self.trees {
+            let content = tree.content();
+            wanted.extend(directories(&tree.root));
+            wanted.extend(content.files.iter().flat_map(|file| directories(file)));
+            wanted.extend(content.directories);
+        }
         let Some(debouncer) = &mut self.debouncer else { return Ok(()) };
         for gone in self.directories.difference(&wanted) {
             // It may not exist any more, and then is not watched either.
@@ -202,6 +236,25 @@ mod tests {
         symlink("..two", at("..data.new")).unwrap();
         fs::rename(at("..data.new"), at("..data")).unwrap();
         told.recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn files_that_come_and_go_anywhere_in_a_tree_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("some/agents");
+        let (tell, told) = mpsc::channel();
+        let watch = Watch::new(move || tell.send(()).unwrap_or_default()).unwrap();
+        assert!(watch.follow_trees([root.clone()], "md").unwrap());
+        assert!(!watch.follow_trees([root.clone()], "md").unwrap());
+        fs::create_dir_all(root.join("deep")).unwrap();
+        fs::write(root.join("deep/a.md"), "one").unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        fs::write(root.join("deep/a.md"), "two").unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        fs::write(root.join("deep/a.txt"), "no news").unwrap();
+        fs::remove_file(root.join("deep/a.md")).unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        assert!(told.try_recv().is_err());
     }
 
     #[test]

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use orchestrator_agents::Catalogue;
 use orchestrator_sessions::{Brief, Lease, Program, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
-use super::Workplaces;
+use super::{Roster, Workplaces, permissions};
 use crate::config::{AgentConfig, Config};
 
 /// Results of dependencies that go into a program's document.
@@ -27,17 +28,24 @@ type Run = (Program, Option<Choice>);
 pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Run>>>);
 
 impl Programs {
-    pub(crate) fn of(config: &Config) -> Self {
-        let programs = Self::default();
-        programs.replace(config);
-        programs
+    /// Sessions that run keep the program they were started with. Defined agents that a configured program runs are run by
+    /// that; others are not here.
+    pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue) {
+        let run = |agent: &AgentConfig| (agent.program.clone(), agent.workspace.clone());
+        let configured = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
+        let defined = catalogue.profiles.iter().filter_map(|(id, profile)| {
+            let (mut program, choice) = run(config.agents.get(profile.program.as_ref()?)?);
+            let limits = [program.timeout_ms, profile.limits.timeout_ms];
+            program.timeout_ms = limits.into_iter().flatten().min();
+            Some(((profile.org, id.clone()), (program, choice)))
+        });
+        let programs = configured.chain(defined).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = programs;
     }
 
-    /// Sessions that run keep the program they were started with.
-    pub(crate) fn replace(&self, config: &Config) {
-        let run = |agent: &AgentConfig| (agent.program.clone(), agent.workspace.clone());
-        let programs = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = programs.collect();
+    /// Whether this agent is run by one of them.
+    pub(crate) fn has(&self, org: OrgId, agent: &AgentId) -> bool {
+        self.get(org, agent).is_some()
     }
 
     fn get(&self, org: OrgId, agent: &AgentId) -> Option<Run> {
@@ -52,6 +60,7 @@ pub(crate) struct ToSessions {
     pub(crate) backlog: Backlog,
     pub(crate) programs: Programs,
     pub(crate) workplaces: Workplaces,
+    pub(crate) roster: Roster,
 }
 
 #[async_trait]
@@ -61,7 +70,12 @@ impl Dispatch for ToSessions {
         let task = &claim.task;
         let agent = task.state.owner().ok_or_else(|| refused(&"the claim names no agent"))?.clone();
         let program = self.programs.get(task.org, &agent);
-        let (program, choice) = program.ok_or_else(|| refused(&format!("{agent} is not configured here")))?;
+        let (program, choice) = program.ok_or_else(|| refused(&self.unknown(task.org, &agent)))?;
+        let mut document = self.document(task).await.map_err(|error| refused(&error))?;
+        if let Some(profile) = self.roster.profile(task.org, &agent) {
+            document["agent"] = json!(profile);
+            document["agent"]["permissions"] = json!(permissions(&profile.permissions, task));
+        }
         let request = StartRequest {
             id: choice.is_some().then(SessionId::new),
             org: task.org,
@@ -70,7 +84,7 @@ impl Dispatch for ToSessions {
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),
-            document: self.document(task).await.map_err(|error| refused(&error))?,
+            document,
             orchestrator: task.metadata.get(ORCHESTRATOR).and_then(Value::as_str).map(str::to_owned),
             created_by: Actor::system("scheduler"),
             correlation: task.correlation.clone(),
@@ -90,6 +104,15 @@ impl Dispatch for ToSessions {
 }
 
 impl ToSessions {
+    fn unknown(&self, org: OrgId, agent: &AgentId) -> String {
+        match self.roster.profile(org, agent) {
+            Some(profile) => {
+                format!("{agent} runs by `{}`, for which there is no runtime here", profile.runtime.as_str())
+            }
+            None => format!("{agent} is not configured here"),
+        }
+    }
+
     /// What a program reads: its task, and what came of the tasks it depended on.
     async fn document(&self, task: &Task) -> Result<Value, orchestrator_tasks::Error> {
         let (_, edges) = self.backlog.get(task.org, task.id).await?;

@@ -1,34 +1,37 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use orchestrator_agents::{Agent, Kind, Registry};
-use orchestrator_tasks::{Accepts, Candidate, Error, Workforce};
+use orchestrator_agents::{Agent, Kind, Role};
+use orchestrator_tasks::{Accepts, Candidate, Error, Pool, Workforce};
 use orchestrator_vocab::{AgentId, Capability, OrgId};
 use tokio::sync::watch;
 
-/// The scheduler's view of the registry.
+use super::Roster;
+
+/// The scheduler's view of the agents there are.
 #[derive(Debug, Clone)]
-pub(crate) struct FromRegistry(pub(crate) Registry);
+pub(crate) struct FromRegistry(pub(crate) Roster);
 
 #[async_trait]
 impl Workforce for FromRegistry {
     async fn agents(&self, org: OrgId) -> Result<Vec<Candidate>, Error> {
-        Ok(self.0.candidates(org).await.map_err(unavailable)?.into_iter().map(candidate).collect())
+        let agents = self.0.registry().candidates(org).await.map_err(unavailable)?;
+        Ok(agents.into_iter().map(|agent| candidate(&self.0, agent)).collect())
     }
 
     async fn orgs(&self) -> Result<Vec<OrgId>, Error> {
-        self.0.orgs().await.map_err(unavailable)
+        self.0.registry().orgs().await.map_err(unavailable)
     }
 
     async fn seen(&self, org: OrgId, agent: &AgentId) -> Result<(), Error> {
-        self.0.touch(org, agent).await.map_err(|error| match error {
+        self.0.registry().touch(org, agent).await.map_err(|error| match error {
             orchestrator_agents::Error::NotFound(agent) => Error::NoAgent(agent),
             other => unavailable(other),
         })
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
-        self.0.changed()
+        self.0.registry().changed()
     }
 }
 
@@ -36,11 +39,16 @@ fn unavailable(error: orchestrator_agents::Error) -> Error {
     Error::Store(Box::new(error))
 }
 
-fn candidate(agent: Agent) -> Candidate {
+fn candidate(roster: &Roster, agent: Agent) -> Candidate {
     let mut capabilities: BTreeSet<Capability> = agent.capabilities.iter().cloned().collect();
     capabilities.extend(own_capability(&agent.id));
+    capabilities.extend(agent.role.map(type_capability));
+    let bounded = agent.role.and_then(|role| Some((role, roster.registry().max_of_type(role)?)));
+    // What nothing here can run takes no tasks; that is no illness of its own.
+    let is_run = agent.kind != Kind::Defined || roster.runs(agent.org, &agent.id);
     Candidate {
-        max_concurrent: agent.max_concurrent,
+        max_concurrent: if is_run { agent.max_concurrent } else { 0 },
+        pool: bounded.map(|(role, max)| Pool { name: role.as_str().into(), max }),
         healthy: agent.works(),
         recent_failures: agent.recent_failures,
         accepts: match agent.kind {
@@ -56,4 +64,9 @@ fn candidate(agent: Agent) -> Candidate {
 /// `None` for a name so long that the capability would be no name any more.
 pub(crate) fn own_capability(agent: &AgentId) -> Option<Capability> {
     format!("agent.{agent}").parse().ok()
+}
+
+/// What every defined agent of a type can do: be of it.
+pub(crate) fn type_capability(role: Role) -> Capability {
+    format!("type.{role}").parse().expect("names of types are short and plain")
 }

@@ -38,6 +38,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         tasks: orchestrator_tasks::Config { ageing_step_ms: running.tasks.ageing_step_ms, ..wanted.tasks.clone() },
         events: Events { retention_days: wanted.events.retention_days, ..running.events.clone() },
         agents: wanted.agents.clone(),
+        agent_files: wanted.agent_files.clone(),
         registry: wanted.registry.clone(),
         workspaces: wanted.workspaces.clone(),
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },

@@ -45,6 +45,15 @@ pub(super) const PARTS: &[Key] = &[
         "What it may print to each of its outputs.",
     ),
     key("agents.NAME.program.graceMs", "ms, up to 86400000", Live, "Between being asked to end and being killed."),
+    key(
+        "agentFiles.directories",
+        "list of paths",
+        Live,
+        "Where files that define agents are looked for, also deeper; in the file only. Default `agents` and `.claude/agents`.",
+    ),
+    key("agentFiles.filesMax", "1 to 10000", Live, "Files that are read; those beyond are told of as errors."),
+    key("agentFiles.bytesMax", "bytes, 1024 to 10485760", Live, "The largest of them."),
+    key("agentFiles.depthMax", "1 to 32", Live, "How deep directories may lie within each other."),
     key("registry.heartbeatIntervalMs", "ms, 100 to 600000", Live, "How often a worker should send a heartbeat."),
     key("registry.missedMax", "1 to 100", Live, "How many heartbeats it may miss before it is lost."),
     key(

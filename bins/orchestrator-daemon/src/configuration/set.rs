@@ -134,7 +134,13 @@ fn split(key: &str) -> Path {
 
 fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
-    if matches!(names[..], ["agents", _, "program", ..] | ["daemon", "dataDir"] | ["workspaces", "sources", ..]) {
+    if matches!(
+        names[..],
+        ["agents", _, "program", ..]
+            | ["agentFiles", "directories"]
+            | ["daemon", "dataDir"]
+            | ["workspaces", "sources", ..]
+    ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }
     let is_mask = |value: &Value| value.as_str() == Some(MASK);

@@ -12,7 +12,7 @@ use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
-use crate::adapters::{AtWork, FromRegistry, OnBacklog, Workplaces};
+use crate::adapters::{AtWork, FromRegistry, OnBacklog, Programs, Roster, Workplaces};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
@@ -22,6 +22,8 @@ use crate::models;
 pub(crate) struct Domains {
     pub(crate) auth: Auth,
     pub(crate) registry: Registry,
+    pub(crate) programs: Programs,
+    pub(crate) roster: Roster,
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
     pub(crate) router: Router,
@@ -39,17 +41,19 @@ impl Domains {
         let auth = open_auth(config, data, base).await?;
         let registry =
             Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
+        let programs = Programs::default();
+        let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
-        Ok(Self { auth, registry, backlog, sessions, router, workplaces })
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, router, workplaces })
     }
 
     /// The operations that the domains declare.
     pub(super) fn table(&self, base: &Base, redactor: &Redactor) -> Table {
-        let workforce = Arc::new(FromRegistry(self.registry.clone()));
+        let workforce = Arc::new(FromRegistry(self.roster.clone()));
         Table::new()
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))

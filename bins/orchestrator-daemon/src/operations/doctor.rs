@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::adapters::Loops;
+use crate::adapters::{Loops, Roster};
 use crate::doctor::{self, Finding, Severity};
 use crate::files::DataDir;
 use crate::operations::StatusOf;
@@ -29,6 +29,7 @@ pub(crate) struct Doctor {
     auth: Auth,
     loops: Loops,
     relay: Option<RedisRelay>,
+    roster: Roster,
 }
 
 /// What a running daemon knows about itself.
@@ -59,8 +60,9 @@ pub(super) fn table(doctor: Doctor) -> Table {
 }
 
 impl Doctor {
-    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, status: &StatusOf) -> Self {
+    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, status: &StatusOf, roster: &Roster) -> Self {
         Self {
+            roster: roster.clone(),
             database: database.clone(),
             data: data.clone(),
             auth: auth.clone(),
@@ -71,6 +73,7 @@ impl Doctor {
 
     async fn examine(&self) -> Report {
         let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
+        findings.extend(doctor::of_agents(&self.roster.catalogue()));
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
         findings.push(self.administrator().await);

@@ -1,5 +1,6 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 38] = [
+pub(crate) const EVENTS: [&str; 39] = [
+    "agent.definitions",
     "agent.lost",
     "agent.registered",
     "agent.unregistered",

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator_agents::{Agent, Kind, Registry, Status};
+use orchestrator_agents::{Agent, Kind};
 use orchestrator_events::{Delivery, Filter, Follower, Hub, Query, Subscription};
 use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Table};
 use orchestrator_sessions::{SessionInfo, Sessions};
@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::adapters::{ORCHESTRATOR, own_capability};
+use crate::adapters::{ORCHESTRATOR, Roster, own_capability};
 
 /// How long `session.create` waits for an agent; the task goes on waiting.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,13 +95,13 @@ struct Desk {
     backlog: Backlog,
     sessions: Sessions,
     hub: Hub,
-    registry: Registry,
+    roster: Roster,
 }
 
 /// `session.create`: a task, bound to an agent if one is named, and the session that works on it. `session.execute`: a
 /// further task for the agent of a session, which works on it in a session of its own.
-pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub, registry: Registry) -> Table {
-    let desk = Desk { backlog, sessions, hub, registry };
+pub(super) fn table(backlog: Backlog, sessions: Sessions, hub: Hub, roster: Roster) -> Table {
+    let desk = Desk { backlog, sessions, hub, roster };
     let creating = desk.clone();
     let create = move |call: Call, params: CreateParams| {
         let desk = creating.clone();
@@ -180,13 +180,13 @@ impl Desk {
 
     /// Nobody waits for an agent that there is not.
     async fn check_somebody_can(&self, org: OrgId, required: &BTreeSet<Capability>) -> Result<(), Error> {
-        let agents = self.registry.candidates(org).await?;
+        let agents = self.roster.registry().candidates(org).await?;
         // One that is unhealthy comes back by itself; one that was unregistered does not.
         let can = |agent: &Agent| {
             let own = own_capability(&agent.id);
             let has =
                 |capability: &Capability| agent.capabilities.contains(capability) || own.as_ref() == Some(capability);
-            agent.kind == Kind::Program && agent.status == Status::Ready && required.iter().all(has)
+            agent.kind != Kind::Worker && self.roster.why_not(agent).is_none() && required.iter().all(has)
         };
         if agents.iter().any(can) {
             return Ok(());

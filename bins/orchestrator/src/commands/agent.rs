@@ -17,6 +17,24 @@ pub(crate) enum AgentCommand {
     /// Lists agents
     #[command(visible_alias = "ls")]
     List {
+        /// `program`, `defined` or `worker`
+        #[arg(long)]
+        kind: Option<String>,
+        /// `ready`, `lost`, `disabled` or `invalid`
+        #[arg(long)]
+        status: Option<String>,
+        /// Such as `developer` or `reviewer`
+        #[arg(long = "type", value_name = "TYPE")]
+        role: Option<String>,
+        /// 0 to 3
+        #[arg(long)]
+        tier: Option<u8>,
+        /// Agents that can do this
+        #[arg(long)]
+        capability: Option<String>,
+        /// Agents that belong to this group
+        #[arg(long)]
+        group: Option<String>,
         /// Agents at most
         #[arg(long, default_value_t = 1_000)]
         limit: usize,
@@ -24,12 +42,48 @@ pub(crate) enum AgentCommand {
         #[arg(long, short)]
         watch: bool,
     },
-    /// Shows an agent
+    /// Creates a task that an agent, or one of a type, works on
+    Spawn {
+        /// This agent and no other
+        #[arg(value_name = "AGENT", required_unless_present = "role", conflicts_with = "role")]
+        id: Option<String>,
+        /// Whichever agent of this type is free first
+        #[arg(long = "type", value_name = "TYPE")]
+        role: Option<String>,
+        /// What it shall do
+        #[arg(long, short)]
+        prompt: String,
+        /// `critical`, `high`, `medium` or `low`
+        #[arg(long)]
+        priority: Option<String>,
+        /// What else it must be able to do (repeatable)
+        #[arg(long = "capability", value_name = "CAPABILITY")]
+        capabilities: Vec<String>,
+    },
+    /// Tells how an agent is doing, and what it works on
+    Status {
+        #[arg(value_name = "AGENT")]
+        id: String,
+    },
+    /// Ends an agent's sessions and gives it nothing more until it is registered again
+    Stop {
+        #[arg(value_name = "AGENT")]
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        /// Kills at once instead of asking first
+        #[arg(long)]
+        force: bool,
+    },
+    /// Has the agents' files read again and tells what changed
+    Reload,
+    /// Shows an agent, with what its file says
     Get {
         #[arg(value_name = "AGENT")]
         id: String,
     },
-    /// Announces a worker that claims tasks itself, or enables a configured program
+    /// Announces a worker that claims tasks itself, or enables an agent that was stopped
     Register {
         #[arg(value_name = "AGENT")]
         id: String,
@@ -48,7 +102,7 @@ pub(crate) enum AgentCommand {
         #[arg(value_name = "AGENT")]
         id: String,
     },
-    /// Removes a worker, or disables a configured program
+    /// Removes a worker, or disables another agent
     Unregister {
         #[arg(value_name = "AGENT")]
         id: String,
@@ -57,8 +111,47 @@ pub(crate) enum AgentCommand {
 
 pub(crate) async fn run(daemon: &Daemon, command: AgentCommand) -> Result<(), Failure> {
     match command {
-        AgentCommand::List { limit, watch } => {
-            live::show(daemon, watch, &["agent.*", "task.claimed", "task.completed"], || list(daemon, limit)).await
+        AgentCommand::List { kind, status, role, tier, capability, group, limit, watch } => {
+            let filters = || {
+                Params::new()
+                    .maybe("kind", kind.clone())
+                    .maybe("status", status.clone())
+                    .maybe("type", role.clone())
+                    .maybe("tier", tier)
+                    .maybe("capability", capability.clone())
+                    .maybe("group", group.clone())
+            };
+            let shown = || list(daemon, filters(), limit);
+            live::show(daemon, watch, &["agent.*", "task.claimed", "task.completed"], shown).await
+        }
+        AgentCommand::Spawn { id, role, prompt, priority, capabilities } => {
+            let params = Params::new()
+                .maybe("agent", id)
+                .maybe("type", role)
+                .with("prompt", prompt)
+                .maybe("priority", priority)
+                .list("requiredCapabilities", &capabilities);
+            let answer = daemon.call("agent.spawn", params).await?;
+            let task = text(&answer, "taskId").to_owned();
+            daemon.out.show(&Answer::told(answer, task))
+        }
+        AgentCommand::Status { id } => {
+            let answer = daemon.call("agent.status", one(&id)).await?;
+            daemon.out.show(&Answer::fields(&daemon.out, answer, &DOING))
+        }
+        AgentCommand::Stop { id, reason, force } => {
+            let params = one(&id).maybe("reason", reason).with("force", force);
+            let answer = daemon.call("agent.stop", params).await?;
+            let (ended, elsewhere) = (count(&answer, "sessions"), count(&answer, "elsewhere"));
+            let mut said = format!("{id} stopped, {ended} sessions ended");
+            if elsewhere > 0 {
+                said.push_str(&format!("; {elsewhere} run on other daemons"));
+            }
+            daemon.out.show(&Answer::told(answer, said))
+        }
+        AgentCommand::Reload => {
+            let answer = daemon.call("agent.reload", Params::new()).await?;
+            daemon.out.show(&Answer::fields(&daemon.out, answer, &RELOADED))
         }
         AgentCommand::Get { id } => {
             let agent = daemon.call("agent.get", one(&id)).await?;
@@ -79,10 +172,40 @@ pub(crate) async fn run(daemon: &Daemon, command: AgentCommand) -> Result<(), Fa
     }
 }
 
-const FIELDS: [(&str, &str); 10] = [
+const DOING: [(&str, &str); 8] = [
+    ("agent", "/agent/id"),
+    ("status", "/agent/status"),
+    ("runnable", "/runnable"),
+    ("problem", "/problem"),
+    ("tasks at once", "/agent/maxConcurrent"),
+    ("of its type", "/maxOfType"),
+    ("tasks", "/tasks"),
+    ("sessions", "/sessions"),
+];
+
+const RELOADED: [(&str, &str); 6] = [
+    ("defined", "/defined"),
+    ("added", "/added"),
+    ("changed", "/changed"),
+    ("removed", "/removed"),
+    ("errors", "/errors"),
+    ("notes", "/notes"),
+];
+
+const FIELDS: [(&str, &str); 20] = [
     ("agent", "/id"),
     ("kind", "/kind"),
     ("status", "/status"),
+    ("error", "/error"),
+    ("type", "/type"),
+    ("tier", "/tier"),
+    ("groups", "/groups"),
+    ("runtime", "/runtime"),
+    ("model", "/definition/model"),
+    ("tools", "/definition/permissions/allowed"),
+    ("but not", "/definition/permissions/denied"),
+    ("extends", "/definition/extends"),
+    ("file", "/source"),
     ("description", "/description"),
     ("can", "/capabilities"),
     ("tasks at once", "/maxConcurrent"),
@@ -102,10 +225,20 @@ async fn changed(daemon: &Daemon, method: &str, params: Params) -> Result<(), Fa
     daemon.out.show(&Answer::told(agent, said))
 }
 
-async fn list(daemon: &Daemon, limit: usize) -> Result<Answer, Failure> {
-    let agents = daemon.items("agent.list", Params::new(), limit).await?;
-    let header = ["AGENT", "STATUS", "KIND", "AT ONCE", "HEALTHY", "SEEN", "CAN", "DESCRIPTION"];
-    Ok(Answer::list(&daemon.out, agents, &header, "no agents: configure a program, or register a worker", row))
+fn count(answer: &Value, list: &str) -> usize {
+    answer[list].as_array().map_or(0, Vec::len)
+}
+
+async fn list(daemon: &Daemon, filters: Params, limit: usize) -> Result<Answer, Failure> {
+    let agents = daemon.items("agent.list", filters, limit).await?;
+    let header = ["AGENT", "STATUS", "KIND", "TYPE", "AT ONCE", "HEALTHY", "SEEN", "CAN", "DESCRIPTION"];
+    Ok(Answer::list(
+        &daemon.out,
+        agents,
+        &header,
+        "no agents: configure a program, write a file, or register a worker",
+        row,
+    ))
 }
 
 fn row(agent: &Value) -> Vec<Cell> {
@@ -113,10 +246,11 @@ fn row(agent: &Value) -> Vec<Cell> {
         Cell::new(text(agent, "id")),
         toned(text(agent, "status")),
         Cell::new(text(agent, "kind")),
+        Cell::new(text(agent, "type")),
         Cell::new(plain(&agent["maxConcurrent"])),
         Cell::new(words(&agent["healthy"])),
         Cell::new(ago(&agent["lastSeen"])),
         Cell::new(words(&agent["capabilities"])),
-        Cell::new(short(text(agent, "description"), 60)),
+        Cell::new(short(agent["error"].as_str().unwrap_or(text(agent, "description")), 60)),
     ]
 }

@@ -1,0 +1,91 @@
+//! What is recorded of who spawned whom. It lies in the metadata of the task, under a key that no client can write.
+
+use orchestrator_agents::Permissions;
+use orchestrator_tasks::Task;
+use orchestrator_vocab::{Actor, AgentId, TaskId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The key in the metadata.
+const KEY: &str = "daemon.spawn";
+
+/// Who spawned the agent that works on a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Spawned {
+    /// Who asked.
+    pub(crate) by: Actor,
+    /// 0 if that was a person.
+    pub(crate) depth: u32,
+    /// The agent that asked, its task, and what it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Parent>,
+}
+
+/// An agent that asks for others. Whoever lets an agent call operations puts it into the call's extensions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Parent {
+    pub(crate) agent_id: AgentId,
+    pub(crate) task_id: TaskId,
+    /// How deep it was spawned itself.
+    pub(crate) depth: u32,
+    /// What it may use, those above it taken into account.
+    pub(crate) permissions: Permissions,
+}
+
+impl Spawned {
+    /// For the metadata of the task.
+    pub(crate) fn metadata(&self) -> Map<String, Value> {
+        Map::from_iter([(KEY.to_owned(), json!(self))])
+    }
+
+    /// What the task says. A record that cannot be read is one of somebody who may use nothing.
+    fn of(task: &Task) -> Option<Result<Self, serde_json::Error>> {
+        task.metadata.get(KEY).map(|value| serde_json::from_value(value.clone()))
+    }
+}
+
+/// What an agent may use while it works on a task: what it may by itself, and, if an agent spawned it, what that may.
+pub(crate) fn permissions(own: &Permissions, task: &Task) -> Permissions {
+    match Spawned::of(task) {
+        None => own.clone(),
+        Some(Ok(Spawned { parent: None, .. })) => own.clone(),
+        Some(Ok(Spawned { parent: Some(parent), .. })) => own.intersect(&parent.permissions),
+        Some(Err(_)) => Permissions::none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_tasks::{Backlog, Config, Draft, MemoryStore, Origin};
+    use orchestrator_vocab::{OrgId, SystemClock};
+
+    use super::*;
+
+    async fn task(reserved: Map<String, Value>) -> Task {
+        let backlog =
+            Backlog::new(std::sync::Arc::new(MemoryStore::new(std::sync::Arc::new(SystemClock))), Config::default());
+        let origin = Origin::new(OrgId::LOCAL, Actor::system("test"));
+        backlog.unwrap().create(&origin, Draft { reserved, ..Draft::new("x") }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_child_may_use_what_both_may_and_nothing_if_that_cannot_be_told() {
+        let own = Permissions::new(["fs.*".parse().unwrap()], []);
+        assert_eq!(permissions(&own, &task(Map::new()).await), own);
+        let parent = Parent {
+            agent_id: "lead".parse().unwrap(),
+            task_id: TaskId::new(),
+            depth: 0,
+            permissions: Permissions::new(["fs.read".parse().unwrap(), "command.run".parse().unwrap()], []),
+        };
+        let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent) };
+        let child = permissions(&own, &task(spawned.metadata()).await);
+        assert!(
+            child.allows("fs.read", true) && !child.allows("fs.write", false) && !child.allows("command.run", false)
+        );
+        let damaged = task(Map::from_iter([(KEY.to_owned(), json!("?"))])).await;
+        assert_eq!(permissions(&own, &damaged), Permissions::none());
+    }
+}
