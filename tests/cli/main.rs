@@ -1,6 +1,7 @@
 //! The command line against a running daemon.
 
 mod administration;
+mod agents;
 mod configuration;
 mod resuming;
 mod status;
