@@ -4,6 +4,7 @@ mod agents;
 mod cassette;
 pub(crate) mod changes;
 pub(crate) mod keys;
+mod keys_of_agents;
 mod keys_of_models;
 mod keys_of_parts;
 mod keys_of_workspaces;
@@ -13,6 +14,7 @@ mod names;
 mod reading;
 pub(crate) mod reference;
 pub(crate) mod shown;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,6 +32,7 @@ pub(crate) use agents::AgentConfig;
 pub(crate) use mcp::Mcp;
 pub(crate) use models::Models;
 pub(crate) use reading::Reading;
+pub(crate) use tools::Tools;
 
 use crate::args::Args;
 
@@ -53,6 +56,9 @@ pub(crate) struct Config {
     pub(crate) workspaces: orchestrator_workspaces::Config,
     pub(crate) models: Models,
     pub(crate) mcp: Mcp,
+    /// What an agent that is a language model may use up.
+    pub(crate) llm: orchestrator_runtime_llm::Limits,
+    pub(crate) tools: Tools,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,
@@ -204,6 +210,8 @@ impl Config {
             "sessions.heartbeatMs: expected at most half of tasks.leaseMs, or tasks are lost while they are worked on"
         );
         self.models.validate().context("models")?;
+        self.llm.validate().context("llm")?;
+        self.tools.validate().context("tools")?;
         self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
             agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;

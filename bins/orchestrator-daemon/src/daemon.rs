@@ -22,7 +22,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Programs, Roster, ToSessions, Workplaces};
+use crate::adapters::{Llms, offer_operations, Programs, Roster, ToSessions, Workplaces};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
@@ -63,6 +63,7 @@ pub(crate) struct Daemon {
     pub(crate) lost_tasks: Arc<reactions::StopSessions>,
     pub(crate) workplaces: Workplaces,
     pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
+    pub(crate) llms: Llms,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -95,7 +96,7 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, .. } = domains.clone();
+        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, .. } = domains.clone();
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
@@ -115,9 +116,11 @@ impl Daemon {
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), roster.clone(), doctor, description.clone()))
+            .merge(operations::tools(llms.gate.clone(), config.tools.workspaces.clone()))
             .merge(operations::config(&configuration))
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
+        offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
         let guards = (redactor, keys.clone());
         let dispatcher = Dispatcher::new(table)?;
@@ -149,6 +152,7 @@ impl Daemon {
             lost_tasks,
             workplaces,
             left_workspaces,
+            llms,
         };
         daemon.connect(level, limits, clock);
         Ok(daemon)
@@ -164,6 +168,7 @@ impl Daemon {
             roster: self.roster.clone(),
             sessions: self.sessions.clone(),
             workspaces: self.workplaces.workspaces.clone(),
+            gate: self.llms.gate.clone(),
             retention_days: self.retention_days.clone(),
         };
         let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };
@@ -178,6 +183,7 @@ impl Daemon {
             sessions: self.sessions.clone(),
             backlog: self.backlog.clone(),
             programs: self.programs.clone(),
+            llms: self.llms.clone(),
             workplaces: self.workplaces.clone(),
             roster: self.roster.clone(),
         }

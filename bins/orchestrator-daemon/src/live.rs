@@ -11,7 +11,7 @@ use orchestrator_telemetry::Level;
 use orchestrator_workspaces::Workspaces;
 use tokio::sync::watch;
 
-use crate::adapters::{PerAddress, Roster};
+use crate::adapters::{Gate, PerAddress, Roster};
 use crate::config::Config;
 use crate::stacks::Credential;
 
@@ -41,6 +41,7 @@ pub(crate) struct Live {
     pub(crate) roster: Roster,
     pub(crate) sessions: Sessions,
     pub(crate) workspaces: Workspaces,
+    pub(crate) gate: Gate,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
 }
 
@@ -64,6 +65,7 @@ impl Live {
         self.workspaces.reconfigure(next.workspaces.clone())?;
         self.limits.per_address.reconfigure(next.rate_limit.per_address());
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());
+        self.gate.allow(next.tools.allow.clone());
         self.retention_days.send_replace(next.events.retention_days);
         gateway.apply();
         Ok(())

@@ -9,6 +9,7 @@ mod event_names;
 mod health;
 mod session;
 mod status;
+mod tool;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};
 pub(crate) use status::{Status, StatusOf};
+pub(crate) use tool::table as tools;
 
 /// `agent.spawn` and the like, `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
 pub(crate) fn table(status: StatusOf, roster: Roster, doctor: Doctor, description: Description) -> Table {

@@ -3,6 +3,7 @@
 mod models;
 mod one_request_per_key;
 mod rate_limit;
+mod tools;
 mod trace;
 
 use std::borrow::Cow;
@@ -20,10 +21,11 @@ use tower::load_shed::error::Overloaded;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
-pub(crate) use models::{model_attempts, model_embeddings};
+pub(crate) use models::{model_attempts, model_embeddings, model_requests};
 use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
 use rate_limit::RateLimitLayer;
+pub(crate) use tools::{ToolCalls, tool_calls};
 use trace::TraceLayer;
 
 use crate::keys::Keys;

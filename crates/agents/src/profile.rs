@@ -52,8 +52,12 @@ pub struct Profile {
     pub permission_mode: PermissionMode,
     /// What bounds its work.
     pub limits: Limits,
-    /// Where it works.
-    pub workspace: Workspace,
+    /// How it works on files: in a worktree of its own where there is a git repository, else in a copy, if it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
+    /// On which of the operator's directories (`workspaces.sources`); its workspace begins empty if it does not say.
+    #[serde(rename = "workspaceSource", skip_serializing_if = "Option::is_none")]
+    pub workspace_source: Option<String>,
     /// Where what it learns would be kept. Not built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryScope>,
@@ -207,13 +211,12 @@ pub struct Limits {
     pub timeout_ms: Option<u64>,
 }
 
-/// Where an agent works. Shown; nothing follows from it yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// How an agent works on files. An agent that a program runs works where the configuration says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Workspace {
     /// Where others do.
-    #[default]
     Shared,
     /// In a copy of its own.
     Copy,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use orchestrator_vocab::{Actor, OrgId};
+use orchestrator_vocab::{Actor, AgentId, Label, OrgId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,8 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// Makes a creating call repeatable. Taken from the parameter `idempotencyKey`, or from the transport's header.
     pub idempotency_key: Option<String>,
+    /// The agent in whose name it is, if an agent calls and no person or program that authenticated.
+    pub acting: Option<Acting>,
     /// What the transport adds, for example the connection's subscriptions.
     pub extensions: Extensions,
 }
@@ -35,6 +37,7 @@ impl Call {
             deadline: None,
             cancel: CancellationToken::new(),
             idempotency_key: None,
+            acting: None,
             extensions: Extensions::default(),
         }
     }
@@ -46,7 +49,15 @@ impl Call {
 
     /// The caller as it is written into events and records.
     pub fn actor(&self) -> Actor {
-        Actor::User(self.caller.subject.clone())
+        match &self.acting {
+            Some(Acting { agent, .. }) => Actor::Agent(agent.clone()),
+            None => Actor::User(self.caller.subject.clone()),
+        }
+    }
+
+    /// How far what the call says may be believed, and who may see it.
+    pub fn label(&self) -> Label {
+        self.acting.as_ref().map_or(Label::USER, |acting| acting.label.join(Label::USER))
     }
 
     /// Sets the deadline.
@@ -55,4 +66,13 @@ impl Call {
         self.deadline = Some(deadline);
         self
     }
+}
+
+/// An agent that calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    /// Which.
+    pub agent: AgentId,
+    /// Of the words that led to the call.
+    pub label: Label,
 }

@@ -27,7 +27,7 @@ mod table;
 mod text;
 pub mod v2;
 
-pub use call::Call;
+pub use call::{Acting, Call};
 pub use caller::{Authenticator, Caller, Credential, Standing};
 pub use code::Code;
 pub use dispatcher::{Dispatcher, Request};

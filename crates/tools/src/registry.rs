@@ -96,6 +96,9 @@ impl Registry {
         }
         let entry = self.table().get(&tool).cloned().ok_or_else(|| Error::Unknown(tool.clone()))?;
         self.check(&entry, &tool, &call.arguments)?;
+        if call.context.cancel.is_cancelled() {
+            return Err(Error::Cancelled(tool));
+        }
         let spec = entry.tool.spec().clone();
         let limit = spec.timeout_ms.min(self.0.config.timeout_ms_max);
         let cancel = call.context.cancel.child_token();
@@ -134,6 +137,12 @@ impl Registry {
             && let Err(problem) = schema.check(value)
         {
             return Err(Error::Broken { tool, problem: format!("what it says is not what it promised: {problem}") });
+        }
+        let bytes_max = self.0.config.output_bytes_max;
+        let mut output = output;
+        if output.structured.as_ref().is_some_and(|value| value.to_string().len() > bytes_max) {
+            // The text has as much of it as fits.
+            output.structured = None;
         }
         Ok(output.capped(entry.tool.spec().output_bytes_max.min(self.0.config.output_bytes_max)))
     }

@@ -3,6 +3,8 @@ use serde_json::Value;
 
 /// How many of the things that are wrong with a value are told.
 const PROBLEMS_TOLD: usize = 3;
+/// How much is told of them.
+const PROBLEM_CHARS_MAX: usize = 2_000;
 
 /// A schema, ready to check values by.
 pub(crate) struct Schema(Validator);
@@ -16,17 +18,19 @@ impl Schema {
         options.build(schema).map(Self).map_err(|error| error.to_string())
     }
 
-    /// What is wrong with a value: where, as a JSON pointer, and what was expected.
+    /// What is wrong with a value: where, as a JSON pointer, and what was expected. The value is not repeated: it may be long, and
+    /// a secret.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         let told: Vec<String> = self
             .0
             .iter_errors(value)
             .take(PROBLEMS_TOLD)
-            .map(|error| match error.instance_path().as_str() {
-                "" => error.to_string(),
-                pointer => format!("{pointer}: {error}"),
+            .map(|error| {
+                let pointer = error.instance_path().as_str().to_owned();
+                let told = error.masked_with("it").to_string();
+                if pointer.is_empty() { told } else { format!("{pointer}: {told}") }
             })
             .collect();
-        if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
+        if told.is_empty() { Ok(()) } else { Err(told.join("; ").chars().take(PROBLEM_CHARS_MAX).collect()) }
     }
 }

@@ -23,6 +23,9 @@ pub struct Spec {
     /// The JSON Schema of its structured output, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
+    /// Whether it only looks: agents that may only read may call it.
+    #[serde(default)]
+    pub reads: bool,
     /// What calling it twice does.
     pub repeat: Repeat,
     /// How long a call may take, in milliseconds. Default 120,000.
@@ -51,6 +54,7 @@ impl Spec {
             description: description.into(),
             input: json!({ "type": "object", "properties": {}, "additionalProperties": false }),
             output: None,
+            reads: false,
             repeat: Repeat::Effective,
             timeout_ms: TIMEOUT_MS,
             output_bytes_max: OUTPUT_BYTES_MAX,
@@ -67,6 +71,12 @@ impl Spec {
     #[must_use]
     pub fn repeats(self, repeat: Repeat) -> Self {
         Self { repeat, ..self }
+    }
+
+    /// That only looks, and so may be called again.
+    #[must_use]
+    pub fn reads(self) -> Self {
+        Self { reads: true, repeat: Repeat::Harmless, ..self }
     }
 
     pub(crate) fn timeout(&self) -> Duration {

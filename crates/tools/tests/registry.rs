@@ -70,7 +70,7 @@ async fn fails(arguments: Value) -> String {
 #[tokio::test]
 async fn arguments_that_do_not_fit_never_reach_the_tool() {
     assert_eq!(fails(json!({})).await, "the arguments of test.puppet are wrong: \"do\" is a required property");
-    assert!(fails(json!({ "do": 1 })).await.contains("/do: 1 is not of type \"string\""));
+    assert!(fails(json!({ "do": 1 })).await.contains("/do: it is not of type \"string\""));
     assert!(fails(json!({ "do": "x", "also": 1 })).await.contains("also"));
     assert!(fails(json!({ "do": "x".repeat(300) })).await.contains("more than 200 bytes"));
 }

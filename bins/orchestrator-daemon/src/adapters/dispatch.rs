@@ -2,14 +2,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use orchestrator_agents::Catalogue;
-use orchestrator_sessions::{Brief, Lease, Program, Sessions, StartRequest};
+use orchestrator_agents::{Catalogue, Permissions, Profile, Runtime};
+use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
+use orchestrator_sessions::{Brief, Lease, Program, Runtime as SessionRuntime, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
-use super::{Roster, Workplaces, permissions};
+use super::{Llms, Roster, Workplaces, llm, permissions};
 use crate::config::{AgentConfig, Config};
 
 /// Results of dependencies that go into a program's document.
@@ -20,27 +21,36 @@ pub(crate) const ORCHESTRATOR: &str = "orchestratorId";
 /// The variable that names the workspace to a program.
 const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
 
-/// How an agent is run, and where.
-type Run = (Program, Option<Choice>);
+/// How an agent works.
+#[derive(Debug, Clone)]
+enum How {
+    Program(Program),
+    /// As a language model: who it is, and what it may use by itself.
+    Llm(Character, Permissions),
+}
 
-/// How each agent is run, as it is configured now. All clones are one.
+/// How an agent works, and where.
+type Run = (How, Option<Choice>);
+
+/// How each agent works, as it is configured now. All clones are one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Run>>>);
 
 impl Programs {
-    /// Sessions that run keep the program they were started with. Defined agents that a configured program runs are run by
-    /// that; others are not here.
+    /// Sessions that run keep what they were started with. Defined agents that nothing here runs are not here.
     pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue) {
-        let run = |agent: &AgentConfig| (agent.program.clone(), agent.workspace.clone());
+        let run = |agent: &AgentConfig| (How::Program(agent.program.clone()), agent.workspace.clone());
         let configured = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
         let defined = catalogue.profiles.iter().filter_map(|(id, profile)| {
-            let (mut program, choice) = run(config.agents.get(profile.program.as_ref()?)?);
-            let limits = [program.timeout_ms, profile.limits.timeout_ms];
-            program.timeout_ms = limits.into_iter().flatten().min();
-            Some(((profile.org, id.clone()), (program, choice)))
+            let run = match profile.runtime {
+                Runtime::Program => by_program(config, profile)?,
+                Runtime::Llm => by_model(config, profile),
+                _ => return None,
+            };
+            Some(((profile.org, id.clone()), run))
         });
-        let programs = configured.chain(defined).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = programs;
+        let runs = configured.chain(defined).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = runs;
     }
 
     /// Whether this agent is run by one of them.
@@ -53,6 +63,19 @@ impl Programs {
     }
 }
 
+fn by_program(config: &Config, profile: &Profile) -> Option<Run> {
+    let agent = config.agents.get(profile.program.as_ref()?)?;
+    let mut program = agent.program.clone();
+    let limits = [program.timeout_ms, profile.limits.timeout_ms];
+    program.timeout_ms = limits.into_iter().flatten().min();
+    Some((How::Program(program), agent.workspace.clone()))
+}
+
+fn by_model(config: &Config, profile: &Profile) -> Run {
+    let how = How::Llm(llm::character(profile, &config.llm), profile.permissions.clone());
+    (how, llm::choice(profile).ok())
+}
+
 /// Starts a session for each claim that the scheduler makes.
 #[derive(Clone)]
 pub(crate) struct ToSessions {
@@ -61,6 +84,7 @@ pub(crate) struct ToSessions {
     pub(crate) programs: Programs,
     pub(crate) workplaces: Workplaces,
     pub(crate) roster: Roster,
+    pub(crate) llms: Llms,
 }
 
 #[async_trait]
@@ -69,18 +93,22 @@ impl Dispatch for ToSessions {
         let refused = |reason: &dyn std::fmt::Display| Refused { reason: reason.to_string() };
         let task = &claim.task;
         let agent = task.state.owner().ok_or_else(|| refused(&"the claim names no agent"))?.clone();
-        let program = self.programs.get(task.org, &agent);
-        let (program, choice) = program.ok_or_else(|| refused(&self.unknown(task.org, &agent)))?;
+        let run = self.programs.get(task.org, &agent);
+        let (how, choice) = run.ok_or_else(|| refused(&self.unknown(task.org, &agent)))?;
         let mut document = self.document(task).await.map_err(|error| refused(&error))?;
         if let Some(profile) = self.roster.profile(task.org, &agent) {
             document["agent"] = json!(profile);
             document["agent"]["permissions"] = json!(permissions(&profile.permissions, task));
         }
+        let how = How::for_task(how, task);
+        let choice = choice.filter(|_| how.works_on_files(&self.llms));
+        // One that was interrupted goes on where it was.
+        let interrupted = self.sessions.interrupted(task.org, task.id, &agent).await.map_err(|error| refused(&error))?;
         let request = StartRequest {
-            id: choice.is_some().then(SessionId::new),
+            id: interrupted.or_else(|| choice.is_some().then(SessionId::new)),
             org: task.org,
             agent,
-            runtime: Arc::new(program.clone()),
+            runtime: how.runtime(&self.llms, None).map_err(|error| refused(&error))?,
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),
@@ -94,12 +122,42 @@ impl Dispatch for ToSessions {
             return self.sessions.start(request).await.map(drop).map_err(|error| refused(&error));
         };
         let lease = Lease { org: task.org, task: task.id, fence: request.fence, session, agent: request.agent.clone() };
-        let sessions = self.sessions.clone();
+        let (sessions, llms) = (self.sessions.clone(), self.llms.clone());
         self.workplaces.begin(lease, choice, move |workspace| async move {
-            let request = StartRequest { runtime: Arc::new(working_in(program, &workspace)), ..request };
-            sessions.start(request).await.map_err(|error| error.to_string())
+            let runtime = how.runtime(&llms, Some(&workspace)).map_err(|error| error.to_string())?;
+            sessions.start(StartRequest { runtime, ..request }).await.map_err(|error| error.to_string())
         });
         Ok(())
+    }
+}
+
+impl How {
+    /// With what whoever spawned it may use taken into account.
+    fn for_task(self, task: &Task) -> Self {
+        match self {
+            Self::Llm(character, own) => Self::Llm(character, permissions(&own, task)),
+            program => program,
+        }
+    }
+
+    fn works_on_files(&self, llms: &Llms) -> bool {
+        match self {
+            Self::Program(_) => true,
+            Self::Llm(_, permissions) => llms.needs_workspace(permissions),
+        }
+    }
+
+    fn runtime(&self, llms: &Llms, workspace: Option<&Workspace>) -> Result<Arc<dyn SessionRuntime>, InvalidLimits> {
+        Ok(match self {
+            Self::Program(program) => match workspace {
+                Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
+                None => Arc::new(program.clone()),
+            },
+            Self::Llm(character, permissions) => {
+                let path = workspace.map(|workspace| workspace.path.clone());
+                Arc::new(llms.runtime(character.clone(), permissions.clone(), path)?)
+            }
+        })
     }
 }
 

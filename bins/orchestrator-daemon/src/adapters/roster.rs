@@ -201,6 +201,12 @@ impl Roster {
         self.0.registry.profile(org, agent)
     }
 
+    /// An agent that asks for another while it works on this task: how deep it is, and what it may use, those above it taken into
+    /// account. A program that nobody defined may use what the operator allows.
+    pub(crate) fn parent_of(&self, agent: &AgentId, task: &orchestrator_tasks::Task) -> super::Parent {
+        super::spawning::parent(agent, task, self.profile(task.org, agent).as_deref())
+    }
+
     fn put(&self, config: &Config, catalogue: &Catalogue) -> Result<(), Error> {
         let defined = catalogue.profiles.values().map(|profile| Definition::from(profile.clone()));
         let definitions = config.definitions().into_iter().chain(defined).collect();

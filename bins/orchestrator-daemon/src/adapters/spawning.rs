@@ -1,6 +1,6 @@
 //! What is recorded of who spawned whom. It lies in the metadata of the task, under a key that no client can write.
 
-use orchestrator_agents::Permissions;
+use orchestrator_agents::{Permissions, Profile};
 use orchestrator_tasks::Task;
 use orchestrator_vocab::{Actor, AgentId, TaskId};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,18 @@ pub(crate) fn permissions(own: &Permissions, task: &Task) -> Permissions {
         Some(Ok(Spawned { parent: Some(parent), .. })) => own.intersect(&parent.permissions),
         Some(Err(_)) => Permissions::none(),
     }
+}
+
+/// An agent that asks for another while it works on this task.
+pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) -> Parent {
+    let depth = match Spawned::of(task) {
+        None => 0,
+        Some(Ok(spawned)) => spawned.depth,
+        // Whoever cannot tell how deep it is spawns nothing.
+        Some(Err(_)) => u32::MAX,
+    };
+    let own = profile.map_or_else(Permissions::all, |profile| profile.permissions.clone());
+    Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions: permissions(&own, task) }
 }
 
 #[cfg(test)]

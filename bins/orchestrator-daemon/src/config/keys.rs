@@ -1,6 +1,7 @@
 //! Every key there is: what it takes, when a change of it takes effect, and what it is for. The reference in
 //! `docs/configuration.md` is made from this, and tests compare both with the configuration itself.
 
+use super::keys_of_agents::AGENTS;
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
 use super::keys_of_workspaces::WORKSPACES;
@@ -182,7 +183,7 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    OWN.iter().chain(PARTS).chain(WORKSPACES).chain(MODELS)
+    OWN.iter().chain(AGENTS).chain(PARTS).chain(WORKSPACES).chain(MODELS)
 }
 
 /// The key that a path of the configuration is an instance of.

@@ -12,7 +12,7 @@ use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
-use crate::adapters::{AtWork, FromRegistry, OnBacklog, Programs, Roster, Workplaces};
+use crate::adapters::{AtWork, FromRegistry, Gate, Llms, OnBacklog, Programs, Roster, Through, Workplaces};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
@@ -28,6 +28,7 @@ pub(crate) struct Domains {
     pub(crate) sessions: Sessions,
     pub(crate) router: Router,
     pub(crate) workplaces: Workplaces,
+    pub(crate) llms: Llms,
 }
 
 impl Domains {
@@ -48,7 +49,12 @@ impl Domains {
         let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, router, workplaces })
+        let llms = Llms {
+            through: Through { router: router.clone(), clock: clock.clone() },
+            gate: open_gate(config, data, base)?,
+            redactor: redactor.clone(),
+        };
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, router, workplaces, llms })
     }
 
     /// The operations that the domains declare.
@@ -58,6 +64,7 @@ impl Domains {
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))
             .merge(orchestrator_sessions::operations(&self.sessions))
+            .merge(orchestrator_runtime_llm::operations(&self.sessions))
             .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_auth::operations(&self.auth))
@@ -95,6 +102,15 @@ async fn open_sessions(
         filter: Some(Arc::new(move |line| redact_line(&redactor, line))),
     };
     Ok(Sessions::new(parts)?)
+}
+
+/// Every tool that is built in, behind the operator's list.
+fn open_gate(config: &Config, data: &DataDir, base: &Base) -> anyhow::Result<Gate> {
+    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics);
+    let mut tools = orchestrator_tools::file_tools();
+    tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
+    gate.registry().replace("builtin", tools)?;
+    Ok(gate)
 }
 
 async fn open_workplaces(

@@ -4,8 +4,11 @@ use orchestrator_models::Limits;
 use orchestrator_models::layers::{
     AskProvider, AttemptService, EmbedService, LimitLayer, LimitService, TimeoutLayer, TimeoutService,
 };
-use tower::ServiceBuilder;
+use orchestrator_runtime_llm::ModelService;
 use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, service_fn};
+
+use crate::adapters::Through;
 
 /// *Model attempt*: the provider's limits, then time-outs, then the provider. Waiting for a place is not the provider's slowness.
 pub(crate) fn model_attempts(limits: &Limits) -> AttemptService {
@@ -23,4 +26,9 @@ fn stack(limits: &Limits) -> LimitService<TimeoutService<AskProvider>> {
         .layer(LimitLayer::new(millis(limits.queue_ms)))
         .layer(TimeoutLayer::new(millis(limits.timeout_ms), millis(limits.idle_timeout_ms)))
         .service(AskProvider)
+}
+
+/// *Model request*: whoever routes it. What governs requests of agents goes in front.
+pub(crate) fn model_requests(through: Through) -> ModelService {
+    BoxCloneSyncService::new(service_fn(move |request| through.clone().ask(request)))
 }

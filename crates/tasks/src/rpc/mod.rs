@@ -36,6 +36,7 @@ fn origin(call: &Call) -> Origin {
     Origin {
         correlation: Some(call.correlation.clone()),
         traceparent: call.traceparent.clone(),
+        label: call.label(),
         ..Origin::new(call.org(), call.actor())
     }
 }

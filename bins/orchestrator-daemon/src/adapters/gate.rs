@@ -1,0 +1,108 @@
+//! The one place where permits for tools are made.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use orchestrator_agents::Permissions;
+use orchestrator_telemetry::Metrics;
+use orchestrator_tools::{Call, Mint, Permit, Registry, Repeat, Spec, ToolName};
+use orchestrator_transcript::ToolPattern;
+
+use crate::stacks::{self, ToolCalls};
+
+/// Decides which calls of tools are made: those that the operator's list names, and that whoever calls may make. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    mint: Mint,
+    allow: RwLock<BTreeSet<ToolPattern>>,
+    calls: ToolCalls,
+    metrics: Metrics,
+}
+
+/// A call that was allowed.
+pub(crate) struct Allowed {
+    pub(crate) permit: Permit,
+    /// By which line.
+    pub(crate) reason: String,
+}
+
+impl Gate {
+    pub(crate) fn new(config: &orchestrator_tools::Config, allow: BTreeSet<ToolPattern>, metrics: &Metrics) -> Self {
+        let (registry, mint) = Registry::new(config.clone());
+        let calls = stacks::tool_calls(registry.clone(), metrics);
+        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone() }))
+    }
+
+    /// For whoever offers tools.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Puts another list in force, at once.
+    pub(crate) fn allow(&self, allow: BTreeSet<ToolPattern>) {
+        *self.0.allow.write().unwrap_or_else(PoisonError::into_inner) = allow;
+    }
+
+    /// What somebody with these permissions may call, in the order of the names.
+    pub(crate) fn offered(&self, permissions: &Permissions) -> Vec<Arc<Spec>> {
+        let may = |spec: &Arc<Spec>| self.line(&spec.name).is_some() && permissions.allows(spec.name.as_str(), reads(spec));
+        self.0.registry.list().into_iter().filter(may).collect()
+    }
+
+    /// Whether the operator lets anybody call it, and by which line.
+    pub(crate) fn line(&self, tool: &ToolName) -> Option<ToolPattern> {
+        let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
+        allow.iter().find(|pattern| pattern.matches(tool.as_str())).cloned()
+    }
+
+    /// Decides about a call.
+    ///
+    /// # Errors
+    /// Why not, for whoever wants to make it.
+    pub(crate) fn judge(&self, call: Call, permissions: &Permissions) -> Result<Allowed, String> {
+        let judged = self.rule(&call, permissions);
+        if judged.is_err() {
+            // A name that is no tool's is no label.
+            let known = self.0.registry.get(&call.tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
+            self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
+        }
+        judged.map(|reason| Allowed { permit: self.0.mint.permit(call), reason })
+    }
+
+    fn rule(&self, call: &Call, permissions: &Permissions) -> Result<String, String> {
+        let tool = &call.tool;
+        let Some(spec) = self.0.registry.get(tool) else { return Err(format!("there is no tool {tool}")) };
+        let Some(line) = self.line(tool) else { return Err(format!("{tool} is not in tools.allow")) };
+        match permissions.allows(tool.as_str(), reads(&spec)) {
+            true => Ok(format!("tools.allow has {line}")),
+            false => Err(format!("{tool} is not among the tools of this agent, or of who spawned it")),
+        }
+    }
+
+    /// Makes calls that are permitted.
+    pub(crate) fn calls(&self) -> ToolCalls {
+        self.0.calls.clone()
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("registry", &self.0.registry).finish_non_exhaustive()
+    }
+}
+
+fn reads(spec: &Spec) -> bool {
+    spec.reads
+}
+
+/// What repeating a call does, in the words of a session's journal.
+pub(crate) fn repeat(repeat: Repeat) -> orchestrator_sessions::Repeat {
+    match repeat {
+        Repeat::Harmless => orchestrator_sessions::Repeat::Harmless,
+        Repeat::Keyed => orchestrator_sessions::Repeat::Keyed,
+        Repeat::Effective => orchestrator_sessions::Repeat::Effective,
+    }
+}

@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+
+use orchestrator_agents::{Permissions, Profile, Thinking, Workspace};
+use orchestrator_redact::Redactor;
+use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
+use orchestrator_workspaces::{Choice, Mode, SourceName};
+
+use super::gate::Gate;
+use super::toolbox::toolbox;
+use super::Through;
+use crate::stacks;
+
+/// What agents that are language models are made of. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Llms {
+    pub(crate) through: Through,
+    pub(crate) gate: Gate,
+    pub(crate) redactor: Redactor,
+}
+
+impl Llms {
+    /// An agent for one session.
+    ///
+    /// # Errors
+    /// If the limits are none.
+    pub(crate) fn runtime(
+        &self,
+        character: Character,
+        permissions: Permissions,
+        workspace: Option<PathBuf>,
+    ) -> Result<Llm, InvalidLimits> {
+        Llm::new(Parts {
+            profile: character,
+            models: stacks::model_requests(self.through.clone()),
+            tools: toolbox(&self.gate, permissions, workspace),
+            redactor: self.redactor.clone(),
+        })
+    }
+
+    /// Whether one of the tools that it may use works on files.
+    pub(crate) fn needs_workspace(&self, permissions: &Permissions) -> bool {
+        let works_on_files = |name: &str| name.starts_with("fs.") || name.starts_with("command.");
+        self.gate.offered(permissions).iter().any(|spec| works_on_files(spec.name.as_str()))
+    }
+}
+
+/// What a file says of an agent, within what the operator lets any use up.
+pub(crate) fn character(profile: &Profile, limits: &Limits) -> Character {
+    let times = [profile.limits.timeout_ms, limits.time_ms];
+    let limits = Limits {
+        turns_max: profile.limits.max_turns.map_or(limits.turns_max, |turns| turns.min(limits.turns_max)),
+        time_ms: times.into_iter().flatten().min(),
+        ..limits.clone()
+    };
+    Character {
+        system: profile.prompt.clone(),
+        model: profile.model.clone(),
+        may_fall_back: profile.fallback_allowed,
+        max_tokens: profile.limits.max_tokens,
+        temperature: profile.temperature,
+        effort: profile.thinking.map(effort),
+        limits,
+    }
+}
+
+/// On what it works, and how.
+///
+/// # Errors
+/// If the name of its source is none.
+pub(crate) fn choice(profile: &Profile) -> Result<Choice, String> {
+    let source: Option<SourceName> = match &profile.workspace_source {
+        Some(name) => Some(name.parse().map_err(|_| format!("workspaceSource: `{name}` is no name of a source"))?),
+        None => None,
+    };
+    let mode = profile.workspace.map(|workspace| match workspace {
+        Workspace::Shared => Mode::Shared,
+        Workspace::Copy => Mode::Copy,
+        Workspace::Worktree => Mode::Worktree,
+    });
+    Ok(Choice { source, mode })
+}
+
+/// Tokens for thinking are as hard as they are many.
+fn effort(thinking: Thinking) -> Effort {
+    match thinking {
+        Thinking::Off => Effort::Off,
+        Thinking::Minimal => Effort::Minimal,
+        Thinking::Low => Effort::Low,
+        Thinking::Medium => Effort::Medium,
+        Thinking::High => Effort::High,
+        Thinking::Max => Effort::Max,
+        Thinking::Tokens(..=2_048) => Effort::Low,
+        Thinking::Tokens(..=8_192) => Effort::Medium,
+        Thinking::Tokens(_) => Effort::High,
+    }
+}

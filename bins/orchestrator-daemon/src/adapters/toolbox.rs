@@ -1,0 +1,79 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orchestrator_agents::Permissions;
+use orchestrator_runtime_llm::{Offered, Permitted, Refused, ToolAnswer, ToolRequest, Toolbox};
+use orchestrator_tools::{Call, Context, Error, Output, Progress, ToolName};
+use orchestrator_vocab::{Actor, Label};
+use tower::ServiceExt as _;
+
+use super::gate::{Gate, repeat};
+
+/// The tools of one session: what the operator allows, and its agent may use.
+pub(crate) struct SessionTools {
+    pub(crate) gate: Gate,
+    pub(crate) permissions: Permissions,
+    pub(crate) workspace: Option<PathBuf>,
+}
+
+#[async_trait]
+impl Toolbox for SessionTools {
+    fn offered(&self) -> Vec<Offered> {
+        let offered = self.gate.offered(&self.permissions).into_iter().map(|spec| Offered {
+            name: spec.name.to_string(),
+            description: spec.description.clone(),
+            parameters: spec.input.clone(),
+            repeat: repeat(spec.repeat),
+        });
+        offered.collect()
+    }
+
+    async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
+        let tool: ToolName =
+            request.tool.parse().map_err(|_| Refused { reason: format!("there is no tool {}", request.tool) })?;
+        let call = self.call(tool, request);
+        let allowed = self.gate.judge(call, &self.permissions).map_err(|reason| Refused { reason })?;
+        let (calls, permit) = (self.gate.calls(), allowed.permit);
+        let run = Box::pin(async move { told(calls.oneshot(permit).await) });
+        Ok(Permitted { reason: allowed.reason, run })
+    }
+}
+
+impl SessionTools {
+    fn call(&self, tool: ToolName, request: ToolRequest) -> Call {
+        let session = &request.session;
+        let actor = Actor::Agent(session.agent.clone());
+        let context = Context {
+            session: Some(session.id),
+            task: Some(session.task),
+            agent: Some(session.agent.clone()),
+            workspace: self.workspace.clone(),
+            label: request.label,
+            cancel: request.cancel,
+            progress: Progress::new(move |told| (request.progress)(told)),
+            ..Context::new(session.org, actor, request.key)
+        };
+        Call { tool, arguments: request.call.arguments, context }
+    }
+}
+
+/// What the agent is told of a call. Failures of a tool are for the agent to deal with.
+fn told(called: Result<Output, Error>) -> ToolAnswer {
+    match called {
+        Ok(Output { content, label, is_error, .. }) => ToolAnswer { content, is_error, label },
+        // A tool may repeat what it was given, or what it met, in its words.
+        Err(error) => ToolAnswer { label: Label::default(), ..ToolAnswer::failed(error.to_string()) },
+    }
+}
+
+impl std::fmt::Debug for SessionTools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionTools").field("permissions", &self.permissions).finish_non_exhaustive()
+    }
+}
+
+/// For whoever holds it behind a port.
+pub(crate) fn toolbox(gate: &Gate, permissions: Permissions, workspace: Option<PathBuf>) -> Arc<dyn Toolbox> {
+    Arc::new(SessionTools { gate: gate.clone(), permissions, workspace })
+}
