@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 38] = [
+pub(crate) const EVENTS: [&str; 42] = [
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
@@ -18,8 +18,12 @@ pub(crate) const EVENTS: [&str; 38] = [
     "scheduler.assigned",
     "scheduler.skipped",
     "session.created",
+    "session.input",
+    "session.settled",
+    "session.stalled",
     "session.status",
     "session.stopped",
+    "session.waiting",
     "stream.chunk",
     "stream.end",
     "stream.error",
