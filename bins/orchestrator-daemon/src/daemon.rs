@@ -154,6 +154,7 @@ impl Daemon {
             left_workspaces,
             llms,
         };
+        domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);
         Ok(daemon)
     }

@@ -26,6 +26,7 @@ pub(crate) struct Domains {
     pub(crate) roster: Roster,
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
+    pub(crate) work: OnBacklog,
     pub(crate) router: Router,
     pub(crate) workplaces: Workplaces,
     pub(crate) llms: Llms,
@@ -46,7 +47,8 @@ impl Domains {
         let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
-        let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
+        let work = OnBacklog::new(backlog.clone(), registry.clone());
+        let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
         let llms = Llms {
@@ -54,7 +56,7 @@ impl Domains {
             gate: open_gate(config, data, base)?,
             redactor: redactor.clone(),
         };
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, router, workplaces, llms })
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms })
     }
 
     /// The operations that the domains declare.
@@ -83,7 +85,7 @@ async fn open_sessions(
     config: &Config,
     data: &DataDir,
     base: &Base,
-    backlog: &Backlog,
+    work: &OnBacklog,
     redactor: &Redactor,
 ) -> anyhow::Result<Sessions> {
     let redactor = redactor.clone();
@@ -94,7 +96,7 @@ async fn open_sessions(
     };
     let parts = Parts {
         store: Arc::new(orchestrator_sessions::SqlStore::open(base.database.clone()).await?),
-        work: Arc::new(OnBacklog(backlog.clone())),
+        work: Arc::new(work.clone()),
         hub: base.hub.clone(),
         clock: base.clock.clone(),
         node,

@@ -304,3 +304,23 @@ pub async fn an_explanation_names_the_reason(fixture: &Fixture) {
     complete(&backlog, &claims[0]).await;
     assert_eq!(why(claims[0].task.id).await.why, Why::Finished {});
 }
+
+/// If it is ready and the agent can and has room.
+pub async fn one_task_is_given_to_the_agent_that_had_begun_it(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let first = create(&backlog, "first").await;
+    let second = create(&backlog, "second").await;
+    let of = |max_concurrent, healthy| vec![Candidate { max_concurrent, healthy, ..agent("coder", &[]) }];
+    let claim = async |id, agents| backlog.claim_exact(&origin(), id, &coder(), agents).await;
+    let claimed = claim(second.id, of(9, true)).await.expect("it answers").expect("it is ready");
+    assert_eq!((claimed.task.id, claimed.task.state.owner()), (second.id, Some(&coder())));
+    assert_eq!(claim(second.id, of(9, true)).await.expect("it answers"), None, "it is worked on");
+    assert_eq!(claim(first.id, of(1, true)).await.expect("it answers"), None, "it has one");
+    assert_eq!(claim(first.id, of(9, false)).await.expect("it answers"), None, "it is not healthy");
+    assert_eq!(claim(first.id, vec![agent("other", &[])]).await.expect("it answers"), None, "it is gone");
+    let draft = Draft { required_capabilities: ["rust".parse().expect("a name")].into(), ..Draft::new("hard") };
+    let hard = backlog.create(&origin(), draft).await.expect("a good draft");
+    assert_eq!(claim(hard.id, of(9, true)).await.expect("it answers"), None, "it cannot");
+    assert!(claim(first.id, of(9, true)).await.expect("it answers").is_some());
+    assert!(matches!(claim(TaskId::new(), of(9, true)).await, Err(Error::NotFound(_))));
+}
