@@ -3,6 +3,7 @@
 mod call;
 mod config;
 mod error;
+mod files;
 mod name;
 mod output;
 mod permit;
@@ -14,6 +15,7 @@ mod tool;
 pub use call::{Call, Context, Invocation, Progress};
 pub use config::{Config, InvalidConfig};
 pub use error::{Error, InvalidTool};
+pub use files::file_tools;
 pub use name::{InvalidName, ToolName};
 pub use output::Output;
 pub use permit::{Mint, Permit};
