@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod command;
 mod config;
 mod error;
 mod files;
@@ -13,6 +14,7 @@ mod spec;
 mod tool;
 
 pub use call::{Call, Context, Invocation, Progress};
+pub use command::{CommandConfig, CommandEnvironment, command_tools};
 pub use config::{Config, InvalidConfig};
 pub use error::{Error, InvalidTool};
 pub use files::file_tools;
