@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod command;
 mod config;
 mod error;
+mod files;
 mod name;
 mod output;
 mod permit;
@@ -12,8 +14,10 @@ mod spec;
 mod tool;
 
 pub use call::{Call, Context, Invocation, Progress};
+pub use command::{CommandConfig, CommandEnvironment, command_tools};
 pub use config::{Config, InvalidConfig};
 pub use error::{Error, InvalidTool};
+pub use files::file_tools;
 pub use name::{InvalidName, ToolName};
 pub use output::Output;
 pub use permit::{Mint, Permit};
