@@ -11,7 +11,15 @@ const STEPS: u32 = 10;
 /// A model that creates a task in each of its turns, then says that it is done.
 fn rules() -> Value {
     let mut rules: Vec<Value> = (1..=STEPS)
-        .map(|step| turn(step, json!([call("task_create", json!({ "title": format!("step {step}"), "requiredCapabilities": ["nobody"] }))])))
+        .map(|step| {
+            turn(
+                step,
+                json!([call(
+                    "task_create",
+                    json!({ "title": format!("step {step}"), "requiredCapabilities": ["nobody"] })
+                )]),
+            )
+        })
         .collect();
     rules.push(json!({ "say": [{ "text": "done" }] }));
     Value::Array(rules)

@@ -14,7 +14,11 @@ async fn what_the_operator_does_not_allow_is_never_done_and_what_he_allows_is() 
     for (allow, front, refused_by) in [
         (&["fs.read"][..], "workspaceSource: main\nworkspace: shared\ntools: [fs.*]", Some("not in tools.allow")),
         (&["fs.*"][..], "workspaceSource: main\nworkspace: shared\ntools: [fs.read]", Some("not among the tools")),
-        (&["fs.*"][..], "workspaceSource: main\nworkspace: shared\ntools: [fs.*]\npermissionMode: plan", Some("not among")),
+        (
+            &["fs.*"][..],
+            "workspaceSource: main\nworkspace: shared\ntools: [fs.*]\npermissionMode: plan",
+            Some("not among"),
+        ),
         (&["fs.*"][..], "workspaceSource: main\nworkspace: shared\ntools: [fs.*]", None),
     ] {
         let stage = Stage::new()?.agent("coder", front)?;
@@ -44,7 +48,11 @@ async fn an_administrator_tries_tools_within_the_same_list() -> anyhow::Result<(
     assert!(called["content"].to_string().contains("two"), "{called}");
     assert_eq!(called["label"]["integrity"], "untrusted");
     for (params, code, said) in [
-        (json!({ "tool": "fs.write", "arguments": { "path": "a", "content": "" }, "workspace": "try" }), Code::Forbidden, "tools.allow"),
+        (
+            json!({ "tool": "fs.write", "arguments": { "path": "a", "content": "" }, "workspace": "try" }),
+            Code::Forbidden,
+            "tools.allow",
+        ),
         (json!({ "tool": "fs.read", "arguments": { "path": "../agents" }, "workspace": "try" }), Code::Forbidden, ""),
         (json!({ "tool": "fs.read", "arguments": { "path": "notes.txt" } }), Code::Forbidden, "workspace"),
         (json!({ "tool": "fs.read", "arguments": {}, "workspace": "try" }), Code::Invalid, "path"),

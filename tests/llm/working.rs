@@ -110,8 +110,8 @@ async fn an_agent_in_circles_is_told_and_then_stopped() -> anyhow::Result<()> {
     let daemon = daemon.config(json!({ "llm": { "circles": { "sameCalls": 2, "nudges": 1 } } })).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*"]).await;
-    let spawned =
-        admin.call("task.create", json!({ "title": "Go round", "requiredCapabilities": ["agent.coder"], "maxAttempts": 1 }));
+    let spawned = admin
+        .call("task.create", json!({ "title": "Go round", "requiredCapabilities": ["agent.coder"], "maxAttempts": 1 }));
     let task = spawned.await?;
     let ended = crate::ended(&mut admin, &task["id"]).await;
     assert!(ended.payload.to_string().contains("round in circles"), "{ended:?}");

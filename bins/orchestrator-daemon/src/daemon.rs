@@ -22,7 +22,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Llms, offer_operations, Programs, Roster, ToSessions, Workplaces};
+use crate::adapters::{Llms, Programs, Roster, ToSessions, Workplaces, offer_operations};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;

@@ -103,7 +103,8 @@ impl Dispatch for ToSessions {
         let how = How::for_task(how, task);
         let choice = choice.filter(|_| how.works_on_files(&self.llms));
         // One that was interrupted goes on where it was.
-        let interrupted = self.sessions.interrupted(task.org, task.id, &agent).await.map_err(|error| refused(&error))?;
+        let interrupted =
+            self.sessions.interrupted(task.org, task.id, &agent).await.map_err(|error| refused(&error))?;
         let request = StartRequest {
             id: interrupted.or_else(|| choice.is_some().then(SessionId::new)),
             org: task.org,

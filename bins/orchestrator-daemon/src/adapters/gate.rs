@@ -48,7 +48,8 @@ impl Gate {
 
     /// What somebody with these permissions may call, in the order of the names.
     pub(crate) fn offered(&self, permissions: &Permissions) -> Vec<Arc<Spec>> {
-        let may = |spec: &Arc<Spec>| self.line(&spec.name).is_some() && permissions.allows(spec.name.as_str(), reads(spec));
+        let may =
+            |spec: &Arc<Spec>| self.line(&spec.name).is_some() && permissions.allows(spec.name.as_str(), reads(spec));
         self.0.registry.list().into_iter().filter(may).collect()
     }
 

@@ -5,9 +5,9 @@ use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
 use orchestrator_workspaces::{Choice, Mode, SourceName};
 
+use super::Through;
 use super::gate::Gate;
 use super::toolbox::toolbox;
-use super::Through;
 use crate::stacks;
 
 /// What agents that are language models are made of. Cheap to clone.

@@ -71,7 +71,8 @@ impl Tool for OperationTool {
             let label = Label { integrity: Integrity::Untrusted, ..context.label };
             call.acting = Some(Acting { agent: agent.clone(), label });
             if let (Some(task), true) = (context.task, self.spec.name.as_str() == "agent.spawn") {
-                let (task, _) = self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
+                let (task, _) =
+                    self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
                 call.extensions.insert(self.roster.parent_of(agent, &task));
             }
         }
@@ -90,4 +91,3 @@ fn failed(spec: &Spec, error: &orchestrator_rpc::Error) -> Error {
         _ => Error::Failed(format!("{:?}: {}", error.code, error.message)),
     }
 }
-

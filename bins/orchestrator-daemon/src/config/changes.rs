@@ -191,6 +191,8 @@ mod tests {
             "kind": "scripted", "apiKey": crate::config::shown::MASK, "anthropic": {}, "openai": {},
             "models": {"some": {"price": price}},
         });
+        config.tools.command.environment.set.insert("NAME".into(), "value".into());
+        config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());
         config
     }

@@ -47,10 +47,10 @@ impl Domains {
         let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
-        let work = OnBacklog::new(backlog.clone(), registry.clone());
+        let work = OnBacklog::new(backlog.clone(), roster.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
-        let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
+        let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone() },
             gate: open_gate(config, data, base)?,
@@ -119,7 +119,7 @@ async fn open_workplaces(
     config: &Config,
     data: &DataDir,
     base: &Base,
-    backlog: &Backlog,
+    work: &OnBacklog,
     sessions: &Sessions,
 ) -> anyhow::Result<Workplaces> {
     let at_work = AtWork::of(sessions.clone());
@@ -133,7 +133,7 @@ async fn open_workplaces(
         keep_out: vec![data.path().to_owned()],
         config: config.workspaces.clone(),
     };
-    let work = Arc::new(OnBacklog(backlog.clone()));
+    let work = Arc::new(work.clone());
     let heartbeat = Duration::from_millis(config.sessions.heartbeat_ms);
     Ok(Workplaces::new(Workspaces::open(parts)?, at_work, work, heartbeat))
 }

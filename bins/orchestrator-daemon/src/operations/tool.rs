@@ -112,7 +112,7 @@ pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table 
         let desk = calls.clone();
         async move { desk.call(call, params).await }
     };
-    let tried = [Code::NotFound, Code::Forbidden, Code::Invalid, Code::Conflict, Code::Unavailable];
+    let tried = [Code::NotFound, Code::Forbidden, Code::Conflict, Code::Unavailable];
     Table::new()
         .with(Operation::new("tool.list", Scope::Read, "Lists the tools of this daemon", list).read_only())
         .with(

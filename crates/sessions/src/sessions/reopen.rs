@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_vocab::{Actor, OrgId, SessionId, Tokens};
+use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId, Tokens};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -24,6 +24,16 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn suspended(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error> {
         self.0.parts.store.suspended(after, limit).await
+    }
+
+    /// The session of this agent that goes on when it is started for the task, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn interrupted(&self, org: OrgId, task: TaskId, agent: &AgentId) -> Result<Option<SessionId>, Error> {
+        let open = self.0.parts.store.open_of_task(org, task).await?;
+        let goes_on = |session: &&Session| session.state.status() == Status::Suspended && session.agent == *agent;
+        Ok(open.iter().find(goes_on).map(|session| session.id))
     }
 
     /// The task is no longer this session's: it ends, or is suspended if it can go on later. Does not wait for that, and
