@@ -55,8 +55,8 @@ async fn an_administrator_tries_tools_within_the_same_list() -> anyhow::Result<(
         ),
         (json!({ "tool": "fs.read", "arguments": { "path": "../agents" }, "workspace": "try" }), Code::Forbidden, ""),
         (json!({ "tool": "fs.read", "arguments": { "path": "notes.txt" } }), Code::Forbidden, "workspace"),
-        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "try" }), Code::Invalid, "path"),
-        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "other" }), Code::Invalid, "workspace"),
+        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "try" }), Code::InvalidParams, "path"),
+        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "other" }), Code::InvalidParams, "workspace"),
         (json!({ "tool": "no.such" }), Code::NotFound, "no tool"),
     ] {
         let refused = admin.call("tool.call", params.clone()).await.expect_err("refused");
