@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod heard;
+mod hearing;
+mod journal;
+mod outcome;
+mod permission;
+mod run;
+mod said;
+
+pub use config::{Claude, Dialect, PermissionMode};
+pub use permission::{Asked, Permissions, Verdict, deny_all};
+pub use run::CodingAgent;
