@@ -1,4 +1,5 @@
 //! The server over two streams, to a client of the protocol.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::sync::Arc;
 

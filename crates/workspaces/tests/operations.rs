@@ -54,6 +54,9 @@ async fn a_workspace_is_shown_compared_and_merged_and_a_conflict_names_its_paths
     let merged = call(&fixture, OrgId::LOCAL, "session.workspace.merge", message).await.unwrap();
     assert_eq!((&merged["changed"], &merged["workspace"]["status"]), (&json!(true), &json!("merged")));
     assert_eq!(fixture.git(&["log", "-1", "--format=%s"]), "A change");
+    let blank = json!({ "sessionId": second.session, "message": " " });
+    let refused = call(&fixture, OrgId::LOCAL, "session.workspace.merge", blank).await.unwrap_err();
+    assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidParams, Some("message")));
     let refused = call(&fixture, OrgId::LOCAL, "session.workspace.merge", params(&second)).await.unwrap_err();
     assert_eq!((refused.code, refused.data), (Code::Conflict, Some(json!({ "paths": ["a.txt"] }))));
     let gone = call(&fixture, OrgId::LOCAL, "session.workspace.discard", params(&second)).await.unwrap();

@@ -31,6 +31,8 @@ impl Workspaces {
         message: Option<String>,
         actor: Actor,
     ) -> Result<Merged, Error> {
+        // What there is not has no wrong message.
+        self.get(org, session).await?;
         let message = message.unwrap_or_else(|| format!("Work of {session}"));
         if message.trim().is_empty() || message.contains('\0') || message.chars().count() > MESSAGE_CHARS_MAX {
             return Err(Error::invalid("message", format!("expected 1 to {MESSAGE_CHARS_MAX} characters")));
