@@ -41,6 +41,10 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
+    async fn go_on(&self, _: &Lease) -> Result<Answer, WorkError> {
+        Ok(Answer::Lost) // Programs are never suspended.
+    }
+
     async fn wait(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
         println!("   backlog: waits for a person, {reason}");
         Ok(Answer::Accepted)

@@ -150,6 +150,7 @@ impl Daemon {
             workplaces,
             left_workspaces,
         };
+        domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);
         Ok(daemon)
     }

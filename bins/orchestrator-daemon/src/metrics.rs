@@ -27,8 +27,10 @@ const DESCRIPTIONS: [Description; 44] = [
     Description::histogram("task_run_seconds", "From claimed to ended, for the last attempt."),
     Description::counter("scheduler_decisions_total", "What the scheduler decided, by outcome."),
     Description::counter("schedule_firings_total", "Instants of schedules, by outcome."),
-    Description::counter("sessions_spawned_total", "Sessions started."),
-    Description::counter("sessions_ended_total", "Sessions that ended, by status."),
+    Description::counter("sessions_spawned_total", "Sessions started, by runtime."),
+    Description::counter("sessions_ended_total", "Sessions that ended, by status and runtime."),
+    Description::counter("sessions_suspended_total", "Sessions that were interrupted and can go on, by runtime."),
+    Description::counter("sessions_stalled_total", "Sessions that gave no sign of life for too long, by runtime."),
     Description::gauge("sessions_active", "Sessions that have not ended."),
     Description::gauge("sessions_max", "Sessions that may be active at once."),
     Description::gauge("tasks", "Tasks in the backlog, by status and priority."),
@@ -123,8 +125,12 @@ fn count(metrics: &Metrics, event: &Arc<Event>) {
         "auth.token.refreshed" => metrics.counter("token_refreshes_total", &[]).add(1),
         "auth.token.reused" => metrics.counter("token_reuse_detected_total", &[]).add(1),
         "auth.key.rotated" => metrics.counter("signing_keys_rotated_total", &[]).add(1),
-        "session.created" => metrics.counter("sessions_spawned_total", &[]).add(1),
-        "session.stopped" => counted("sessions_ended_total", &[("status", "status")]),
+        "session.created" => counted("sessions_spawned_total", &[("runtime", "runtime")]),
+        "session.stopped" => counted("sessions_ended_total", &[("status", "status"), ("runtime", "runtime")]),
+        "session.status" if text("status") == "suspended" => {
+            counted("sessions_suspended_total", &[("runtime", "runtime")]);
+        }
+        "session.stalled" => counted("sessions_stalled_total", &[("runtime", "runtime")]),
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_events::Hub;
-use orchestrator_sessions::Sessions;
+use orchestrator_sessions::{Sessions, Stop};
 use orchestrator_settings::Loaded;
 use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
 use orchestrator_telemetry::{Guard, Redaction};
@@ -30,6 +30,8 @@ const LOOPS_STOP: Duration = Duration::from_secs(5);
 /// How often old events are looked for, and how many go in one transaction.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETENTION_ROWS: usize = 1_000;
+/// How many suspended sessions are looked at at once.
+const SUSPENDED_PAGE: usize = 200;
 
 pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
     // Before anything else is started: what a program leaves behind comes to this process instead of escaping it.
@@ -158,7 +160,40 @@ async fn take_back(daemon: &Daemon) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    go_on(daemon).await
+}
+
+/// Suspended sessions: those of this node go on with their agents before the scheduler gives their tasks to others; those
+/// whose tasks are over are ended.
+async fn go_on(daemon: &Daemon) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let page = daemon.sessions.suspended(after, SUSPENDED_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        for session in page {
+            daemon.lost_tasks.remember(&session);
+            let is_over = match daemon.backlog.get(session.org, session.task).await {
+                Ok((task, _)) => task.state.is_finished(),
+                Err(TaskError::NotFound(_)) => true,
+                Err(error) => return Err(error.into()),
+            };
+            let actor = Actor::system("recovery");
+            let outcome = if is_over {
+                let stop = Stop { reason: Some("the task is over".to_owned()), force: true, actor };
+                daemon.sessions.stop(session.org, session.id, stop).await
+            } else if session.node == daemon.sessions.node() && !session.state.is_waiting() {
+                daemon.sessions.resume(session.org, session.id, actor).await
+            } else {
+                continue;
+            };
+            match outcome {
+                Ok(now) => tracing::info!(session = %now.id, task = %now.task, status = %now.state.status(), "suspended before"),
+                // Its task will be given to somebody, or it was somebody else's already.
+                Err(error) => tracing::info!(session = %session.id, %error, "does not go on now"),
+            }
+        }
+    }
 }
 
 fn announce(daemon: &Daemon, url: &str) {

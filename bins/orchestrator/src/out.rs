@@ -41,7 +41,7 @@ impl Tone {
             "completed" | "ready" | "good" => Self::Good,
             "running" | "in_progress" | "initializing" => Self::Busy,
             "failed" | "lost" | "terminated" | "degraded" | "critical" | "backing-off" => Self::Bad,
-            "blocked" | "pending" | "paused" | "awaiting_approval" | "high" => Self::Waiting,
+            "blocked" | "pending" | "paused" | "suspended" | "awaiting_approval" | "high" => Self::Waiting,
             "cancelled" | "disabled" | "stopped" | "low" | "revoked" => Self::Faint,
             _ => Self::Plain,
         }

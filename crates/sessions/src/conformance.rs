@@ -46,6 +46,8 @@ macro_rules! session_store_conformance {
             entries_and_events_come_together,
             only_the_holder_writes_under_a_fence,
             what_people_say_is_written_until_the_end,
+            what_is_said_twice_under_a_key_is_written_once,
+            suspended_sessions_are_found_in_pages,
             a_session_that_was_taken_over_is_not_changed_by_its_old_holder,
             the_open_sessions_of_a_task_are_found,
             a_suspended_session_is_not_left_behind_and_a_reopened_one_is_its_new_nodes,
@@ -222,7 +224,7 @@ fn answered() -> Entry {
 }
 
 fn append(session: &Session, fence: Option<u64>, entries: Vec<Entry>) -> Append {
-    Append { org: session.org, session: session.id, fence, at: Timestamp(1_500), entries, events: vec![] }
+    Append { org: session.org, session: session.id, fence, at: Timestamp(1_500), entries, key: None, events: vec![] }
 }
 
 async fn numbers(store: &dyn Store, session: &Session, after: u64, limit: usize) -> Vec<u64> {
@@ -297,6 +299,40 @@ pub async fn what_people_say_is_written_until_the_end(store: &dyn Store, _: &dyn
     assert_eq!(store.append(append(&suspended, None, vec![noted(1)])).await.unwrap(), 1);
     store.update(ended(suspended.clone(), 2_000), vec![]).await.unwrap();
     assert!(matches!(store.append(append(&suspended, None, vec![noted(2)])).await, Err(Error::Ended(_))));
+}
+
+/// In its session; also after the end it is known what became of it.
+pub async fn what_is_said_twice_under_a_key_is_written_once(store: &dyn Store, log: &dyn Log) {
+    let (one, other) = (session(LOCAL, State::Running), session(LOCAL, State::Running));
+    for session in [&one, &other] {
+        inserted(store, session.clone()).await;
+    }
+    let said = |session: &Session, key: &str| Append {
+        key: Some(key.to_owned()),
+        events: vec![event(session, "session.input")],
+        ..append(session, None, vec![noted(1)])
+    };
+    assert_eq!(store.append(said(&one, "a")).await.unwrap(), 1);
+    assert_eq!(store.append(said(&one, "b")).await.unwrap(), 2);
+    assert_eq!(store.append(said(&one, "a")).await.unwrap(), 1);
+    assert_eq!(store.append(said(&other, "a")).await.unwrap(), 1);
+    store.update(ended(one.clone(), 2_000), vec![]).await.unwrap();
+    assert_eq!(store.append(said(&one, "b")).await.unwrap(), 2);
+    assert_eq!((numbers(store, &one, 0, 9).await, names(log, LOCAL).await.len()), (vec![1, 2], 3));
+}
+
+/// Of every organisation and node, whether a person is needed or not.
+pub async fn suspended_sessions_are_found_in_pages(store: &dyn Store, _: &dyn Log) {
+    let state = |waiting| State::Suspended { reason: "r".into(), waiting };
+    let mut ids = Vec::new();
+    for (org, waiting) in [(LOCAL, false), (OrgId::new(), true), (LOCAL, true)] {
+        ids.push(inserted(store, session(org, state(waiting))).await.id);
+    }
+    inserted(store, session(LOCAL, State::Running)).await;
+    let found = |page: Vec<Session>| page.into_iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(found(store.suspended(None, 2).await.unwrap()), ids[..2]);
+    assert_eq!(found(store.suspended(Some(ids[1]), 2).await.unwrap()), ids[2..]);
+    assert!(store.suspended(Some(ids[2]), 2).await.unwrap().is_empty());
 }
 
 /// The old holder learns it by being refused.

@@ -35,6 +35,25 @@ pub enum Error {
     /// Stop working on it: somebody else holds it by now, or nobody does.
     #[error("session {0} is no longer held under this claim")]
     Stale(SessionId),
+    /// Say it to a session that can hear.
+    #[error("session {session} takes no input: its runtime is `{runtime}`")]
+    TakesNoInput {
+        /// Which session.
+        session: SessionId,
+        /// How it is run.
+        runtime: String,
+    },
+    /// Read the journal: the call is not there, came back, or was settled before.
+    #[error("session {session} has no call `{call}` that waits to be settled")]
+    NothingToSettle {
+        /// Which session.
+        session: SessionId,
+        /// Which call.
+        call: String,
+    },
+    /// Retry later: the backlog did not answer, or did not take it.
+    #[error("the backlog did not take it")]
+    Work(#[source] crate::WorkError),
     /// Wait, or stop it.
     #[error("session {session} cannot be paused: its runtime `{runtime}` cannot stand still now")]
     CannotPause {
@@ -59,7 +78,7 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::AtCapacity { .. } | Self::Draining | Self::Store(_))
+        matches!(self, Self::AtCapacity { .. } | Self::Draining | Self::Store(_) | Self::Work(_))
     }
 
     pub(crate) fn invalid(field: &'static str, problem: impl Into<String>) -> Self {

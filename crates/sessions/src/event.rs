@@ -50,6 +50,7 @@ fn whose(session: &Session) -> Value {
         "orgId": session.org,
         "taskId": session.task,
         "agentId": session.agent,
+        "runtime": session.runtime,
     })
 }
 

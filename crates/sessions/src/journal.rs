@@ -44,6 +44,7 @@ impl Journal {
             fence: Some(self.fence),
             at: self.shared.parts.clock.now(),
             entries,
+            key: None,
             events: Vec::new(),
         };
         append.validate(self.shared.parts.config.entry_bytes_max)?;

@@ -34,12 +34,13 @@ pub use journal::Journal;
 pub use memory::MemoryStore;
 #[cfg(feature = "rpc")]
 pub use operations::{
-    ListParams, PauseParams, ResumeParams, SessionLimit, SessionList, StatusParams, StopParams, operations,
+    HistoryParams, ListParams, PauseParams, ResumeParams, SessionHistory, SessionLimit, SessionList, SettleParams,
+    StatusParams, StopParams, SubmitParams, Submitted, operations,
 };
 pub use program::{Program, Variables};
 pub use runtime::{Cause, Ending, Gate, Halt, Outcome, Runtime};
 pub use session::{Brief, Exit, Metrics, Session};
-pub use sessions::{Drained, Parts, Recovered, Sessions, StartRequest, Stop, TextFilter};
+pub use sessions::{Drained, Parts, Recovered, Said, Sessions, StartRequest, Stop, TextFilter};
 #[cfg(feature = "sql")]
 pub use sql::SqlStore;
 pub use state::{InvalidTransition, State, Status, Step};

@@ -18,6 +18,8 @@ pub struct MemoryStore {
 struct Kept {
     session: Session,
     journal: Vec<Numbered>,
+    /// What was said under a key, by number.
+    keys: BTreeMap<String, u64>,
 }
 
 impl MemoryStore {
@@ -35,7 +37,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn insert(&self, session: Session, events: Vec<NewEvent>) -> Result<(), Error> {
         let mut sessions = self.sessions();
-        sessions.insert((session.org, session.id), Kept { session, journal: Vec::new() });
+        sessions.insert((session.org, session.id), Kept { session, journal: Vec::new(), keys: BTreeMap::new() });
         // Under the lock, so that events are in the order of the changes.
         self.log.append(events);
         Ok(())
@@ -92,6 +94,9 @@ impl Store for MemoryStore {
     async fn append(&self, append: Append) -> Result<u64, Error> {
         let mut sessions = self.sessions();
         let kept = sessions.get_mut(&(append.org, append.session)).ok_or(Error::NotFound(append.session))?;
+        if let Some(number) = append.key.as_ref().and_then(|key| kept.keys.get(key)) {
+            return Ok(*number);
+        }
         if kept.session.state.is_ended() {
             return Err(Error::Ended(append.session));
         }
@@ -103,8 +108,22 @@ impl Store for MemoryStore {
             kept.session.entries += 1;
             kept.journal.push(Numbered { number: kept.session.entries, at: append.at, entry });
         }
+        if let Some(key) = append.key {
+            kept.keys.insert(key, kept.session.entries);
+        }
         self.log.append(append.events);
         Ok(kept.session.entries)
+    }
+
+    async fn suspended(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error> {
+        let is_next = |session: &&Session| {
+            session.state.status() == Status::Suspended && after.is_none_or(|after| session.id > after)
+        };
+        let sessions = self.sessions();
+        let mut found: Vec<Session> = sessions.values().map(|kept| &kept.session).filter(is_next).cloned().collect();
+        found.sort_by_key(|session| session.id);
+        found.truncate(limit);
+        Ok(found)
     }
 
     async fn entries(&self, org: OrgId, id: SessionId, after: u64, limit: usize) -> Result<Vec<Numbered>, Error> {

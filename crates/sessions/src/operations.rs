@@ -1,3 +1,5 @@
+mod people;
+
 use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Listing, Query, SessionInfo, Sessions, Status, Stop};
 
-/// The operations `session.list`, `session.status`, `session.stop`, `session.pause` and `session.resume`.
+pub use people::{HistoryParams, SessionHistory, SettleParams, SubmitParams, Submitted};
+
+/// The operations `session.list`, `status`, `stop`, `pause`, `resume`, `history` and `settle`, and `prompt.submit`.
 ///
 /// `session.create` is not among them: it makes a task too, which is another domain's.
 pub fn operations(sessions: &Sessions) -> Table {
@@ -18,7 +22,7 @@ pub fn operations(sessions: &Sessions) -> Table {
     let status = operation(sessions, "session.status", Scope::Read, "Shows a session", status);
     let stop = operation(sessions, "session.stop", Scope::Write, "Ends a session; its task goes back", stop);
     let pause = operation(sessions, "session.pause", Scope::Write, "Makes a session stand still", pause);
-    let resume = operation(sessions, "session.resume", Scope::Write, "Lets a paused session go on", resume);
+    let resume = operation(sessions, "session.resume", Scope::Write, "Lets a paused or suspended session go on", resume);
     let changes = [Code::NotFound, Code::Conflict, Code::Unavailable];
     Table::new()
         .with(list.read_only())
@@ -26,6 +30,7 @@ pub fn operations(sessions: &Sessions) -> Table {
         .with(stop.fails_with(changes))
         .with(pause.fails_with(changes))
         .with(resume.fails_with(changes))
+        .merge(people::table(sessions))
 }
 
 fn operation<P, R, F>(
@@ -59,7 +64,7 @@ pub struct ListParams {
     pub offset: u32,
 }
 
-/// How many sessions a list holds: 1 to 200, by default 50.
+/// How many sessions a list or entries a history holds: 1 to 200, by default 50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64")]
 pub struct SessionLimit(u8);
@@ -67,6 +72,12 @@ pub struct SessionLimit(u8);
 impl Default for SessionLimit {
     fn default() -> Self {
         Self(50)
+    }
+}
+
+impl SessionLimit {
+    fn get(self) -> usize {
+        usize::from(self.0)
     }
 }
 
@@ -150,7 +161,7 @@ pub struct ResumeParams {
 }
 
 async fn list(sessions: Sessions, call: Call, params: ListParams) -> Result<SessionList, Refusal> {
-    let query = Query { status: params.status, limit: usize::from(params.limit.0), offset: params.offset as usize };
+    let query = Query { status: params.status, limit: params.limit.get(), offset: params.offset as usize };
     let Listing { sessions: found, total } = sessions.list(call.org(), query).await?;
     Ok(SessionList { sessions: found.iter().map(|session| sessions.info(session)).collect(), total })
 }
@@ -194,7 +205,8 @@ impl From<Error> for Refusal {
             Error::AtCapacity { .. } => Self::unavailable(message).with_retry_after(Duration::from_secs(1)),
             Error::Draining | Error::Elsewhere { .. } => Self::unavailable(message),
             Error::Invalid { field, problem } => Self::invalid_field(field, problem),
-            Error::Store(_) => Self::unavailable(message).with_source(error),
+            Error::TakesNoInput { .. } | Error::NothingToSettle { .. } => Self::conflict(message),
+            Error::Store(_) | Error::Work(_) => Self::unavailable(message).with_source(error),
         }
     }
 }

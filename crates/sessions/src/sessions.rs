@@ -1,5 +1,7 @@
 mod control;
 mod drain;
+mod people;
+mod reopen;
 mod start;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use crate::{Config, Error, Listing, Node, Numbered, Query, Session, SessionInfo,
 
 pub use control::Stop;
 pub use drain::{Drained, Recovered};
+pub use people::Said;
 pub use start::StartRequest;
 
 /// What is told to whoever follows a session.
@@ -136,6 +139,11 @@ impl Sessions {
     pub async fn entries(&self, org: OrgId, id: SessionId) -> Result<Vec<Numbered>, Error> {
         self.get(org, id).await?;
         self.0.all_entries(org, id).await
+    }
+
+    /// The name of this daemon among those that share the store.
+    pub fn node(&self) -> &str {
+        &self.0.parts.node.name
     }
 
     /// How many sessions of this daemon are active.

@@ -90,6 +90,18 @@ impl Store for SqlStore {
         sessions(self.database.reader(), sql, [org.uuid().into(), task.uuid().into()]).await
     }
 
+    async fn suspended(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error> {
+        let (reader, limit) = (self.database.reader(), signed(limit as u64));
+        let from = "select body, entries, turns from sessions_sessions where status = 'suspended'";
+        match after {
+            None => sessions(reader, &format!("{from} order by id limit $1"), [limit.into()]).await,
+            Some(after) => {
+                let sql = format!("{from} and id > $1 order by id limit $2");
+                sessions(reader, &sql, [after.uuid().into(), limit.into()]).await
+            }
+        }
+    }
+
     async fn append(&self, append: Append) -> Result<u64, Error> {
         let append = Arc::new(append);
         self.database

@@ -43,6 +43,8 @@ pub struct Append {
     pub at: Timestamp,
     /// 1 to 1,000.
     pub entries: Vec<Entry>,
+    /// If something was written under this key before, nothing is written and the answer is its number.
+    pub key: Option<String>,
     /// What the log is told with it.
     pub events: Vec<NewEvent>,
 }
@@ -88,6 +90,9 @@ pub trait Store: Send + Sync {
     /// The sessions of the task that have not ended, the oldest first; more than one only if a daemon has not noticed yet
     /// that it lost the task.
     async fn open_of_task(&self, org: OrgId, task: TaskId) -> Result<Vec<Session>, Error>;
+
+    /// At most `limit` suspended sessions, of all organisations, with ids above `after`, in the order of their ids.
+    async fn suspended(&self, after: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error>;
 
     /// Writes entries behind those of a session, numbered without gaps from 1, and appends the events, all or nothing, and
     /// tells the last number. [`Error::NotFound`] if there is no session, [`Error::Ended`] if it has ended,

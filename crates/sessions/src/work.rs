@@ -52,9 +52,14 @@ pub trait Work: Send + Sync {
     /// The attempt failed; whether there is another is the backlog's to decide.
     async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError>;
 
-    /// The task goes back as if it had not been tried: no attempt is spent. Nobody is to try it before `run_at`.
+    /// The task goes back as if it had not been tried, also from [`wait`](Self::wait): no attempt is spent. Nobody is to try it before `run_at`.
     async fn release(&self, lease: &Lease, reason: String, run_at: Option<Timestamp>) -> Result<Answer, WorkError>;
 
     /// Only a person can say how it goes on: the task waits for that, and nobody holds it meanwhile.
     async fn wait(&self, lease: &Lease, reason: String) -> Result<Answer, WorkError>;
+
+    /// The suspended session can go on. Its task is to be given to its agent again, and its session reopened by
+    /// [`Sessions::start`](crate::Sessions::start) before this returns; if that cannot be now, the task stays in the
+    /// backlog. [`Answer::Lost`] if it is finished or somebody else's.
+    async fn go_on(&self, lease: &Lease) -> Result<Answer, WorkError>;
 }

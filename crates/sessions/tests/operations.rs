@@ -22,7 +22,7 @@ async fn every_operation_keeps_the_contract() {
     let fixture = Fixture::new().await;
     let table = operations(&fixture.sessions);
     table.check().unwrap();
-    assert_eq!(table.len(), 5);
+    assert_eq!(table.len(), 8);
     let dispatcher = Dispatcher::new(table).unwrap();
     for case in contract::cases(dispatcher.table()) {
         let call = Call::new(Caller::new(OrgId::LOCAL, "root", case.scopes), "c1");

@@ -1,47 +1,122 @@
+use std::sync::{Arc, OnceLock};
+
 use async_trait::async_trait;
 use orchestrator_sessions::{Answer, Lease, Work, WorkError};
-use orchestrator_tasks::{Backlog, Completion, Error, Fence, Origin, Status};
+use orchestrator_agents::Registry;
+use orchestrator_tasks::{
+    Accepts, Backlog, Claim, Completion, Dispatch, Error, Fence, Origin, Status, Task, Workforce as _,
+};
 use orchestrator_vocab::{Actor, Integrity, Label, Timestamp};
 use serde_json::Value;
 
+use super::FromRegistry;
+
 /// What sessions hold of the backlog. A stale fence, a cancelled or a deleted task all mean the same to a session: it is no
 /// longer its own.
-#[derive(Debug, Clone)]
-pub(crate) struct OnBacklog(pub(crate) Backlog);
+#[derive(Clone)]
+pub(crate) struct OnBacklog {
+    backlog: Backlog,
+    workforce: FromRegistry,
+    /// Where claims go, once there are sessions to go to.
+    dispatch: Arc<OnceLock<Arc<dyn Dispatch>>>,
+}
+
+impl OnBacklog {
+    pub(crate) fn new(backlog: Backlog, registry: Registry) -> Self {
+        Self { backlog, workforce: FromRegistry(registry), dispatch: Arc::default() }
+    }
+
+    /// Lets suspended sessions go on from now on.
+    pub(crate) fn connect(&self, dispatch: Arc<dyn Dispatch>) {
+        self.dispatch.get_or_init(|| dispatch);
+    }
+
+    /// The task for the agent that had begun it, if that may have it now.
+    async fn claim_again(&self, lease: &Lease, task: &Task) -> Result<Option<Claim>, Error> {
+        let origin = Origin::new(lease.org, Actor::system("sessions"));
+        if task.state.status() == Status::AwaitingApproval {
+            return self.backlog.resume(&origin, lease.task, Fence(lease.fence)).await.map(Some);
+        }
+        let agents = self.workforce.agents(lease.org).await?;
+        match agents.iter().find(|agent| agent.id == lease.agent && agent.accepts == Accepts::Push) {
+            Some(agent) => self.backlog.claim_exact(&origin, lease.task, agent).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn take_up_again(&self, lease: &Lease) -> Result<Answer, Error> {
+        let (task, _) = self.backlog.get(lease.org, lease.task).await?;
+        if task.state.is_finished() || matches!(task.state.status(), Status::InProgress) {
+            return Ok(Answer::Lost);
+        }
+        let Some(claim) = self.claim_again(lease, &task).await? else { return Ok(Answer::Accepted) };
+        let fence = claim.fence;
+        let refused = match self.dispatch.get() {
+            Some(dispatch) => dispatch.dispatch(claim).await.err().map(|refused| refused.reason),
+            None => Some("the daemon is starting".to_owned()),
+        };
+        if let Some(reason) = refused {
+            tracing::info!(task = %lease.task, session = %lease.session, %reason, "a session cannot go on now");
+            let origin = Origin::new(lease.org, Actor::system("sessions"));
+            self.backlog.release(&origin, lease.task, fence).await?;
+        }
+        Ok(Answer::Accepted)
+    }
+}
 
 #[async_trait]
 impl Work for OnBacklog {
     async fn heartbeat(&self, lease: &Lease, progress: Option<Value>) -> Result<Answer, WorkError> {
-        answer(self.0.heartbeat(&origin(lease), lease.task, Fence(lease.fence), progress).await)
+        answer(self.backlog.heartbeat(&origin(lease), lease.task, Fence(lease.fence), progress).await)
     }
 
     async fn complete(&self, lease: &Lease, result: Value) -> Result<Answer, WorkError> {
         let completion = Completion { task_id: lease.task, fence: Fence(lease.fence), result };
-        answer(self.0.complete(&origin(lease), completion).await)
+        answer(self.backlog.complete(&origin(lease), completion).await)
     }
 
     async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError> {
-        answer(self.0.fail(&origin(lease), lease.task, Fence(lease.fence), &error).await)
+        answer(self.backlog.fail(&origin(lease), lease.task, Fence(lease.fence), &error).await)
     }
 
     async fn release(&self, lease: &Lease, _reason: String, run_at: Option<Timestamp>) -> Result<Answer, WorkError> {
         let (origin, fence) = (origin(lease), Fence(lease.fence));
-        answer(match run_at {
-            Some(run_at) => self.0.release_until(&origin, lease.task, fence, run_at).await,
-            None => self.0.release(&origin, lease.task, fence).await,
-        })
+        let released = match run_at {
+            Some(run_at) => self.backlog.release_until(&origin, lease.task, fence, run_at).await,
+            None => self.backlog.release(&origin, lease.task, fence).await,
+        };
+        if matches!(released, Err(Error::Transition { .. })) && self.waits(lease).await? {
+            return answer(self.backlog.approve(&origin, lease.task).await);
+        }
+        answer(released)
     }
 
     async fn wait(&self, lease: &Lease, _reason: String) -> Result<Answer, WorkError> {
-        let waits = self.0.await_approval(&origin(lease), lease.task, Fence(lease.fence)).await;
-        if let Err(Error::Transition { .. }) = &waits
-            && let Ok((task, _)) = self.0.get(lease.org, lease.task).await
-            && task.fence == Fence(lease.fence)
-            && task.state.status() == Status::AwaitingApproval
-        {
+        let waits = self.backlog.await_approval(&origin(lease), lease.task, Fence(lease.fence)).await;
+        if matches!(waits, Err(Error::Transition { .. })) && self.waits(lease).await? {
             return Ok(Answer::Accepted); // The first answer was not heard.
         }
         answer(waits)
+    }
+
+    async fn go_on(&self, lease: &Lease) -> Result<Answer, WorkError> {
+        match self.take_up_again(lease).await {
+            Ok(said) => Ok(said),
+            Err(error) => answer(Err::<(), _>(error)),
+        }
+    }
+}
+
+impl OnBacklog {
+    /// Whether the task waits for a person under this claim.
+    async fn waits(&self, lease: &Lease) -> Result<bool, WorkError> {
+        match self.backlog.get(lease.org, lease.task).await {
+            Ok((task, _)) => {
+                Ok(task.fence == Fence(lease.fence) && task.state.status() == Status::AwaitingApproval)
+            }
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(WorkError::Unavailable(Box::new(error))),
+        }
     }
 }
 

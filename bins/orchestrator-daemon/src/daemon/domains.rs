@@ -26,6 +26,7 @@ pub(crate) struct Domains {
     pub(crate) roster: Roster,
     pub(crate) backlog: Backlog,
     pub(crate) sessions: Sessions,
+    pub(crate) work: OnBacklog,
     pub(crate) router: Router,
     pub(crate) workplaces: Workplaces,
 }
@@ -45,10 +46,11 @@ impl Domains {
         let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
-        let sessions = open_sessions(config, data, base, &backlog, redactor).await?;
+        let work = OnBacklog::new(backlog.clone(), registry.clone());
+        let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, router, workplaces })
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces })
     }
 
     /// The operations that the domains declare.
@@ -76,7 +78,7 @@ async fn open_sessions(
     config: &Config,
     data: &DataDir,
     base: &Base,
-    backlog: &Backlog,
+    work: &OnBacklog,
     redactor: &Redactor,
 ) -> anyhow::Result<Sessions> {
     let redactor = redactor.clone();
@@ -87,7 +89,7 @@ async fn open_sessions(
     };
     let parts = Parts {
         store: Arc::new(orchestrator_sessions::SqlStore::open(base.database.clone()).await?),
-        work: Arc::new(OnBacklog(backlog.clone())),
+        work: Arc::new(work.clone()),
         hub: base.hub.clone(),
         clock: base.clock.clone(),
         node,

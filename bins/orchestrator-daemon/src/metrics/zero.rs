@@ -9,7 +9,7 @@ use orchestrator_vocab::{Clock as _, SystemClock};
 const ONE_LABEL: [(&str, &str, &[&str]); 8] = [
     ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
     ("schedule_firings_total", "outcome", &["fired", "skipped"]),
-    ("sessions_ended_total", "status", &["completed", "failed", "terminated"]),
+    ("sessions_spawned_total", "runtime", &RUNTIMES),
     ("task_attempts_failed_total", "reason", &["returned", "failed", "expired", "requeued"]),
     ("rate_limited_total", "by", &["address", "credential"]),
     ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
@@ -17,8 +17,7 @@ const ONE_LABEL: [(&str, &str, &[&str]); 8] = [
     ("redis_pieces_total", "outcome", &["sent", "received", "dropped"]),
 ];
 /// Counters without a label.
-const PLAIN: [&str; 5] = [
-    "sessions_spawned_total",
+const PLAIN: [&str; 4] = [
     "token_refreshes_total",
     "token_reuse_detected_total",
     "signing_keys_rotated_total",
@@ -26,6 +25,8 @@ const PLAIN: [&str; 5] = [
 ];
 const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
 const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
+const SESSION_ENDED: [&str; 3] = ["completed", "failed", "terminated"];
+const RUNTIMES: [&str; 1] = ["program"];
 
 /// Sets what never changes, and begins what counts.
 pub(super) fn begin(metrics: &Metrics) {
@@ -38,6 +39,11 @@ pub(super) fn begin(metrics: &Metrics) {
     for (name, label, values) in ONE_LABEL {
         for value in values {
             metrics.counter(name, &[(label, (*value).into())]).add(0);
+        }
+    }
+    for runtime in RUNTIMES {
+        for status in SESSION_ENDED {
+            metrics.counter("sessions_ended_total", &[("status", status.into()), ("runtime", runtime.into())]).add(0);
         }
     }
     for code in Code::ALL {

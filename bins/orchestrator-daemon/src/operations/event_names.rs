@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 39] = [
+pub(crate) const EVENTS: [&str; 43] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -19,8 +19,12 @@ pub(crate) const EVENTS: [&str; 39] = [
     "scheduler.assigned",
     "scheduler.skipped",
     "session.created",
+    "session.input",
+    "session.settled",
+    "session.stalled",
     "session.status",
     "session.stopped",
+    "session.waiting",
     "stream.chunk",
     "stream.end",
     "stream.error",

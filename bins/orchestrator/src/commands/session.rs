@@ -1,5 +1,6 @@
 //! `orchestrator session …`
 
+mod people;
 mod workspace;
 
 use clap::Subcommand;
@@ -22,7 +23,7 @@ pub(crate) enum SessionCommand {
     /// Lists sessions
     #[command(visible_alias = "ls")]
     List {
-        /// Only in this: initializing, running, paused, completed, failed, terminated
+        /// Only in this: initializing, running, paused, suspended, completed, failed, terminated
         #[arg(long, short, value_parser = values::word)]
         status: Option<String>,
         /// Sessions at most
@@ -83,7 +84,7 @@ pub(crate) enum SessionCommand {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Lets a paused session go on
+    /// Lets a paused or suspended session go on
     Resume {
         #[arg(value_name = "SESSION")]
         id: String,
@@ -91,6 +92,12 @@ pub(crate) enum SessionCommand {
     /// Shows, compares, merges and discards where sessions work on files
     #[command(subcommand)]
     Workspace(workspace::WorkspaceCommand),
+    /// Says something to a session in the middle of its work
+    Prompt(people::PromptArgs),
+    /// Says what became of a call of which nobody knows whether it was made; the session goes on
+    Settle(people::SettleArgs),
+    /// Shows what a session did, step by step
+    History(people::HistoryArgs),
 }
 
 pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), Failure> {
@@ -124,14 +131,19 @@ pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), 
         }
         SessionCommand::Resume { id } => changed(daemon, "session.resume", one(&id)).await,
         SessionCommand::Workspace(command) => workspace::run(daemon, command).await,
+        SessionCommand::Prompt(args) => people::prompt(daemon, &args).await,
+        SessionCommand::Settle(args) => changed(daemon, "session.settle", people::settle(&args)?).await,
+        SessionCommand::History(args) => people::history(daemon, &args).await,
     }
 }
 
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 20] = [
     ("session", "/id"),
     ("status", "/status"),
     ("reason", "/reason"),
+    ("waits for", "/waitingFor"),
     ("agent", "/agentId"),
+    ("runtime", "/runtime"),
     ("task", "/taskId"),
     ("what", "/task/description"),
     ("kind", "/task/type"),
@@ -141,6 +153,7 @@ const FIELDS: [(&str, &str); 17] = [
     ("ended", "/endedAt"),
     ("worked (ms)", "/metrics/durationMs"),
     ("tokens", "/metrics/tokensUsed"),
+    ("turns", "/turns"),
     ("tasks completed", "/metrics/tasksCompleted"),
     ("exit", "/exit"),
     ("last output", "/lastOutput"),

@@ -50,7 +50,9 @@ impl Runner {
     }
 
     fn lost(&self) -> (Step, Actor) {
-        (self.interrupted(LOST.to_owned()), Actor::system("sessions"))
+        let ending = self.live.ending().filter(|ending| ending.cause == Cause::Lost);
+        let reason = ending.map_or_else(|| LOST.to_owned(), |ending| ending.reason);
+        (self.interrupted(reason), Actor::system("sessions"))
     }
 
     /// What is in the journal can go on later, unless somebody wanted it to end.

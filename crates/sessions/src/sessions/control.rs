@@ -5,7 +5,7 @@ use orchestrator_vocab::{Actor, OrgId, SessionId};
 
 use super::{Sessions, Shared};
 use crate::live::Live;
-use crate::{Cause, Ending, Error, Session, Step};
+use crate::{Cause, Ending, Error, Session, Status, Step};
 
 /// How a session is to be stopped.
 #[derive(Debug, Clone)]
@@ -35,15 +35,23 @@ impl Sessions {
         self.halt(org, id, Step::Paused { reason: reason.map(shortened) }, actor).await
     }
 
-    /// Lets a paused session go on.
+    /// Lets a paused session go on. A suspended one goes on too, also if nobody has settled what it waits for, if its agent
+    /// has room; otherwise it stays suspended, as the answer says, and its task is in the backlog.
     ///
     /// # Errors
-    /// As for [`Sessions::pause`]; [`Error::Transition`] if it is not paused.
+    /// As for [`Sessions::pause`]; [`Error::Transition`] if it is neither. For a suspended one [`Error::Stale`] if its task
+    /// is finished or somebody else's, and [`Error::Work`].
     pub async fn resume(&self, org: OrgId, id: SessionId, actor: Actor) -> Result<Session, Error> {
+        if self.0.table.get(org, id).is_none()
+            && let Some(session) = self.0.parts.store.get(org, id).await?
+            && session.state.status() == Status::Suspended
+        {
+            return self.go_on(&session).await;
+        }
         self.halt(org, id, Step::Resumed, actor).await
     }
 
-    /// Ends the program and everything it started, and returns when that is done. The task goes back into the backlog
+    /// Ends the work and everything it started, and returns when that is done; a suspended session ends at once. The task goes back into the backlog
     /// with the reason, and this was no attempt: to end the task itself, cancel it. A second call with `force` cuts the
     /// grace of the first short. What the program had finished before still counts: look at the session's state.
     ///
@@ -52,12 +60,23 @@ impl Sessions {
     pub async fn stop(&self, org: OrgId, id: SessionId, stop: Stop) -> Result<Session, Error> {
         let reason = shortened(stop.reason.unwrap_or_else(|| "stopped".to_owned()));
         let Some(live) = self.0.table.get(org, id) else {
-            return Err(self.0.refuse(org, id, Step::Terminated { reason }).await);
+            return match self.0.parts.store.get(org, id).await? {
+                Some(session) if session.state.status() == Status::Suspended => {
+                    self.end_suspended(session, reason, stop.actor).await
+                }
+                _ => Err(self.0.refuse(org, id, Step::Terminated { reason }).await),
+            };
         };
         let grace = if stop.force { Duration::ZERO } else { live.grace };
+        let (told, actor) = (reason.clone(), stop.actor.clone());
         live.end(Ending { reason, actor: stop.actor, grace, cause: Cause::Stopped });
         live.done.cancelled().await;
-        self.get(org, id).await
+        let session = self.get(org, id).await?;
+        match session.state.status() {
+            // Something else had interrupted it just before.
+            Status::Suspended => self.end_suspended(session, told, actor).await,
+            _ => Ok(session),
+        }
     }
 
     /// Runs apart from the caller: a program that stands still while its session says that it runs must not be left

@@ -5,7 +5,7 @@ use orchestrator_vocab::{Actor, OrgId, SessionId, TaskId};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Sessions;
-use crate::{Error, Session, Step, event};
+use crate::{Error, Session, Step};
 
 /// How long a killed tree and the backlog may take, beyond the grace, before a draining daemon leaves without them.
 const HAND_BACK_TIME_MAX: Duration = Duration::from_secs(3);
@@ -65,8 +65,9 @@ impl Sessions {
         Drained { finished: at_first.saturating_sub(handed_back.len() + abandoned.len()), handed_back, abandoned }
     }
 
-    /// Cleans up after an earlier start of this node: kills the programs it left behind, then writes their sessions off.
-    /// Call it once, before the first start; give the tasks of the answer back.
+    /// Cleans up after an earlier start of this node: kills the programs it left behind, then writes their sessions off;
+    /// journaled ones are suspended and can go on. Call it once, before the first start; give the tasks of the answer
+    /// back.
     ///
     /// # Errors
     /// [`Error::Store`]; call it again, what was written off is not told twice.
@@ -92,15 +93,19 @@ impl Sessions {
         }
     }
 
-    async fn write_off(&self, session: Session) -> Result<Option<Recovered>, Error> {
+    async fn write_off(&self, mut session: Session) -> Result<Option<Recovered>, Error> {
         let Session { id, org, task, fence, .. } = session;
-        let (now, previous) = (self.0.parts.clock.now(), session.state.status());
-        let state = session.state.clone().after(Step::Terminated { reason: RESTARTED.to_owned() })?;
-        let ended = Session { state, ended_at: Some(now), ..session };
-        let events = event::changed(&ended, previous, now, &Actor::system("sessions"));
-        match self.0.parts.store.update(ended, events).await {
-            Ok(()) => Ok(Some(Recovered { session: id, org, task, fence })),
-            Err(Error::Ended(_) | Error::NotFound(_)) => Ok(None),
+        let reason = RESTARTED.to_owned();
+        let step = match session.is_journaled {
+            true => Step::Suspended { reason, waiting: false },
+            false => Step::Terminated { reason },
+        };
+        if session.is_journaled {
+            self.0.count_usage(&mut session).await?;
+        }
+        match self.0.change_stored(session, step, &Actor::system("sessions")).await {
+            Ok(_) => Ok(Some(Recovered { session: id, org, task, fence })),
+            Err(Error::Ended(_) | Error::NotFound(_) | Error::Stale(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

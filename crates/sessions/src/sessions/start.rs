@@ -44,13 +44,16 @@ pub struct StartRequest {
 }
 
 impl Sessions {
-    /// Starts a session and returns when it exists; its end is told by events, and to the backlog.
+    /// Starts a session and returns when it exists; its end is told by events, and to the backlog. If the agent has begun
+    /// the task in a journaled session before, that one is reopened: it has the same id, a new holder, and an entry
+    /// `resumed` in its journal. Suspended sessions of other agents on the task are ended.
     ///
     /// Whoever starts has claimed the task and gives it back if this fails. If the returned future is dropped, the
     /// session goes on.
     ///
     /// # Errors
-    /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Store`]; then there is no session.
+    /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Stale`] if the task was claimed anew
+    /// meanwhile, [`Error::Store`]; then there is no session.
     pub async fn start(&self, request: StartRequest) -> Result<Session, Error> {
         request.runtime.validate()?;
         let permit = self.0.admission.enter()?;
@@ -86,12 +89,22 @@ async fn begin(
     answer: oneshot::Sender<Result<Session, Error>>,
 ) {
     let StartRequest { runtime, document, traceparent, .. } = request.clone();
-    let session = shared.session(request);
+    let (session, is_new) = match shared.reopened(&request).await {
+        Ok(Some(session)) => (session, false),
+        Ok(None) => (shared.session(request), true),
+        Err(error) => {
+            drop(permit);
+            let _ = answer.send(Err(error));
+            return;
+        }
+    };
     let live = Arc::new(Live::new(session.clone(), runtime.grace()));
     shared.table.add(session.org, session.id, live.clone());
     let place =
         Place { shared: shared.clone(), live: live.clone(), org: session.org, id: session.id, permit: Some(permit) };
-    if let Err(error) = shared.parts.store.insert(session.clone(), vec![event::created(&session)]).await {
+    if is_new
+        && let Err(error) = shared.parts.store.insert(session.clone(), vec![event::created(&session)]).await
+    {
         drop(place);
         // The caller may be gone; then nobody wants to know.
         let _ = answer.send(Err(error));

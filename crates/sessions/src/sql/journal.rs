@@ -10,6 +10,9 @@ use crate::{Append, Error, Numbered};
 
 /// Two statements, however many entries: the first takes the numbers and keeps others out, the second writes.
 pub(super) async fn append(tx: &Tx, append: &Append) -> Result<u64, Error> {
+    if let Some(number) = said_before(tx, append).await? {
+        return Ok(number);
+    }
     let held = "and fence = $5 and status in ('initializing', 'running', 'paused')";
     let open = "and $5 = 0";
     let sql = format!(
@@ -34,12 +37,22 @@ pub(super) async fn append(tx: &Tx, append: &Append) -> Result<u64, Error> {
     Ok(last.unsigned_abs())
 }
 
+/// Under the same key.
+async fn said_before(tx: &Tx, append: &Append) -> Result<Option<u64>, Error> {
+    let Some(key) = &append.key else { return Ok(None) };
+    let sql = "select number from sessions_journal where org = $1 and session = $2 and said_once = $3";
+    let values = [append.org.uuid().into(), append.session.uuid().into(), key.as_str().into()];
+    let Some(row) = tx.query_one_raw(statement(tx, sql, values)).await? else { return Ok(None) };
+    let number: i64 = row.try_get("", "number")?;
+    Ok(Some(number.unsigned_abs()))
+}
+
 fn insert(tx: &Tx, append: &Append, before: u64) -> Statement {
-    let mut sql = "insert into sessions_journal (org, session, number, at, kind, body) values ".to_owned();
-    let mut values: Vec<Value> = Vec::with_capacity(append.entries.len() * 6);
+    let mut sql = "insert into sessions_journal (org, session, number, at, kind, body, said_once) values ".to_owned();
+    let mut values: Vec<Value> = Vec::with_capacity(append.entries.len() * 7);
     for (number, entry) in (before + 1..).zip(&append.entries) {
         let first = values.len() + 1;
-        let places: Vec<String> = (first..first + 6).map(|place| format!("${place}")).collect();
+        let places: Vec<String> = (first..first + 7).map(|place| format!("${place}")).collect();
         let comma = if values.is_empty() { "" } else { ", " };
         sql.push_str(&format!("{comma}({})", places.join(", ")));
         values.extend([
@@ -49,6 +62,7 @@ fn insert(tx: &Tx, append: &Append, before: u64) -> Statement {
             append.at.millis().into(),
             entry.kind().into(),
             serde_json::to_string(entry).expect("an entry is plain data").into(),
+            append.key.clone().filter(|_| number == before + append.entries.len() as u64).into(),
         ]);
     }
     Statement::from_sql_and_values(tx.get_database_backend(), sql, values)

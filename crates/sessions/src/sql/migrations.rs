@@ -3,6 +3,7 @@ use orchestrator_sql::{Backend, Migration};
 pub(crate) const ALL: &[Migration] = &[
     Migration { name: "m0001_sessions", statements: sessions },
     Migration { name: "m0002_journal", statements: journal },
+    Migration { name: "m0003_suspended", statements: suspended },
 ];
 
 /// The columns are what is searched for; everything else is in `body`.
@@ -33,5 +34,16 @@ fn journal(backend: Backend) -> Vec<String> {
             "create table sessions_journal (org {uuid} not null, session {uuid} not null, number bigint not null, \
              at bigint not null, kind text not null, body text not null, primary key (org, session, number)){clustered}"
         ),
+    ]
+}
+
+/// Under a key something is said once.
+fn suspended(_: Backend) -> Vec<String> {
+    vec![
+        "create index sessions_sessions_suspended on sessions_sessions (id) where status = 'suspended'".into(),
+        "alter table sessions_journal add column said_once text".into(),
+        "create unique index sessions_journal_said_once on sessions_journal (org, session, said_once) \
+         where said_once is not null"
+            .into(),
     ]
 }

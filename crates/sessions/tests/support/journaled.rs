@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_sessions::{Desk, Entry, Error, Gate, Outcome, Runtime};
+use orchestrator_sessions::{Desk, Entry, Error, Gate, Outcome, Repeat, Runtime};
+use orchestrator_transcript::{Content, Digest};
 use orchestrator_vocab::Actor;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Takes `steps` steps and is done. All clones are one.
 #[derive(Clone)]
@@ -20,8 +21,11 @@ pub(crate) struct Steps {
     /// What was done in the world.
     pub(crate) effects: Arc<Mutex<Vec<u64>>>,
     /// What people said, as the agent heard it.
-    pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) heard: Arc<watch::Sender<Vec<String>>>,
+    /// Whether it reads what people say while it works.
+    pub(crate) listens: bool,
     pub(crate) can_pause: bool,
+    taken: Arc<watch::Sender<u64>>,
 }
 
 impl Steps {
@@ -31,8 +35,10 @@ impl Steps {
             asks_at: None,
             allowed: Arc::new(Semaphore::new(0)),
             effects: Arc::default(),
-            heard: Arc::default(),
+            heard: Arc::new(watch::Sender::new(Vec::new())),
+            listens: false,
             can_pause: true,
+            taken: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -44,12 +50,42 @@ impl Steps {
         self.effects.lock().unwrap().clone()
     }
 
+    /// Allows so many steps and returns when they are taken.
+    pub(crate) async fn took(&self, steps: u64) {
+        self.allow(usize::try_from(steps).unwrap());
+        self.taken.subscribe().wait_for(|taken| *taken >= steps).await.unwrap();
+    }
+
+    /// Returns when the agent has heard it.
+    pub(crate) async fn heard(&self, text: &str) {
+        self.heard.subscribe().wait_for(|heard| heard.iter().any(|one| one == text)).await.unwrap();
+    }
+
+    /// Listens to people for as long as it is polled.
+    async fn listen(&self, desk: &Desk) {
+        let (mut inputs, mut after) = (desk.inputs(), 0);
+        while self.listens {
+            inputs.borrow_and_update();
+            for one in desk.journal().read(after, 100).await.unwrap() {
+                after = one.number;
+                if let Entry::Input { content, .. } = one.entry
+                    && let Content::Text { text } = &content[0].content
+                {
+                    self.heard.send_modify(|heard| heard.push(text.clone()));
+                }
+            }
+            inputs.changed().await.unwrap();
+        }
+        std::future::pending().await
+    }
+
     async fn work(&self, desk: &Desk, gate: &Gate) -> Result<Outcome, Error> {
         let entries = desk.journal().all().await?;
         let is_settled = entries.iter().any(|one| matches!(one.entry, Entry::Settled { .. }));
         let mut done = entries.iter().filter(|one| is_step(&one.entry)).count() as u64;
         while done < self.steps {
             if self.asks_at == Some(done + 1) && !is_settled {
+                desk.journal().append(vec![calling(done + 1)]).await?;
                 return Ok(Outcome::Waiting { reason: format!("may step {} be taken?", done + 1) });
             }
             tokio::select! {
@@ -63,6 +99,7 @@ impl Steps {
             done += 1;
             desk.journal().append(vec![step(done)]).await?;
             self.effects.lock().unwrap().push(done);
+            self.taken.send_replace(done);
             desk.said(&format!("step {done}"));
         }
         Ok(Outcome::Completed { result: json!({ "steps": done }) })
@@ -89,7 +126,11 @@ impl Runtime for Steps {
             desk.halts(gate.clone());
         }
         desk.started(None).await;
-        match self.work(&desk, &gate).await {
+        let worked = tokio::select! {
+            worked = self.work(&desk, &gate) => worked,
+            () = self.listen(&desk) => unreachable!("it listens for ever"),
+        };
+        match worked {
             Ok(outcome) => outcome,
             Err(Error::Stale(_) | Error::Ended(_)) => Outcome::Lost,
             Err(error) => {
@@ -102,6 +143,16 @@ impl Runtime for Steps {
 
 pub(crate) fn step(number: u64) -> Entry {
     Entry::Noted { what: "step".into(), facts: json!(number), message: None }
+}
+
+fn calling(number: u64) -> Entry {
+    Entry::Calling {
+        call: format!("call-{number}"),
+        tool: "tool".into(),
+        digest: Digest::of(&json!(number)).unwrap(),
+        key: "k".into(),
+        repeat: Repeat::Effective,
+    }
 }
 
 fn is_step(entry: &Entry) -> bool {

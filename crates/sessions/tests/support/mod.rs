@@ -3,7 +3,7 @@
 
 pub(crate) mod journaled;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ pub(crate) enum Told {
     Failed(String),
     Released(String),
     Waits(String),
+    GoesOn,
 }
 
 /// A backlog that writes down what it is told.
-#[derive(Debug)]
 pub(crate) struct Backlog {
     told: watch::Sender<Vec<Told>>,
     /// Every holder is told that its task is lost.
@@ -46,6 +46,8 @@ pub(crate) struct Backlog {
     pub(crate) unavailable: AtomicUsize,
     /// Results are refused.
     pub(crate) refuses_results: AtomicBool,
+    /// What starts a session anew when it may go on.
+    pub(crate) starting: Mutex<Option<(Sessions, Arc<dyn Runtime>)>>,
 }
 
 impl Default for Backlog {
@@ -55,6 +57,7 @@ impl Default for Backlog {
             is_lost: AtomicBool::default(),
             unavailable: AtomicUsize::default(),
             refuses_results: AtomicBool::default(),
+            starting: Mutex::default(),
         }
     }
 }
@@ -100,6 +103,17 @@ impl Work for Backlog {
 
     async fn release(&self, _: &Lease, reason: String, _: Option<Timestamp>) -> Result<Answer, WorkError> {
         self.answer(Told::Released(reason))
+    }
+
+    async fn go_on(&self, lease: &Lease) -> Result<Answer, WorkError> {
+        let starting = self.starting.lock().unwrap().clone();
+        let answer = self.answer(Told::GoesOn)?;
+        if let Some((sessions, runtime)) = starting {
+            let fence = lease.fence + 1;
+            let request = StartRequest { runtime, task: lease.task, fence, ..request(Program::new(["true"])) };
+            sessions.start(request).await.map_err(|error| WorkError::Refused(error.to_string()))?;
+        }
+        Ok(answer)
     }
 
     async fn wait(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {

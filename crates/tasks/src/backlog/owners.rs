@@ -2,7 +2,7 @@ use orchestrator_vocab::{AgentId, TaskId, Timestamp};
 use serde_json::Value;
 
 use super::Backlog;
-use crate::{Candidate, Claim, Completion, Error, Fence, Origin, Renewed, Task, check, engine};
+use crate::{Assignment, Candidate, Claim, Completion, Error, Fence, Origin, Renewed, Scores, Task, check, engine};
 
 impl Backlog {
     /// Gives an agent up to `limit` tasks, by the same decision the scheduler makes, restricted to this agent. `agents`
@@ -19,6 +19,23 @@ impl Backlog {
     ) -> Result<Vec<Claim>, Error> {
         check::count("limit", limit, check::BATCH_MAX)?;
         self.run(origin, engine::Pull { agent: agent.clone(), agents, limit }).await
+    }
+
+    /// Gives one task to one agent, past the scheduler's choice but within the agent's room: for an agent that had begun it.
+    /// `None` if the task is not ready, or the agent is not healthy, lacks a capability or has no room.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn claim_exact(&self, origin: &Origin, id: TaskId, agent: &Candidate) -> Result<Option<Claim>, Error> {
+        let (task, _) = self.get(origin.org, id).await?;
+        let is_able = agent.healthy && task.required_capabilities.is_subset(&agent.capabilities);
+        if !is_able {
+            return Ok(None);
+        }
+        let scores = Scores::default();
+        let assignment = Assignment { task: id, agent: agent.id.clone(), scores, losers: Vec::new() };
+        let capacity = [(agent.id.clone(), agent.max_concurrent)].into();
+        Ok(self.run(origin, engine::Assign { assignments: vec![assignment], capacity }).await?.pop())
     }
 
     /// Renews the lease and keeps what the owner has to report. Returns when the new lease ends.

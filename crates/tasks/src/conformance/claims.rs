@@ -304,3 +304,25 @@ pub async fn an_explanation_names_the_reason(fixture: &Fixture) {
     complete(&backlog, &claims[0]).await;
     assert_eq!(why(claims[0].task.id).await.why, Why::Finished {});
 }
+
+/// If it is ready and the agent can and has room.
+pub async fn one_task_is_given_to_the_agent_that_had_begun_it(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let first = create(&backlog, "first").await;
+    let second = create(&backlog, "second").await;
+    let able = agent("coder", &[]);
+    let claimed = backlog.claim_exact(&origin(), second.id, &able).await.expect("it answers").expect("it is ready");
+    assert_eq!((claimed.task.id, claimed.task.state.owner()), (second.id, Some(&coder())));
+    assert_eq!(backlog.claim_exact(&origin(), second.id, &able).await.expect("it answers"), None, "it is worked on");
+    let busy = Candidate { max_concurrent: 1, ..able.clone() };
+    assert_eq!(backlog.claim_exact(&origin(), first.id, &busy).await.expect("it answers"), None, "it has one");
+    let sick = Candidate { healthy: false, max_concurrent: 9, ..able.clone() };
+    assert_eq!(backlog.claim_exact(&origin(), first.id, &sick).await.expect("it answers"), None);
+    let draft = Draft { required_capabilities: ["rust".parse().expect("a name")].into(), ..Draft::new("hard") };
+    let hard = backlog.create(&origin(), draft).await.expect("a good draft");
+    let roomy = Candidate { max_concurrent: 9, ..able };
+    assert_eq!(backlog.claim_exact(&origin(), hard.id, &roomy).await.expect("it answers"), None);
+    assert!(backlog.claim_exact(&origin(), first.id, &roomy).await.expect("it answers").is_some());
+    let unknown = backlog.claim_exact(&origin(), TaskId::new(), &roomy).await;
+    assert!(matches!(unknown, Err(Error::NotFound(_))));
+}

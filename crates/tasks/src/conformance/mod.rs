@@ -195,6 +195,7 @@ macro_rules! task_store_conformance {
             the_scheduler_gives_tasks_to_agents
             a_refused_dispatch_puts_the_task_back
             an_explanation_names_the_reason
+            one_task_is_given_to_the_agent_that_had_begun_it
             // leases
             a_lease_that_ran_out_returns_the_task_under_a_new_fence
             a_heartbeat_renews_the_lease
