@@ -17,6 +17,7 @@ on_both_backends![
     cancelling_a_task_ends_its_session,
     after_a_kill_the_programs_left_behind_are_ended_and_their_tasks_run_again,
     told_to_stop_it_lets_sessions_finish_and_exits_with_zero,
+    a_program_cannot_be_talked_to_and_has_no_history,
     told_to_stop_it_hands_back_what_does_not_finish_in_time,
 ];
 
@@ -226,5 +227,30 @@ async fn told_to_stop_it_hands_back_what_does_not_finish_in_time(backend: Backen
     let daemon = again.start().await?;
     let task = get(&mut daemon.admin().await, &task["id"]).await?;
     assert_eq!((&task["status"], &task["attempt"]), (&json!("pending"), &json!(0)), "{task}");
+    Ok(())
+}
+
+async fn a_program_cannot_be_talked_to_and_has_no_history(backend: Backend) -> anyhow::Result<()> {
+    let daemon = daemon(backend).config(json!({"agents": {"deaf": shell("exec sleep 1000", &[], 1)}})).start().await?;
+    let mut socket = daemon.admin().await;
+    socket.subscribe(&["session.*"]).await;
+    let task = create(&mut socket, json!({"title": "deaf"})).await?;
+    let id = session_of(&mut socket, &task).await["id"].clone();
+    let refused =
+        socket.call("prompt.submit", json!({"sessionId": id, "text": "hello"})).await.expect_err("it is deaf");
+    assert_eq!(refused.code, Code::Conflict);
+    assert!(refused.message.ends_with("takes no input: its runtime is `program`"), "{refused:?}");
+    let verdict = json!({"sessionId": id, "callId": "c1", "verdict": {"is": "repeat"}});
+    assert_eq!(socket.call("session.settle", verdict).await.expect_err("it calls nothing").code, Code::Conflict);
+    let blank =
+        socket.call("prompt.submit", json!({"sessionId": id, "text": "  "})).await.expect_err("nothing is said");
+    assert_eq!((blank.code, blank.field.as_deref()), (Code::InvalidParams, Some("text")));
+    let history = socket.call("session.history", json!({"sessionId": id})).await?;
+    assert_eq!(history, json!({"entries": []}));
+    let session = socket.call("session.status", json!({"sessionId": id})).await?;
+    assert_eq!(
+        (&session["runtime"], &session["turns"], &session["entries"]),
+        (&json!("program"), &json!(0), &json!(0))
+    );
     Ok(())
 }

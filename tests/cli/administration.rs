@@ -87,7 +87,13 @@ async fn sessions_are_created_and_looked_at() -> anyhow::Result<()> {
     let session = cli.run(&["session", "status", &id, "--json"]).await.json();
     assert_eq!(session["agentId"], "counter");
     assert!(cli.run(&["session", "list"]).await.ok().contains(&id));
-    cli.run(&["session", "stop", "session_00000000000000000000000000000000"]).await.failed(5, "no session");
+    assert!(cli.run(&["session", "history", &id]).await.ok().contains("nothing was written down"));
+    let nobody = "session_00000000000000000000000000000000";
+    cli.run(&["session", "stop", nobody]).await.failed(5, "no session");
+    cli.run(&["session", "history", nobody]).await.failed(5, "no session");
+    cli.run(&["session", "prompt", nobody, "hello"]).await.failed(5, "no session");
+    cli.run(&["session", "settle", nobody, "c1", "--done", "it was made"]).await.failed(5, "no session");
+    cli.run(&["session", "settle", nobody, "c1"]).await.failed(2, "--repeat");
     Ok(())
 }
 

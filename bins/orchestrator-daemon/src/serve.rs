@@ -188,7 +188,9 @@ async fn go_on(daemon: &Daemon) -> anyhow::Result<()> {
                 continue;
             };
             match outcome {
-                Ok(now) => tracing::info!(session = %now.id, task = %now.task, status = %now.state.status(), "suspended before"),
+                Ok(now) => {
+                    tracing::info!(session = %now.id, task = %now.task, status = %now.state.status(), "suspended before")
+                }
                 // Its task will be given to somebody, or it was somebody else's already.
                 Err(error) => tracing::info!(session = %session.id, %error, "does not go on now"),
             }

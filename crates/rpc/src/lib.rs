@@ -22,6 +22,7 @@ mod schema;
 mod scope;
 mod signal;
 pub mod simple;
+mod statuses;
 mod strict;
 mod table;
 mod text;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::whole_millis;
 use crate::members::Members;
-use crate::{Code, Error, Frame, Incoming, Message, Reply, RequestId, Signal, Tell, text};
+use crate::{Code, Error, Frame, Incoming, Message, Reply, RequestId, Signal, Tell, statuses, text};
 
 /// Takes a frame apart. Never fails: what is not a message becomes the reply that says so.
 pub fn decode(frame: &[u8]) -> Frame {
@@ -51,7 +51,7 @@ pub fn encode_reply(reply: &Reply) -> String {
     match &reply.outcome {
         Ok(payload) => {
             out.push_str(r#","ok":true,"payload":"#);
-            out.push_str(payload.get());
+            out.push_str(&statuses::in_text(payload, statuses::in_reply));
         }
         Err(error) => {
             out.push_str(r#","ok":false,"error":"#);
@@ -68,7 +68,10 @@ pub fn encode_event(event: &Tell<'_>) -> String {
     out.push_str(r#"{"type":"event","event":"#);
     text::push_json(&mut out, event.name);
     out.push_str(r#","payload":"#);
-    out.push_str(event.payload.get());
+    match event.name.starts_with("session.") {
+        true => out.push_str(&statuses::in_text(event.payload, statuses::of_session)),
+        false => out.push_str(event.payload.get()),
+    }
     if let Some(seq) = event.seq {
         out.push_str(r#","seq":"#);
         out.push_str(&seq.to_string());

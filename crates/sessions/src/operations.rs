@@ -22,7 +22,8 @@ pub fn operations(sessions: &Sessions) -> Table {
     let status = operation(sessions, "session.status", Scope::Read, "Shows a session", status);
     let stop = operation(sessions, "session.stop", Scope::Write, "Ends a session; its task goes back", stop);
     let pause = operation(sessions, "session.pause", Scope::Write, "Makes a session stand still", pause);
-    let resume = operation(sessions, "session.resume", Scope::Write, "Lets a paused or suspended session go on", resume);
+    let resume =
+        operation(sessions, "session.resume", Scope::Write, "Lets a paused or suspended session go on", resume);
     let changes = [Code::NotFound, Code::Conflict, Code::Unavailable];
     Table::new()
         .with(list.read_only())

@@ -79,13 +79,9 @@ async fn a_crashed_daemons_journaled_session_is_suspended_and_its_programs_sessi
     let mut found: Vec<SessionId> = next.recover().await.unwrap().iter().map(|one| one.session).collect();
     found.sort();
     assert_eq!(found, [journaled, program]);
-    let state = |id| async move { fixture.parts.store.get(LOCAL, id).await.unwrap().unwrap().state };
-    assert_eq!(
-        state(journaled).await,
-        State::Suspended { reason: "daemon restarted".into(), waiting: false }
-    );
     let fixture = &fixture;
     let state = |id| async move { fixture.parts.store.get(LOCAL, id).await.unwrap().unwrap().state };
+    assert_eq!(state(journaled).await, State::Suspended { reason: "daemon restarted".into(), waiting: false });
     assert_eq!(state(program).await.status(), Status::Terminated);
     soon(fixture.sessions.drain(Instant::now())).await;
 }

@@ -1,11 +1,9 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use orchestrator_sessions::{Answer, Lease, Work, WorkError};
 use orchestrator_agents::Registry;
-use orchestrator_tasks::{
-    Accepts, Backlog, Claim, Completion, Dispatch, Error, Fence, Origin, Status, Task, Workforce as _,
-};
+use orchestrator_sessions::{Answer, Lease, Work, WorkError};
+use orchestrator_tasks::{Backlog, Claim, Completion, Dispatch, Error, Fence, Origin, Status, Task, Workforce as _};
 use orchestrator_vocab::{Actor, Integrity, Label, Timestamp};
 use serde_json::Value;
 
@@ -38,10 +36,7 @@ impl OnBacklog {
             return self.backlog.resume(&origin, lease.task, Fence(lease.fence)).await.map(Some);
         }
         let agents = self.workforce.agents(lease.org).await?;
-        match agents.iter().find(|agent| agent.id == lease.agent && agent.accepts == Accepts::Push) {
-            Some(agent) => self.backlog.claim_exact(&origin, lease.task, agent).await,
-            None => Ok(None),
-        }
+        self.backlog.claim_exact(&origin, lease.task, &lease.agent, agents).await
     }
 
     async fn take_up_again(&self, lease: &Lease) -> Result<Answer, Error> {
@@ -111,9 +106,7 @@ impl OnBacklog {
     /// Whether the task waits for a person under this claim.
     async fn waits(&self, lease: &Lease) -> Result<bool, WorkError> {
         match self.backlog.get(lease.org, lease.task).await {
-            Ok((task, _)) => {
-                Ok(task.fence == Fence(lease.fence) && task.state.status() == Status::AwaitingApproval)
-            }
+            Ok((task, _)) => Ok(task.fence == Fence(lease.fence) && task.state.status() == Status::AwaitingApproval),
             Err(Error::NotFound(_)) => Ok(false),
             Err(error) => Err(WorkError::Unavailable(Box::new(error))),
         }

@@ -17,12 +17,8 @@ const ONE_LABEL: [(&str, &str, &[&str]); 8] = [
     ("redis_pieces_total", "outcome", &["sent", "received", "dropped"]),
 ];
 /// Counters without a label.
-const PLAIN: [&str; 4] = [
-    "token_refreshes_total",
-    "token_reuse_detected_total",
-    "signing_keys_rotated_total",
-    "redis_outages_total",
-];
+const PLAIN: [&str; 4] =
+    ["token_refreshes_total", "token_reuse_detected_total", "signing_keys_rotated_total", "redis_outages_total"];
 const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
 const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
 const SESSION_ENDED: [&str; 3] = ["completed", "failed", "terminated"];

@@ -2,12 +2,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::{Error, Reply, Signal, Tell, text};
+use crate::{Error, Reply, Signal, Tell, statuses, text};
 
 /// The answer to a frame.
 pub fn encode_reply(reply: &Reply) -> String {
     let result = match &reply.outcome {
-        Ok(result) => read(result),
+        Ok(result) => statuses::in_reply(read(result)),
         Err(error) => return frame("error", &refusal(reply, error)),
     };
     let (kind, payload) = match reply.id.kind() {
@@ -44,6 +44,7 @@ pub fn encode_event(event: &Tell<'_>) -> Option<String> {
     let (kind, payload) = match event.name {
         "session.status" => {
             facts["id"] = session.into();
+            facts = statuses::of_session(facts);
             ("session_status_update", json!({ "session": facts }))
         }
         "task.completed" => {

@@ -1,5 +1,5 @@
 use orchestrator_rpc::{Call, Code, Error as Refusal, Scope, Table};
-use orchestrator_transcript::{Block, Content};
+use orchestrator_transcript::Block;
 use orchestrator_vocab::{Label, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::{SessionLimit, operation};
 use crate::{Numbered, Said, SessionInfo, Sessions, Verdict};
 
-const BLOCKS_MAX: usize = 32;
+const TEXT_CHARS_MAX: usize = 100_000;
+/// Something in it can be seen, and it has no NUL.
+const VISIBLE: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
 
 /// `prompt.submit`, `session.settle` and `session.history`.
 pub(super) fn table(sessions: &Sessions) -> Table {
@@ -24,23 +26,18 @@ pub(super) fn table(sessions: &Sessions) -> Table {
         .with(history.read_only().fails_with([Code::NotFound]))
 }
 
-/// The parameters of `prompt.submit`: `text` or `content`, not both.
+/// The parameters of `prompt.submit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitParams {
     /// To whom.
     pub session_id: SessionId,
     /// What, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100_000))]
-    pub text: Option<String>,
-    /// What, in words and pictures. Labels are not taken over: it is what a user says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = BLOCKS_MAX))]
-    pub content: Option<Vec<Block>>,
+    #[schemars(length(min = 1, max = TEXT_CHARS_MAX), regex(pattern = VISIBLE))]
+    pub text: String,
     /// Saying it again under the same key does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 800))]
+    #[schemars(length(min = 1, max = 190), regex(pattern = VISIBLE))]
     pub idempotency_key: Option<String>,
 }
 
@@ -77,7 +74,7 @@ pub struct HistoryParams {
     pub session_id: SessionId,
     /// Only entries with a higher number.
     #[serde(default)]
-    pub after: u64,
+    pub after: u32,
     /// How many at most; fewer if they are large.
     #[serde(default)]
     pub limit: SessionLimit,
@@ -96,32 +93,19 @@ pub struct SessionHistory {
 }
 
 async fn submit_prompt(sessions: Sessions, call: Call, params: SubmitParams) -> Result<Submitted, Refusal> {
-    let (org, id) = (call.org(), params.session_id);
-    let said = Said { actor: call.actor(), key: call.idempotency_key.clone(), content: content(params)? };
-    let entry = sessions.say(org, id, said).await?;
-    let session = sessions.get(org, id).await?;
+    let SubmitParams { session_id: id, text, .. } = params;
+    if text.trim().is_empty() || text.contains('\0') || text.chars().count() > TEXT_CHARS_MAX {
+        let expected = format!("expected 1 to {TEXT_CHARS_MAX} characters, not spaces only and without NUL");
+        return Err(Refusal::invalid_field("text", expected));
+    }
+    let key = call.idempotency_key.clone();
+    if key.as_ref().is_some_and(|key| key.trim().is_empty() || key.contains('\0') || key.chars().count() > 190) {
+        return Err(Refusal::invalid_field("idempotencyKey", "expected 1 to 190 characters, not spaces only"));
+    }
+    let content = vec![Block::text(Label::USER, text)];
+    let entry = sessions.say(call.org(), id, Said { content, actor: call.actor(), key }).await?;
+    let session = sessions.get(call.org(), id).await?;
     Ok(Submitted { session_id: id, entry, is_working: session.state.is_active() })
-}
-
-fn content(params: SubmitParams) -> Result<Vec<Block>, Refusal> {
-    let blocks = match (params.text, params.content) {
-        (Some(text), None) => {
-            if text.trim().is_empty() || text.chars().count() > 100_000 {
-                return Err(Refusal::invalid_field("text", "expected 1 to 100,000 characters, and not spaces only"));
-            }
-            vec![Block::text(Label::USER, text)]
-        }
-        (None, Some(blocks)) => blocks,
-        _ => return Err(Refusal::invalid_field("text", "expected either `text` or `content`")),
-    };
-    if blocks.is_empty() || blocks.len() > BLOCKS_MAX {
-        return Err(Refusal::invalid_field("content", format!("expected 1 to {BLOCKS_MAX} blocks")));
-    }
-    let can_be_said = |block: &Block| matches!(block.content, Content::Text { .. } | Content::Image { .. });
-    if !blocks.iter().all(can_be_said) {
-        return Err(Refusal::invalid_field("content", "expected blocks of the type `text` or `image`"));
-    }
-    Ok(blocks.into_iter().map(|block| Block::new(Label::USER, block.content)).collect())
 }
 
 async fn settle_call(sessions: Sessions, call: Call, params: SettleParams) -> Result<SessionInfo, Refusal> {
@@ -131,7 +115,7 @@ async fn settle_call(sessions: Sessions, call: Call, params: SettleParams) -> Re
 
 async fn history(sessions: Sessions, call: Call, params: HistoryParams) -> Result<SessionHistory, Refusal> {
     let HistoryParams { session_id, after, limit } = params;
-    let entries = sessions.history(call.org(), session_id, after, limit.get()).await?;
+    let entries = sessions.history(call.org(), session_id, u64::from(after), limit.get()).await?;
     let last = entries.last().and_then(|entry| entry["number"].as_u64());
     let session = sessions.get(call.org(), session_id).await?;
     Ok(SessionHistory { entries, next_after: last.filter(|last| *last < session.entries) })

@@ -1,9 +1,11 @@
 //! Sessions that were interrupted go on, or are ended because they will not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchestrator_vocab::{Actor, OrgId, SessionId, Tokens};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{Sessions, Shared, StartRequest};
 use crate::live::Live;
@@ -12,6 +14,8 @@ use crate::{Answer, Append, Cause, Ending, Entry, Error, Session, Status, Step, 
 
 /// Why a suspended session has ended whose task was given to somebody else.
 const ELSEWHERE: &str = "the task went to another agent";
+/// How much longer than its grace an old session of a task may take to leave.
+const LEAVING_TIME_MAX: Duration = Duration::from_secs(15);
 
 impl Sessions {
     /// At most `limit` suspended sessions, of all organisations and nodes, with ids above `after`.
@@ -50,9 +54,7 @@ impl Sessions {
     pub(super) async fn end_suspended(&self, session: Session, reason: String, actor: Actor) -> Result<Session, Error> {
         let (is_waiting, lease, told) = (session.state.is_waiting(), session.lease(), reason.clone());
         let ended = self.0.change_stored(session, Step::Terminated { reason }, &actor).await?;
-        if is_waiting
-            && let Err(error) = self.0.parts.work.release(&lease, told, None).await
-        {
+        if is_waiting && let Err(error) = self.0.parts.work.release(&lease, told, None).await {
             tracing::warn!(session = %ended.id, %error, "the task of an ended session goes on waiting for a person");
         }
         Ok(ended)
@@ -88,7 +90,9 @@ impl Shared {
             // It is suspended and its runner has only to leave, or the task was taken from it and it does not know yet.
             Some(live) if session.state.status() == Status::Suspended || session.fence < fence => {
                 live.end(taken("the task was claimed anew".to_owned(), &live));
-                live.done.cancelled().await;
+                // Whoever starts must not be held up for ever by one that does not leave.
+                let left = timeout(live.grace.saturating_add(LEAVING_TIME_MAX), live.done.cancelled()).await;
+                left.map_err(|_| Error::Stale(session.id))?;
                 self.parts.store.get(session.org, session.id).await?
             }
             Some(_) => None,

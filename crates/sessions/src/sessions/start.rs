@@ -102,9 +102,7 @@ async fn begin(
     shared.table.add(session.org, session.id, live.clone());
     let place =
         Place { shared: shared.clone(), live: live.clone(), org: session.org, id: session.id, permit: Some(permit) };
-    if is_new
-        && let Err(error) = shared.parts.store.insert(session.clone(), vec![event::created(&session)]).await
-    {
+    if is_new && let Err(error) = shared.parts.store.insert(session.clone(), vec![event::created(&session)]).await {
         drop(place);
         // The caller may be gone; then nobody wants to know.
         let _ = answer.send(Err(error));

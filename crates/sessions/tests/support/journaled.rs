@@ -25,7 +25,7 @@ pub(crate) struct Steps {
     /// Whether it reads what people say while it works.
     pub(crate) listens: bool,
     pub(crate) can_pause: bool,
-    taken: Arc<watch::Sender<u64>>,
+    pub(crate) taken: Arc<watch::Sender<u64>>,
 }
 
 impl Steps {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use orchestrator_vocab::{AgentId, TaskId, Timestamp};
 use serde_json::Value;
 
@@ -22,20 +24,28 @@ impl Backlog {
     }
 
     /// Gives one task to one agent, past the scheduler's choice but within the agent's room: for an agent that had begun it.
-    /// `None` if the task is not ready, or the agent is not healthy, lacks a capability or has no room.
+    /// `agents` are all agents of the organisation. `None` if the task is not ready, or the agent is not among them, is not
+    /// healthy, lacks a capability or has no room.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn claim_exact(&self, origin: &Origin, id: TaskId, agent: &Candidate) -> Result<Option<Claim>, Error> {
+    pub async fn claim_exact(
+        &self,
+        origin: &Origin,
+        id: TaskId,
+        agent: &AgentId,
+        agents: Vec<Candidate>,
+    ) -> Result<Option<Claim>, Error> {
         let (task, _) = self.get(origin.org, id).await?;
-        let is_able = agent.healthy && task.required_capabilities.is_subset(&agent.capabilities);
-        if !is_able {
+        let is_able = |candidate: &Candidate| {
+            candidate.id == *agent && candidate.healthy && task.required_capabilities.is_subset(&candidate.capabilities)
+        };
+        if !agents.iter().any(is_able) {
             return Ok(None);
         }
         let scores = Scores::default();
-        let assignment = Assignment { task: id, agent: agent.id.clone(), scores, losers: Vec::new() };
-        let capacity = [(agent.id.clone(), agent.max_concurrent)].into();
-        Ok(self.run(origin, engine::Assign { assignments: vec![assignment], capacity }).await?.pop())
+        let assignments = vec![Assignment { task: id, agent: agent.clone(), scores, losers: Vec::new() }];
+        Ok(self.run(origin, engine::Assign { assignments, agents: Arc::new(agents) }).await?.pop())
     }
 
     /// Renews the lease and keeps what the owner has to report. Returns when the new lease ends.

@@ -77,8 +77,7 @@ pub(super) async fn history(daemon: &Daemon, args: &HistoryArgs) -> Result<(), F
     let (mut entries, mut after) = (Vec::new(), args.after);
     while entries.len() < args.limit {
         let limit = (args.limit - entries.len()).min(PAGE_MAX);
-        let mut page =
-            daemon.call("session.history", one(&args.id).with("after", after).with("limit", limit)).await?;
+        let mut page = daemon.call("session.history", one(&args.id).with("after", after).with("limit", limit)).await?;
         if let Value::Array(more) = page["entries"].take() {
             entries.extend(more);
         }
@@ -139,7 +138,10 @@ mod tests {
 
     #[test]
     fn an_entry_is_a_line() {
-        check(json!({ "kind": "input", "by": "user:bob", "content": [{ "type": "text", "text": "hi" }] }), "user:bob: hi");
+        check(
+            json!({ "kind": "input", "by": "user:bob", "content": [{ "type": "text", "text": "hi" }] }),
+            "user:bob: hi",
+        );
         check(json!({ "kind": "calling", "call": "c1", "tool": "shell" }), "c1 shell");
         check(json!({ "kind": "decided", "call": "c1", "allowed": false, "reason": "no" }), "c1 refused: no");
         check(json!({ "kind": "answered", "message": { "content": [{ "type": "image" }] } }), "[image]");
