@@ -49,7 +49,7 @@ impl Domains {
         let work = OnBacklog::new(backlog.clone(), registry.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
-        let workplaces = open_workplaces(config, data, base, &backlog, &sessions).await?;
+        let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces })
     }
 
@@ -103,7 +103,7 @@ async fn open_workplaces(
     config: &Config,
     data: &DataDir,
     base: &Base,
-    backlog: &Backlog,
+    work: &OnBacklog,
     sessions: &Sessions,
 ) -> anyhow::Result<Workplaces> {
     let at_work = AtWork::of(sessions.clone());
@@ -117,7 +117,7 @@ async fn open_workplaces(
         keep_out: vec![data.path().to_owned()],
         config: config.workspaces.clone(),
     };
-    let work = Arc::new(OnBacklog(backlog.clone()));
+    let work = Arc::new(work.clone());
     let heartbeat = Duration::from_millis(config.sessions.heartbeat_ms);
     Ok(Workplaces::new(Workspaces::open(parts)?, at_work, work, heartbeat))
 }
