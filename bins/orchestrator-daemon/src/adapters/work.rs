@@ -1,13 +1,12 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use orchestrator_agents::Registry;
 use orchestrator_sessions::{Answer, Lease, Work, WorkError};
 use orchestrator_tasks::{Backlog, Claim, Completion, Dispatch, Error, Fence, Origin, Status, Task, Workforce as _};
 use orchestrator_vocab::{Actor, Integrity, Label, Timestamp};
 use serde_json::Value;
 
-use super::FromRegistry;
+use super::{FromRegistry, Roster};
 
 /// What sessions hold of the backlog. A stale fence, a cancelled or a deleted task all mean the same to a session: it is no
 /// longer its own.
@@ -20,8 +19,8 @@ pub(crate) struct OnBacklog {
 }
 
 impl OnBacklog {
-    pub(crate) fn new(backlog: Backlog, registry: Registry) -> Self {
-        Self { backlog, workforce: FromRegistry(registry), dispatch: Arc::default() }
+    pub(crate) fn new(backlog: Backlog, roster: Roster) -> Self {
+        Self { backlog, workforce: FromRegistry(roster), dispatch: Arc::default() }
     }
 
     /// Lets suspended sessions go on from now on.

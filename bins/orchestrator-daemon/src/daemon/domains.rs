@@ -46,7 +46,7 @@ impl Domains {
         let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
-        let work = OnBacklog::new(backlog.clone(), registry.clone());
+        let work = OnBacklog::new(backlog.clone(), roster.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
