@@ -1,5 +1,7 @@
 //! `command.run`, as an agent calls it.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a test that fails")]
+
 mod support;
 
 use std::path::PathBuf;

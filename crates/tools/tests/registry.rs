@@ -1,5 +1,7 @@
 //! What the registry does around a tool.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a test that fails")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

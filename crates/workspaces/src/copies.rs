@@ -16,6 +16,9 @@ pub(crate) use compare::{difference, is_changed};
 pub(crate) use tree::bytes;
 use tree::{Entry, Found, walk};
 
+/// Every file by its path in the tree.
+type Files = BTreeMap<PathBuf, Entry>;
+
 /// Permissions that a copy keeps: no set-user-id and the like.
 const MODE_KEPT: u32 = 0o777;
 
@@ -81,7 +84,7 @@ impl Copies {
     }
 
     /// Both, as they are now.
-    fn trees(&self) -> Result<(BTreeMap<PathBuf, Entry>, BTreeMap<PathBuf, Entry>), Error> {
+    fn trees(&self) -> Result<(Files, Files), Error> {
         Ok((walk(&self.base, &self.rules)?.entries, walk(&self.work, &self.rules)?.entries))
     }
 }

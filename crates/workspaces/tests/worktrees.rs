@@ -1,5 +1,4 @@
 //! Worktrees over real repositories.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 

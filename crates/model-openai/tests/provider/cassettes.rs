@@ -41,8 +41,7 @@ async fn record(path: &Path, answers: Vec<Answer>, says: &[&str]) -> Vec<String>
         ask(&recording, text).await.ok();
     }
     drop(recording);
-    let lost = lost.lock().unwrap().clone();
-    lost
+    lost.lock().unwrap().clone()
 }
 
 async fn replaying(path: &Path) -> orchestrator_model_openai::OpenAi {

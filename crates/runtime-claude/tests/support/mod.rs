@@ -60,6 +60,10 @@ impl Work for Backlog {
     async fn wait(&self, _: &Lease, reason: String) -> Result<Answer, WorkError> {
         self.take(Told::Waits(reason))
     }
+
+    async fn go_on(&self, _: &Lease) -> Result<Answer, WorkError> {
+        Ok(Answer::Accepted)
+    }
 }
 
 /// Fails a test that hangs; far above what anything here needs.
@@ -234,6 +238,7 @@ impl Fixture {
 
 fn request(runtime: impl Runtime, task: &str) -> StartRequest {
     StartRequest {
+        id: None,
         org: LOCAL,
         agent: "coder".parse().unwrap(),
         runtime: Arc::new(runtime),

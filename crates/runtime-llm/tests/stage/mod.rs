@@ -235,4 +235,8 @@ impl Work for Backlog {
     async fn wait(&self, _: &Lease, _: String) -> Result<Answer, WorkError> {
         self.end(End::Waiting)
     }
+
+    async fn go_on(&self, _: &Lease) -> Result<Answer, WorkError> {
+        Ok(Answer::Accepted)
+    }
 }

@@ -62,7 +62,7 @@ impl Sessions {
         let Some(live) = self.0.table.get(org, id) else {
             return match self.0.parts.store.get(org, id).await? {
                 Some(session) if session.state.status() == Status::Suspended => {
-                    self.end_suspended(session, reason, stop.actor).await
+                    Box::pin(self.end_suspended(session, reason, stop.actor)).await
                 }
                 _ => Err(self.0.refuse(org, id, Step::Terminated { reason }).await),
             };
@@ -74,7 +74,7 @@ impl Sessions {
         let session = self.get(org, id).await?;
         match session.state.status() {
             // Something else had interrupted it just before.
-            Status::Suspended => self.end_suspended(session, told, actor).await,
+            Status::Suspended => Box::pin(self.end_suspended(session, told, actor)).await,
             _ => Ok(session),
         }
     }

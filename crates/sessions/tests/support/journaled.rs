@@ -64,7 +64,10 @@ impl Steps {
     /// Listens to people for as long as it is polled.
     async fn listen(&self, desk: &Desk) {
         let (mut inputs, mut after) = (desk.inputs(), 0);
-        while self.listens {
+        if !self.listens {
+            return std::future::pending().await;
+        }
+        loop {
             inputs.borrow_and_update();
             for one in desk.journal().read(after, 100).await.unwrap() {
                 after = one.number;
@@ -76,7 +79,6 @@ impl Steps {
             }
             inputs.changed().await.unwrap();
         }
-        std::future::pending().await
     }
 
     async fn work(&self, desk: &Desk, gate: &Gate) -> Result<Outcome, Error> {

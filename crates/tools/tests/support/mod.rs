@@ -1,3 +1,4 @@
+#![expect(clippy::unwrap_used, reason = "what cannot be set up is a test that fails")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::Path;
