@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use orchestrator_transcript::Message;
 use orchestrator_vocab::Label;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The task in words: its title and description, the data that came with it, and what came of the tasks it depended on.
 pub(crate) fn message(document: &Value) -> Message {
@@ -40,8 +40,10 @@ pub(crate) fn message(document: &Value) -> Message {
     Message::user(label.unwrap_or_default().join(Label::USER), said.trim_end())
 }
 
-fn has_something(value: &Value) -> bool {
-    value.as_object().is_some_and(|fields| !fields.is_empty())
+/// The creator's data; what the daemon keeps beside it is nobody's business.
+fn metadata(document: &Value) -> Map<String, Value> {
+    let all = document.get("metadata").and_then(Value::as_object).into_iter().flatten();
+    all.filter(|(key, _)| !key.starts_with("daemon.")).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn pretty(value: &Value) -> String {
@@ -58,7 +60,7 @@ mod tests {
     #[test]
     fn a_task_is_told_with_what_it_depends_on() {
         let said = message(&json!({
-            "title": "Write the report", "description": "One page.", "metadata": { "path": "report.md" },
+            "title": "Write the report", "description": "One page.", "metadata": { "path": "report.md", "daemon.spawn": { "depth": 0 } },
             "label": Label::USER,
             "dependencies": [{ "title": "Count", "status": "completed", "result": { "files": 3 } }],
         }));

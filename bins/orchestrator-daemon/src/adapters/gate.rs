@@ -53,6 +53,12 @@ impl Gate {
         self.0.registry.list().into_iter().filter(may).collect()
     }
 
+    /// A tool by its name, or as models call it, also one that was not offered: so that the refusal says why.
+    pub(crate) fn named(&self, tool: &str) -> Option<ToolName> {
+        let is_meant = |name: &ToolName| name.as_str() == tool || name.model_name() == tool;
+        self.0.registry.list().iter().map(|spec| &spec.name).find(|name| is_meant(name)).cloned()
+    }
+
     /// Whether the operator lets anybody call it, and by which line.
     pub(crate) fn line(&self, tool: &ToolName) -> Option<ToolPattern> {
         let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);

@@ -30,8 +30,8 @@ impl Toolbox for SessionTools {
     }
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
-        let tool: ToolName =
-            request.tool.parse().map_err(|_| Refused { reason: format!("there is no tool {}", request.tool) })?;
+        let tool = self.gate.named(&request.tool);
+        let tool = tool.ok_or_else(|| Refused { reason: format!("there is no tool {}", request.tool) })?;
         let call = self.call(tool, request);
         let allowed = self.gate.judge(call, &self.permissions).map_err(|reason| Refused { reason })?;
         let (calls, permit) = (self.gate.calls(), allowed.permit);

@@ -55,7 +55,7 @@ struct ToolList {
 struct GetParams {
     /// Such as `fs.read`.
     #[schemars(length(min = 1, max = 64))]
-    tool: String,
+    tool_id: String,
 }
 
 /// The parameters of `tool.call`.
@@ -64,7 +64,7 @@ struct GetParams {
 struct CallParams {
     /// Such as `fs.read`.
     #[schemars(length(min = 1, max = 64))]
-    tool: String,
+    tool_id: String,
     /// As its schema describes them.
     #[serde(default)]
     arguments: Map<String, Value>,
@@ -105,7 +105,7 @@ pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table 
         async move { Ok::<_, Error>(ToolList { tools }) }
     };
     let get = move |_: Call, params: GetParams| {
-        let found = one.named(&params.tool).map(|spec| one.info(&spec));
+        let found = one.named(&params.tool_id).map(|spec| one.info(&spec));
         async move { found }
     };
     let call = move |call: Call, params: CallParams| {
@@ -149,7 +149,7 @@ impl Desk {
     }
 
     async fn call(&self, call: Call, params: CallParams) -> Result<Called, Error> {
-        let spec = self.named(&params.tool)?;
+        let spec = self.named(&params.tool_id)?;
         let workspace = match &params.workspace {
             None => None,
             Some(name) => {
