@@ -15,9 +15,9 @@ pub(crate) fn message(document: &Value) -> Message {
     if !description.is_empty() {
         let _ = writeln!(said, "{description}\n");
     }
-    if let Some(Value::Object(metadata)) = document.get("metadata").filter(|metadata| has_something(metadata)) {
-        let _ =
-            writeln!(said, "Data that came with it:\n\n```json\n{}\n```\n", pretty(&Value::Object(metadata.clone())));
+    let metadata = metadata(document);
+    if !metadata.is_empty() {
+        let _ = writeln!(said, "Data that came with it:\n\n```json\n{}\n```\n", pretty(&Value::Object(metadata)));
     }
     for dependency in document.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
         let named = |field: &str| dependency.get(field).and_then(Value::as_str).unwrap_or("unknown");

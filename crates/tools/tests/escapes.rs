@@ -26,6 +26,19 @@ fn calls(path: &str) -> [(&'static str, Value); 6] {
 }
 
 #[tokio::test]
+async fn what_is_gits_own_is_left_alone() {
+    let bench = bench();
+    bench.file(".git/config", "secret");
+    for path in [".git/config", "a/../.git/config", ".GIT/config", ".git"] {
+        for (tool, arguments) in calls(path) {
+            let refused = bench.call(tool, arguments).await;
+            assert!(matches!(refused, Err(Error::Refused(_))), "{tool} {path}: {refused:?}");
+        }
+    }
+    assert_eq!(bench.content(".git/config"), "secret");
+}
+
+#[tokio::test]
 async fn no_path_leads_out() {
     let bench = bench();
     bench.file("a/x", "").link("../outside", "up").link(bench.outside(), "absolute");

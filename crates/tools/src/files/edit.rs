@@ -78,7 +78,14 @@ fn edited(text: &str, old: &str, new: &str, all: bool) -> Result<(String, usize)
         (1, false) => Ok((text.replacen(&*old, &new, 1), 1)),
         (MATCHES_TOLD_MAX.., false) => Err(format!("old is in it {MATCHES_TOLD_MAX} times or more; {MORE}")),
         (count, false) => Err(format!("old is in it {count} times; {MORE}")),
-        (_, true) => Ok((text.replace(&*old, &new), text.matches(&*old).count())),
+        (_, true) => {
+            let count = text.matches(&*old).count();
+            let bytes = (text.len() as u64).saturating_add((count as u64).saturating_mul(new.len() as u64));
+            if bytes > FILE_BYTES_MAX {
+                return Err(format!("it would have more than {FILE_BYTES_MAX} bytes with {count} replacements"));
+            }
+            Ok((text.replace(&*old, &new), count))
+        }
     }
 }
 

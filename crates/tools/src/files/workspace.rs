@@ -53,6 +53,11 @@ impl Workspace {
         let inside =
             if given.is_absolute() { given.strip_prefix(&self.path).map_err(|_| leads_out(path))? } else { given };
         let clean: PathBuf = inside.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect();
+        // What git runs and whom it trusts is written there.
+        let is_git = |part: std::path::Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
+        if clean.components().any(is_git) {
+            return Err(Error::Refused(format!("{path} is git's own; use a command of git")));
+        }
         Ok(if clean.as_os_str().is_empty() { PathBuf::from(".") } else { clean })
     }
 

@@ -27,7 +27,7 @@ pub(super) fn spec() -> Spec {
     });
     let description = "Writes a file, in the place of what was there before. Directories that are missing are made. To change a \
         part of a file, use fs.edit.";
-    super::spec("fs.write", description, Repeat::Harmless, properties, &["path", "content"])
+    super::spec("fs.write", description, Repeat::Effective, properties, &["path", "content"])
 }
 
 pub(super) fn run(job: &Job, arguments: Arguments) -> Result<Output, Error> {
