@@ -35,3 +35,20 @@ async fn agents_are_looked_at_spawned_stopped_and_read_again() -> anyhow::Result
     assert!(listed.contains("dev"), "{listed}");
     Ok(())
 }
+
+#[tokio::test]
+async fn tools_are_listed_shown_and_tried() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    std::fs::write(directory.path().join("a.txt"), "some words\n")?;
+    let tools = json!({ "allow": ["fs.read"], "workspaces": { "here": directory.path() } });
+    let daemon = Daemon::builder().without_rate_limits().config(json!({ "tools": tools })).start().await?;
+    let cli = Cli::of(&daemon);
+    let listed = cli.run(&["tool", "list"]).await.ok();
+    assert!(listed.contains("fs.read") && listed.contains("command.run"), "{listed}");
+    let shown = cli.run(&["tool", "get", "fs.read"]).await.ok();
+    assert!(shown.contains("fs_read"), "{shown}");
+    let read = cli.run(&["tool", "call", "fs.read", r#"{"path":"a.txt"}"#, "--workspace", "here"]).await.ok();
+    assert!(read.contains("some words"), "{read}");
+    cli.run(&["tool", "call", "fs.list", "--workspace", "here"]).await.failed(4, "tools.allow");
+    Ok(())
+}

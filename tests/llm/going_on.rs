@@ -1,6 +1,6 @@
 //! `kill -9` at the steps of a session: it goes on where it was, and does nothing twice.
 
-use orchestrator_testkit::Daemon;
+use orchestrator_testkit::{Daemon, Socket};
 use serde_json::{Value, json};
 
 use crate::{Stage, call, ended, history, session, turn};
@@ -35,7 +35,10 @@ async fn titles(daemon: &Daemon) -> anyhow::Result<Vec<String>> {
     Ok(titles)
 }
 
-/// Kills the daemon as soon as the session's journal has so many entries, again and again.
+/// Kills at most: one for each sort of step, several times.
+const KILLS_MAX: usize = 24;
+
+/// Kills the daemon as soon as the session has taken a step since it was started, again and again.
 #[tokio::test]
 async fn after_a_kill_at_each_step_every_effect_is_there_once() -> anyhow::Result<()> {
     let stage = Stage::new()?.agent("coder", "tools: [task.create]")?;
@@ -43,26 +46,25 @@ async fn after_a_kill_at_each_step_every_effect_is_there_once() -> anyhow::Resul
     let mut admin = daemon.admin().await;
     let spawned = admin.call("agent.spawn", json!({ "agent": "coder", "prompt": "Ten steps." })).await?;
     let task = &spawned["taskId"];
-    let mut seen = 0;
-    let mut first_session = Value::Null;
-    loop {
-        let mut admin = daemon.admin().await;
-        let now = match session(&mut admin, task).await {
-            Ok(session) => session,
-            Err(_) => continue,
-        };
+    let (mut kills, mut first_session) = (0, Value::Null);
+    while kills < KILLS_MAX {
+        let Some((session, entries)) = step(&mut admin, task, None).await? else { continue };
         if first_session.is_null() {
-            first_session = now["id"].clone();
+            first_session = session["id"].clone();
         }
-        assert_eq!(now["id"], first_session, "it is one session: {now}");
-        if now["status"] == "completed" {
+        assert_eq!(session["id"], first_session, "it is one session: {session}");
+        // What was written before the last kill is no step of this start.
+        while step(&mut admin, task, Some(entries)).await?.is_none() {}
+        if session["status"] == "completed" {
             break;
         }
-        let entries = history(&mut admin, &now).await?.len();
-        if entries > seen {
-            seen = entries;
-            daemon = daemon.kill().await.start().await?;
-        }
+        kills += 1;
+        daemon = daemon.kill().await.start().await?;
+        admin = daemon.admin().await;
+    }
+    admin.subscribe(&["task.*"]).await;
+    while admin.call("task.get", json!({ "taskId": task })).await?["status"] != "completed" {
+        admin.events_until("the end", |event| event.name == "task.completed").await;
     }
     let expected: Vec<String> = {
         let mut expected: Vec<String> = (1..=STEPS).map(|step| format!("step {step}")).collect();
@@ -70,12 +72,19 @@ async fn after_a_kill_at_each_step_every_effect_is_there_once() -> anyhow::Resul
         expected
     };
     assert_eq!(titles(&daemon).await?, expected);
-    let mut admin = daemon.admin().await;
     let done = admin.call("task.get", json!({ "taskId": task })).await?;
     assert_eq!((&done["status"], &done["result"], &done["attempt"]), (&json!("completed"), &json!("done"), &json!(1)));
     let replay = admin.call("session.replay", json!({ "sessionId": first_session })).await?;
     assert_eq!(replay["divergences"], json!([]), "{replay}");
     Ok(())
+}
+
+/// The session and how many entries it has, if it has more than `after`, or has ended.
+async fn step(admin: &mut Socket, task: &Value, after: Option<usize>) -> anyhow::Result<Option<(Value, usize)>> {
+    let Ok(now) = session(admin, task).await else { return Ok(None) };
+    let entries = history(admin, &now).await?.len();
+    let is_new = after.is_none_or(|after| entries > after) || now["status"] == "completed";
+    Ok(is_new.then_some((now, entries)))
 }
 
 #[tokio::test]

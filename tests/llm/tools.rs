@@ -43,21 +43,21 @@ async fn an_administrator_tries_tools_within_the_same_list() -> anyhow::Result<(
     let daemon = stage.daemon(json!([]), &["fs.read"])?;
     let daemon = daemon.config(json!({ "tools": { "workspaces": { "try": stage.source() } } })).start().await?;
     let mut admin = daemon.admin().await;
-    let read = json!({ "toolId": "fs.read", "arguments": { "path": "notes.txt" }, "workspace": "try" });
+    let read = json!({ "tool": "fs.read", "arguments": { "path": "notes.txt" }, "workspace": "try" });
     let called = admin.call("tool.call", read).await?;
     assert!(called["content"].to_string().contains("two"), "{called}");
     assert_eq!(called["label"]["integrity"], "untrusted");
     for (params, code, said) in [
         (
-            json!({ "toolId": "fs.write", "arguments": { "path": "a", "content": "" }, "workspace": "try" }),
+            json!({ "tool": "fs.write", "arguments": { "path": "a", "content": "" }, "workspace": "try" }),
             Code::Forbidden,
             "tools.allow",
         ),
-        (json!({ "toolId": "fs.read", "arguments": { "path": "../agents" }, "workspace": "try" }), Code::Forbidden, ""),
-        (json!({ "toolId": "fs.read", "arguments": { "path": "notes.txt" } }), Code::Forbidden, "workspace"),
-        (json!({ "toolId": "fs.read", "arguments": {}, "workspace": "try" }), Code::InvalidParams, "path"),
-        (json!({ "toolId": "fs.read", "arguments": {}, "workspace": "other" }), Code::InvalidParams, "workspace"),
-        (json!({ "toolId": "no.such" }), Code::NotFound, "no tool"),
+        (json!({ "tool": "fs.read", "arguments": { "path": "../agents" }, "workspace": "try" }), Code::Forbidden, ""),
+        (json!({ "tool": "fs.read", "arguments": { "path": "notes.txt" } }), Code::Forbidden, "workspace"),
+        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "try" }), Code::InvalidParams, "path"),
+        (json!({ "tool": "fs.read", "arguments": {}, "workspace": "other" }), Code::InvalidParams, "workspace"),
+        (json!({ "tool": "no.such" }), Code::NotFound, "no tool"),
     ] {
         let refused = admin.call("tool.call", params.clone()).await.expect_err("refused");
         assert!(refused.code == code && format!("{refused:?}").contains(said), "{params}: {refused:?}");

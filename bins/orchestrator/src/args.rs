@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     agent, backup, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service, session,
-    task, token,
+    task, token, tool,
 };
 use crate::values;
 
@@ -106,6 +106,9 @@ pub(crate) enum Command {
     /// The Model Context Protocol: the daemon's operations as tools
     #[command(subcommand)]
     Mcp(mcp::McpCommand),
+    /// What agents can do, and what the operator allows of it
+    #[command(subcommand)]
+    Tool(tool::ToolCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

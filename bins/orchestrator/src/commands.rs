@@ -19,6 +19,7 @@ mod status;
 mod tail;
 pub(crate) mod task;
 pub(crate) mod token;
+pub(crate) mod tool;
 
 use clap::CommandFactory as _;
 
@@ -64,6 +65,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Agent(command) => agent::run(daemon, command).await,
         Command::Model(command) => model::run(daemon, command).await,
         Command::Mcp(command) => mcp::run(daemon, command).await,
+        Command::Tool(command) => tool::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -133,7 +133,7 @@ impl Failure {
         failure.object = serde_json::to_value(error).ok();
         failure.hint = match error.code {
             Code::Unauthorized => Some(TOKEN.to_owned()),
-            Code::Forbidden => {
+            Code::Forbidden if error.message.contains("scope") => {
                 Some("the token lacks a scope; an administrator gives out others: orchestrator token issue".into())
             }
             Code::UnknownMethod => Some("`orchestrator methods` lists what there is".into()),

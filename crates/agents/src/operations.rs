@@ -164,6 +164,9 @@ async fn get(registry: Registry, call: Call, params: AgentParams) -> Result<Show
 async fn list(registry: Registry, call: Call, params: ListParams) -> Result<Page<Agent>, Refusal> {
     let after = params.cursor.map(|cursor| cursor.read::<AgentId>()).transpose()?;
     let limit = params.limit.get();
+    if params.tier.is_some_and(|tier| tier > 3) {
+        return Err(Refusal::invalid_field("tier", "expected 0 to 3"));
+    }
     let selection = Selection {
         kind: params.kind,
         status: params.status,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Config, Daemon, Events};
+use super::{Config, Daemon, Events, Tools};
 
 /// The path of a value: a name of an agent may have dots in it.
 pub(crate) type Path = Vec<String>;
@@ -41,6 +41,8 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         agent_files: wanted.agent_files.clone(),
         registry: wanted.registry.clone(),
         workspaces: wanted.workspaces.clone(),
+        llm: wanted.llm.clone(),
+        tools: Tools { allow: wanted.tools.allow.clone(), ..running.tools.clone() },
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
         ..running.clone()
     }
@@ -192,6 +194,8 @@ mod tests {
             "models": {"some": {"price": price}},
         });
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
+        config.tools.allow.insert("some.tool".parse().unwrap());
+        config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());
         config

@@ -30,7 +30,7 @@ pub(super) const AGENTS: &[Key] = &[
         "tools.allow",
         "list of names, `fs.*` or `*`",
         Live,
-        "The tools that may be called at all; an agent's file narrows it. Empty: none.",
+        "The tools that may be called at all; an agent's file narrows it. Empty: none. Like all of `tools`, in the file only.",
     ),
     key("tools.limits.timeoutMsMax", "ms, 1 to 86400000", Restart, "How long any call of a tool may take."),
     key("tools.limits.outputBytesMax", "bytes, 1 to 16777216", Restart, "What any call may come back with."),

@@ -140,6 +140,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["agentFiles", "directories"]
             | ["daemon", "dataDir"]
             | ["workspaces", "sources", ..]
+            | ["tools", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }
@@ -221,6 +222,7 @@ mod tests {
             Err("agents.a.program.command"),
         );
         check(json!({}), json!({"daemon.dataDir": "/"}), true, Err("daemon.dataDir"));
+        check(json!({}), json!({"tools.allow": ["*"]}), true, Err("tools.allow"));
         check(json!({}), json!({"daemon.port": 2, "daemon": {"port": 3}}), true, Err("daemon.port"));
         check(json!({}), json!({"daemon": 1, "daemon.port": 3}), true, Err("daemon"));
         check(json!({}), json!({"": 1}), true, Err(""));

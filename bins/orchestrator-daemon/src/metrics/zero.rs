@@ -22,7 +22,7 @@ const PLAIN: [&str; 4] =
 const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
 const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
 const SESSION_ENDED: [&str; 3] = ["completed", "failed", "terminated"];
-const RUNTIMES: [&str; 1] = ["program"];
+const RUNTIMES: [&str; 2] = ["llm", "program"];
 
 /// Sets what never changes, and begins what counts.
 pub(super) fn begin(metrics: &Metrics) {

@@ -49,13 +49,13 @@ struct ToolList {
     tools: Vec<ToolInfo>,
 }
 
-/// The parameters of `tool.get`.
+/// The parameters of `tool.describe`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct GetParams {
+struct DescribeParams {
     /// Such as `fs.read`.
     #[schemars(length(min = 1, max = 64))]
-    tool_id: String,
+    tool: String,
 }
 
 /// The parameters of `tool.call`.
@@ -64,7 +64,7 @@ struct GetParams {
 struct CallParams {
     /// Such as `fs.read`.
     #[schemars(length(min = 1, max = 64))]
-    tool_id: String,
+    tool: String,
     /// As its schema describes them.
     #[serde(default)]
     arguments: Map<String, Value>,
@@ -96,7 +96,7 @@ struct Desk {
     workspaces: Arc<BTreeMap<String, PathBuf>>,
 }
 
-/// `tool.list`, `tool.get` and `tool.call`.
+/// `tool.list`, `tool.describe` and `tool.call`.
 pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table {
     let desk = Desk { gate, workspaces: Arc::new(workspaces) };
     let (all, one, calls) = (desk.clone(), desk.clone(), desk);
@@ -104,8 +104,8 @@ pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table 
         let tools = all.gate.registry().list().iter().map(|spec| all.info(spec)).collect();
         async move { Ok::<_, Error>(ToolList { tools }) }
     };
-    let get = move |_: Call, params: GetParams| {
-        let found = one.named(&params.tool_id).map(|spec| one.info(&spec));
+    let get = move |_: Call, params: DescribeParams| {
+        let found = one.named(&params.tool).map(|spec| one.info(&spec));
         async move { found }
     };
     let call = move |call: Call, params: CallParams| {
@@ -116,7 +116,7 @@ pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table 
     Table::new()
         .with(Operation::new("tool.list", Scope::Read, "Lists the tools of this daemon", list).read_only())
         .with(
-            Operation::new("tool.get", Scope::Read, "Tells of a tool, with the schema of its arguments", get)
+            Operation::new("tool.describe", Scope::Read, "Tells of a tool, with the schema of its arguments", get)
                 .read_only()
                 .fails_with([Code::NotFound]),
         )
@@ -149,7 +149,7 @@ impl Desk {
     }
 
     async fn call(&self, call: Call, params: CallParams) -> Result<Called, Error> {
-        let spec = self.named(&params.tool_id)?;
+        let spec = self.named(&params.tool)?;
         let workspace = match &params.workspace {
             None => None,
             Some(name) => {

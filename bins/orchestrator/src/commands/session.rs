@@ -98,6 +98,11 @@ pub(crate) enum SessionCommand {
     Settle(people::SettleArgs),
     /// Shows what a session did, step by step
     History(people::HistoryArgs),
+    /// Runs what a session did again, without asking or calling anybody, and tells where it comes to something else
+    Replay {
+        #[arg(value_name = "SESSION")]
+        id: String,
+    },
 }
 
 pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), Failure> {
@@ -134,6 +139,7 @@ pub(crate) async fn run(daemon: &Daemon, command: SessionCommand) -> Result<(), 
         SessionCommand::Prompt(args) => people::prompt(daemon, &args).await,
         SessionCommand::Settle(args) => changed(daemon, "session.settle", people::settle(&args)?).await,
         SessionCommand::History(args) => people::history(daemon, &args).await,
+        SessionCommand::Replay { id } => people::replay(daemon, &id).await,
     }
 }
 

@@ -29,14 +29,13 @@ pub(crate) struct PromptArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "verdict", required = true, multiple = false, args = ["repeat", "done"])]
 pub(crate) struct SettleArgs {
     #[arg(value_name = "SESSION")]
     id: String,
     /// The call, as the history names it
     call: String,
     /// It was not made: make it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "done", required_unless_present = "done")]
     repeat: bool,
     /// It was made, with this result: a text, @FILE or -
     #[arg(long, value_name = "RESULT")]
@@ -125,6 +124,30 @@ fn words(content: &Value) -> String {
         text => text.to_owned(),
     };
     content.as_array().map(|blocks| blocks.iter().map(word).collect::<Vec<_>>().join(" ")).unwrap_or_default()
+}
+
+pub(super) async fn replay(daemon: &Daemon, id: &str) -> Result<(), Failure> {
+    let again = daemon.call("session.replay", one(id)).await?;
+    let differs = again["divergences"].as_array().map_or(0, Vec::len);
+    let mut told = format!(
+        "{} entries, {} answers, {} calls; next: {}",
+        plain(&again["entries"]),
+        plain(&again["turns"]),
+        plain(&again["calls"]),
+        text(&again, "next"),
+    );
+    match differs {
+        0 => told.push_str("; the same throughout"),
+        _ => again["divergences"].as_array().into_iter().flatten().for_each(|one| {
+            told.push_str(&format!(
+                "\n{}: the journal has {}, the replay {}",
+                plain(&one["number"]),
+                text(one, "journal"),
+                text(one, "replay"),
+            ));
+        }),
+    }
+    daemon.out.show(&Answer::told(again, told))
 }
 
 #[cfg(test)]
