@@ -15,6 +15,8 @@ use crate::operations::internal;
 
 /// The longest title made from a prompt, in characters.
 const TITLE_CHARS_MAX: usize = 120;
+/// The longest reason of `agent.stop`, in characters.
+const REASON_CHARS_MAX: usize = 1_000;
 /// Tasks that `agent.status` shows, and sessions read at a time.
 const TASKS_MAX: usize = 1_000;
 /// Where a session may be that has not ended.
@@ -247,6 +249,9 @@ impl Desk {
 
     async fn stop(&self, call: &Call, params: StopParams) -> Result<Stopped, Error> {
         let (org, id) = (call.org(), params.agent_id);
+        if params.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+            return Err(Error::invalid_field("reason", format!("expected at most {REASON_CHARS_MAX} characters")));
+        }
         // First, so that it gets nothing new meanwhile.
         self.roster.registry().unregister(org, &id, call.actor(), Some(call.correlation.clone())).await?;
         let (mut stopped, mut elsewhere) = (Vec::new(), Vec::new());
