@@ -9,7 +9,7 @@ async fn what_a_person_says_in_the_middle_is_heard() -> anyhow::Result<()> {
     let stage = Stage::new()?.agent("coder", "tools: []")?;
     let rules = json!([
         { "when": { "says": "also count" }, "say": [{ "text": "I counted too" }] },
-        { "delayMs": 1_500, "say": [{ "text": "I only looked" }] },
+        { "delayMs": 4_000, "say": [{ "text": "I only looked" }] },
     ]);
     let daemon = stage.daemon(rules, &[])?.start().await?;
     let mut admin = daemon.admin().await;
