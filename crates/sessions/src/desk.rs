@@ -84,7 +84,7 @@ impl Desk {
         self.0.live.set_last_output(&self.filtered(text.to_owned()));
     }
 
-    /// Tells whoever listens now; nothing of it is kept. `name` begins with `stream.`, `facts` is an object. Secrets are
+    /// Tells whoever listens now; nothing of it is kept. `name` begins with `stream.` or `tool.`, `facts` is an object. Secrets are
     /// taken out of every text in it. A sign of life.
     pub fn publish(&self, name: &'static str, facts: Value) {
         self.alive();

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 43] = [
+pub(crate) const EVENTS: [&str; 46] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -40,6 +40,9 @@ pub(crate) const EVENTS: [&str; 43] = [
     "task.released",
     "task.unblocked",
     "task.updated",
+    "tool.request",
+    "tool.result",
+    "tool.status",
     "workspace.created",
     "workspace.discarded",
     "workspace.merged",
