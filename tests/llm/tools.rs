@@ -103,3 +103,14 @@ async fn what_an_agent_creates_is_its_own_and_nobody_vouches_for_it() -> anyhow:
     assert_eq!(hand["metadata"]["daemon.spawn"]["parent"]["agentId"], "lead");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_agent_whose_source_is_not_configured_is_told_and_gets_nothing() -> anyhow::Result<()> {
+    let stage = Stage::new()?.agent("coder", "workspaceSource: elsewhere\ntools: [fs.*]")?;
+    let daemon = stage.daemon(json!([{ "say": [{ "text": "x" }] }]), &["fs.*"])?.start().await?;
+    let mut admin = daemon.admin().await;
+    let listed = admin.call("agent.list", json!({ "status": "invalid" })).await?;
+    assert!(listed.to_string().contains("`elsewhere` is none of `workspaces.sources`"), "{listed}");
+    admin.call("agent.spawn", json!({ "agent": "coder", "prompt": "x" })).await.expect_err("it cannot work");
+    Ok(())
+}

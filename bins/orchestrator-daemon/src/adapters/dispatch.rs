@@ -73,7 +73,7 @@ fn by_program(config: &Config, profile: &Profile) -> Option<Run> {
 
 fn by_model(config: &Config, profile: &Profile) -> Run {
     let how = How::Llm(llm::character(profile, &config.llm), profile.permissions.clone());
-    (how, llm::choice(profile).ok())
+    (how, Some(llm::choice(profile)))
 }
 
 /// Starts a session for each claim that the scheduler makes.

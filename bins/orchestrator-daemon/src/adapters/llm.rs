@@ -63,21 +63,15 @@ pub(crate) fn character(profile: &Profile, limits: &Limits) -> Character {
     }
 }
 
-/// On what it works, and how.
-///
-/// # Errors
-/// If the name of its source is none.
-pub(crate) fn choice(profile: &Profile) -> Result<Choice, String> {
-    let source: Option<SourceName> = match &profile.workspace_source {
-        Some(name) => Some(name.parse().map_err(|_| format!("workspaceSource: `{name}` is no name of a source"))?),
-        None => None,
-    };
+/// On what it works, and how. Whether its source is configured was looked at when its file was read.
+pub(crate) fn choice(profile: &Profile) -> Choice {
+    let source: Option<SourceName> = profile.workspace_source.as_ref().and_then(|name| name.parse().ok());
     let mode = profile.workspace.map(|workspace| match workspace {
         Workspace::Shared => Mode::Shared,
         Workspace::Copy => Mode::Copy,
         Workspace::Worktree => Mode::Worktree,
     });
-    Ok(Choice { source, mode })
+    Choice { source, mode }
 }
 
 /// Tokens for thinking are as hard as they are many.

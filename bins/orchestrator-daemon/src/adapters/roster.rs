@@ -66,6 +66,11 @@ fn fitting(config: &Config, read: &Catalogue) -> Catalogue {
         {
             catalogue.refuse(id, format!("program: no agent `{program}` of its organisation is configured"));
         }
+        if let Some(source) = &profile.workspace_source
+            && !config.workspaces.sources.keys().any(|name| name.to_string() == *source)
+        {
+            catalogue.refuse(id, format!("workspaceSource: `{source}` is none of `workspaces.sources`"));
+        }
     }
     catalogue
 }
