@@ -74,7 +74,7 @@ fn spec(config: &CommandConfig) -> Spec {
     } });
     let description = "Runs a program in the workspace and tells what it printed and how it ended. It and all it starts are ended \
         with the call: nothing goes on in the background.";
-    let spec = Spec::new("command.run".parse().expect("it is a name"), description).takes(input);
+    let spec = Spec::new("command.run".parse().expect("it is a name"), description).takes(input).in_workspace();
     Spec {
         output: Some(output),
         repeat: Repeat::Effective,

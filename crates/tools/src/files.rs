@@ -78,7 +78,7 @@ fn spec(name: &str, description: &str, repeat: Repeat, properties: Value, requir
     let input = json!({
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     });
-    let spec = Spec::new(name.parse().expect("it is a name"), description).takes(input).repeats(repeat);
+    let spec = Spec::new(name.parse().expect("it is a name"), description).takes(input).repeats(repeat).in_workspace();
     // Of these, what may be repeated only looks.
     if repeat == Repeat::Harmless { spec.reads() } else { spec }
 }

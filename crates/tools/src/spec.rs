@@ -26,6 +26,9 @@ pub struct Spec {
     /// Whether it only looks: agents that may only read may call it.
     #[serde(default)]
     pub reads: bool,
+    /// Whether it works in the [workspace](crate::Context::workspace), and refuses without one.
+    #[serde(default)]
+    pub in_workspace: bool,
     /// What calling it twice does.
     pub repeat: Repeat,
     /// How long a call may take, in milliseconds. Default 120,000.
@@ -55,6 +58,7 @@ impl Spec {
             input: json!({ "type": "object", "properties": {}, "additionalProperties": false }),
             output: None,
             reads: false,
+            in_workspace: false,
             repeat: Repeat::Effective,
             timeout_ms: TIMEOUT_MS,
             output_bytes_max: OUTPUT_BYTES_MAX,
@@ -77,6 +81,12 @@ impl Spec {
     #[must_use]
     pub fn reads(self) -> Self {
         Self { reads: true, repeat: Repeat::Harmless, ..self }
+    }
+
+    /// That works in the workspace.
+    #[must_use]
+    pub fn in_workspace(self) -> Self {
+        Self { in_workspace: true, ..self }
     }
 
     pub(crate) fn timeout(&self) -> Duration {

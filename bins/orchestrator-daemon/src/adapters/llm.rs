@@ -39,8 +39,7 @@ impl Llms {
 
     /// Whether one of the tools that it may use works on files.
     pub(crate) fn needs_workspace(&self, permissions: &Permissions) -> bool {
-        let works_on_files = |name: &str| name.starts_with("fs.") || name.starts_with("command.");
-        self.gate.offered(permissions).iter().any(|spec| works_on_files(spec.name.as_str()))
+        self.gate.offered(permissions).iter().any(|spec| spec.in_workspace)
     }
 }
 
