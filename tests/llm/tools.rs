@@ -98,6 +98,9 @@ async fn what_an_agent_creates_is_its_own_and_nobody_vouches_for_it() -> anyhow:
     let later = of("Later");
     assert_eq!(later["createdBy"], "agent:lead", "{tasks}");
     assert_eq!(later["label"]["integrity"], "untrusted");
+    let tried = json!({ "tool": "task.create", "arguments": { "title": "By hand" } });
+    let tried = admin.call("tool.call", tried).await?;
+    assert_eq!(tried["structured"]["createdBy"], "user:administrator", "{tried}");
     let hand = of("Lend a hand");
     assert_eq!(hand["metadata"]["daemon.spawn"]["depth"], 1, "{hand}");
     assert_eq!(hand["metadata"]["daemon.spawn"]["parent"]["agentId"], "lead");

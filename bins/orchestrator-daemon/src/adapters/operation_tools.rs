@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::Backlog;
 use orchestrator_tools::{Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
-use orchestrator_vocab::{Integrity, Label};
+use orchestrator_vocab::{Actor, Integrity, Label};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
@@ -62,7 +62,10 @@ impl Tool for OperationTool {
 
     async fn run(&self, invocation: Invocation) -> Result<Output, Error> {
         let Invocation { arguments, context } = invocation;
-        let subject = context.agent.as_ref().map_or_else(|| context.actor.to_string(), ToString::to_string);
+        let subject = match &context.actor {
+            Actor::User(subject) => subject.clone(),
+            other => other.to_string(),
+        };
         // Whether the call may be made was decided; an agent administers nothing.
         let mut call = Call::new(Caller::new(context.org, subject, Scope::Write), context.key.clone());
         call.cancel = context.cancel.clone();
