@@ -57,7 +57,7 @@ async fn to_its_end(socket: &mut Socket) -> (Vec<String>, Gone) {
 
 #[tokio::test]
 async fn who_is_cut_off_reads_last_how_to_come_back() -> anyhow::Result<()> {
-    let config = serde_json::json!({"daemon": {"heartbeatIntervalMs": 1_000}});
+    let config = serde_json::json!({"daemon": {"heartbeatIntervalMs": 4_000}});
     let daemon = Daemon::builder().without_rate_limits().config(config).start().await?;
     let mut maker = daemon.admin().await;
     let (mut stuck, hello) = daemon.arrive(None).await;
