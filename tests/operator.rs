@@ -14,14 +14,19 @@ fn files(directory: &Path) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_demonstration_completes_real_tasks_over_the_files_of_the_current_directory() -> anyhow::Result<()> {
+async fn the_demonstration_has_a_team_of_agents_describe_the_current_directory() -> anyhow::Result<()> {
     let here = tempfile::tempdir()?;
     files(here.path())?;
     let demo = Daemon::builder().arg("demo").arg("--once").working_directory(here.path());
     let ended = demo.ended("the demonstration").await?;
     assert!(ended.status.success(), "{}: {}", ended.status, ended.output);
-    assert!(ended.output.contains("README.md") && ended.output.contains("completed"), "{}", ended.output);
-    assert!(ended.output.contains("| README.md | 3 | 6 | 30 |"), "the report: {}", ended.output);
+    assert!(ended.output.contains("follows a script and asks nobody"), "{}", ended.output);
+    for line in
+        ["- README.md: begins with *A project*; 3 lines", "- a file with spaces.txt: begins with *one*; 2 lines"]
+    {
+        // As the result of its task, and in the report.
+        assert!(ended.output.matches(line).count() >= 2, "{line}: {}", ended.output);
+    }
     let mut left: Vec<_> = std::fs::read_dir(here.path())?.flatten().map(|entry| entry.file_name()).collect();
     left.sort();
     assert_eq!(left, ["README.md", "a file with spaces.txt", "src"], "nothing in the directory is changed");
@@ -40,15 +45,24 @@ async fn after_the_demonstration_the_daemon_keeps_serving() -> anyhow::Result<()
         .events_until("all tasks to complete", |event| {
             created += usize::from(event.name == "task.created");
             completed += usize::from(event.name == "task.completed");
-            created > 3 && completed == created
+            created == 3 && completed == created
         })
         .await;
     let tasks = socket.call("task.list", json!({"limit": 1000})).await?;
     let tasks = tasks["items"].as_array().cloned().unwrap_or_default();
     assert!(tasks.iter().all(|task| task["status"] == "completed" && !task["result"].is_null()), "{tasks:#?}");
-    assert!(tasks.iter().any(|task| !task["result"].to_string().is_empty()));
+    let children = tasks.iter().filter(|task| task["parentId"].is_string());
+    assert_eq!(children.count(), 2, "the planner has spawned the readers: {tasks:#?}");
     let (status, output) = daemon.terminate().await;
     assert!(status.success(), "{output}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_demonstration_with_nothing_to_read_says_so_and_ends() -> anyhow::Result<()> {
+    let here = tempfile::tempdir()?;
+    let ended = Daemon::builder().arg("demo").arg("--once").working_directory(here.path()).ended("the end").await?;
+    assert!(ended.status.success() && ended.output.contains("no file to read here"), "{}", ended.output);
     Ok(())
 }
 

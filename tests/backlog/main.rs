@@ -8,6 +8,7 @@ mod races;
 mod rest;
 mod schedules;
 mod sessions;
+mod waiting;
 mod work;
 
 use orchestrator_testkit::{Backend, Builder, Daemon, Socket};

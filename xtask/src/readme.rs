@@ -1,5 +1,7 @@
 //! The README promises commands: they stand there word for word, and what they promise happens.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 
 use crate::run::Run;
@@ -30,12 +32,39 @@ fn demo(workspace: &Workspace) -> Result<()> {
         std::fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
     }
     let words = COMMANDS[0].split(' ').skip(1);
-    Run::cargo(words).args(UNTIL_DONE).arg("--data-dir").arg(&data).within(&workspace.root).run()
+    Run::cargo(words).args(UNTIL_DONE).arg("--data-dir").arg(&data).within(&workspace.root).run()?;
+    clear(workspace, &data)
+}
+
+/// The demonstration's agents have left worktrees and branches in this repository, for whoever would look at them.
+fn clear(workspace: &Workspace, data: &Path) -> Result<()> {
+    let git = |words: &[&str]| Run::new("git").args(words).within(&workspace.root);
+    let Ok(list) = git(&["worktree", "list", "--porcelain"]).output() else { return Ok(()) };
+    for (path, branch) in worktrees(&list).filter(|(path, _)| Path::new(path).starts_with(data)) {
+        git(&["worktree", "remove", "--force", path]).run()?;
+        git(&["branch", "--quiet", "-D", branch]).run()?;
+    }
+    Ok(())
+}
+
+/// Where they are, and the short names of their branches.
+fn worktrees(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    list.split("\n\n").filter_map(|entry| {
+        let line = |word: &str| entry.lines().find_map(|line| line.strip_prefix(word));
+        Some((line("worktree ")?, line("branch refs/heads/")?))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn worktrees_are_read_with_their_branches() {
+        let list = "worktree /a\nHEAD 1\nbranch refs/heads/main\n\nworktree /a/b\nHEAD 2\nbranch refs/heads/orchestrator/x\n\n\
+            worktree /c\nHEAD 3\ndetached\n\n";
+        assert_eq!(worktrees(list).collect::<Vec<_>>(), [("/a", "main"), ("/a/b", "orchestrator/x")]);
+    }
 
     #[test]
     fn a_command_that_is_not_shown_is_found() {

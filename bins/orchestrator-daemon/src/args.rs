@@ -41,12 +41,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
-    /// Works a graph of real tasks over the files of the current directory, then keeps serving.
+    /// Has a small team of agents describe the current directory, then keeps serving.
     ///
-    /// Needs nothing installed: the agents are small programs found on any Unix. Data goes into ./data unless --data-dir
-    /// says otherwise.
+    /// Needs nothing installed: the agents' model follows a script, unless OPENAI_API_KEY, OPENAI_BASE_URL with OPENAI_MODEL,
+    /// ANTHROPIC_API_KEY or the configuration names a real one. Data goes into ./data unless --data-dir says otherwise; the
+    /// directory itself is not changed.
     Demo {
-        /// Ends when the tasks have ended, with status 1 unless all completed.
+        /// Ends when the task has ended, with status 1 unless it completed.
         #[arg(long)]
         once: bool,
     },

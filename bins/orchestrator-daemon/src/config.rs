@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use agents::AgentConfig;
 pub(crate) use mcp::Mcp;
-pub(crate) use models::Models;
+pub(crate) use models::{Models, ProviderConfig};
 pub(crate) use reading::Reading;
 pub(crate) use tools::Tools;
 

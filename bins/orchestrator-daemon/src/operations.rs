@@ -10,6 +10,7 @@ mod health;
 mod session;
 mod status;
 mod tool;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -29,8 +30,9 @@ pub(crate) use event_names::EVENTS;
 pub(crate) use health::{Totals, table as health};
 pub(crate) use status::{Status, StatusOf};
 pub(crate) use tool::table as tools;
+pub(crate) use waiting::{NAME as TASK_WAIT, TIMEOUT_MS_MAX as TASK_WAIT_MS_MAX};
 
-/// `agent.spawn` and the like, `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
+/// `agent.spawn` and the like, `task.wait`, `session.create`, `session.execute`, `daemon.status`, `daemon.doctor`, `daemon.backup` and `rpc.openapi`.
 pub(crate) fn table(status: StatusOf, roster: Roster, doctor: Doctor, description: Description) -> Table {
     let (database, data) = (doctor.database.clone(), doctor.data.clone());
     let gauges = status.gauges.clone();
@@ -41,6 +43,7 @@ pub(crate) fn table(status: StatusOf, roster: Roster, doctor: Doctor, descriptio
     Table::new()
         .with(Operation::new("daemon.status", Scope::Read, "Tells how the daemon is doing", report).read_only())
         .merge(agent::table(roster.clone(), gauges.backlog.clone(), gauges.sessions.clone()))
+        .merge(waiting::table(gauges.backlog.clone(), gauges.hub.clone()))
         .merge(session::table(gauges.backlog, gauges.sessions, gauges.hub, roster))
         .merge(backup::table(database, data))
         .merge(doctor::table(doctor))

@@ -54,24 +54,24 @@ pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<E
     match args.command {
         Some(Command::Demo { once }) => {
             let (stop, tokens) = (daemon.stop.clone(), daemon.data.admin_token());
-            let data = daemon.data.path().to_owned();
+            let (data, model) = (daemon.data.path().to_owned(), demo::model(&daemon.config));
             let shown = async {
-                let all_completed = demo::run(&url, &tokens, &here).await;
-                if once || all_completed.is_err() {
+                let has_completed = demo::run(&url, &tokens, &here, &model).await;
+                if once || has_completed.is_err() {
                     stop.cancel();
                 } else {
                     demo::next_steps(&data);
                 }
-                all_completed
+                has_completed
             };
             tokio::pin!(serving, shown);
-            let all_completed = tokio::select! {
+            let has_completed = tokio::select! {
                 // Told to stop before everything was shown: nobody is there to answer the rest.
                 served = &mut serving => return served.map(|()| if once { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
-                all_completed = &mut shown => all_completed,
+                has_completed = &mut shown => has_completed,
             };
             serving.await?;
-            Ok(if all_completed? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if has_completed? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         _ => serving.await.map(|()| ExitCode::SUCCESS),
     }

@@ -1,6 +1,7 @@
 //! A model without a model: it says what a script tells it to.
 
 mod embedding;
+mod find;
 mod obey;
 mod play;
 mod script;
@@ -16,6 +17,7 @@ pub use script::{Script, ScriptError};
 use crate::{
     ChatStream, EmbedLimits, EmbedRequest, Embeddings, ErrorKind, ListedModel, Provider, ProviderError, Request,
 };
+use find::Found;
 use script::Rule;
 
 /// A provider that follows a [`Script`]: deterministic, offline, for tests, examples and demonstrations.
@@ -39,16 +41,13 @@ impl Scripted {
         Self { name: name.into(), script, answered, failed: AtomicU32::new(0) }
     }
 
-    /// The rule for a request, counted.
-    fn rule(&self, request: &Request) -> Option<&Rule> {
-        let seen = Seen::of(request);
-        let mut rules = self.script.rules.iter().zip(&self.answered);
-        let chosen = rules.find(|(rule, answered)| {
+    /// The rule for a request, counted, and what it found.
+    fn rule(&self, request: &Request, seen: &Seen) -> Option<(&Rule, Found)> {
+        self.script.rules.iter().zip(&self.answered).find_map(|(rule, answered)| {
             let is_left = |count: u32| rule.times.is_none_or(|times| count < times).then(|| count.saturating_add(1));
-            rule.when.holds(request, &seen)
-                && answered.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_left).is_ok()
-        });
-        chosen.map(|(rule, _)| rule)
+            let found = rule.when.holds(request, seen).then(|| rule.found(seen))??;
+            answered.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_left).is_ok().then_some((rule, found))
+        })
     }
 }
 
@@ -61,8 +60,8 @@ impl Provider for Scripted {
     async fn chat(&self, request: Request) -> Result<ChatStream, ProviderError> {
         let seen = Seen::of(&request);
         let input = Usage { input: request.tokens_estimated(), ..Usage::default() };
-        if let Some(rule) = self.rule(&request) {
-            return play::rule(&self.name, &request, rule, &seen, input).await;
+        if let Some((rule, found)) = self.rule(&request, &seen) {
+            return play::rule(&self.name, &request, rule, (&seen, &found), input).await;
         }
         if self.script.obedient {
             return Ok(play::steps(&self.name, &request, &obey::steps(&seen), &seen, input));
@@ -113,6 +112,8 @@ struct Seen {
     last: String,
     /// The texts of the results of tools in the last turn, one per result.
     results: Vec<String>,
+    /// Everything that people and tools have said, in its order.
+    all: Vec<String>,
     /// How often the model has answered already, and once more.
     turn: u32,
 }
@@ -125,6 +126,10 @@ impl Seen {
             first: asked.first().map(|message| message.text()).unwrap_or_default(),
             last: asked.last().map(|message| message.text()).unwrap_or_default(),
             results: asked.last().map(|message| results(&message.content)).unwrap_or_default(),
+            all: asked
+                .iter()
+                .flat_map(|message| results(&message.content).into_iter().chain([message.text()]))
+                .collect(),
             turn: u32::try_from(answers).unwrap_or(u32::MAX).saturating_add(1),
         }
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 
 use super::Roster;
+use crate::operations::{TASK_WAIT, TASK_WAIT_MS_MAX};
 
 /// Where they come from, for the registry.
 const SOURCE: &str = "operations";
@@ -36,7 +37,10 @@ fn tool(operation: &Operation, dispatcher: &Dispatcher, roster: &Roster, backlog
         (false, false) => Repeat::Effective,
     };
     let spec = Spec::new(operation.name().parse().ok()?, operation.summary()).takes(input).repeats(repeat);
-    let spec = if operation.is_read_only() { spec.reads() } else { spec };
+    let mut spec = if operation.is_read_only() { spec.reads() } else { spec };
+    if operation.name() == TASK_WAIT {
+        spec.timeout_ms = TASK_WAIT_MS_MAX;
+    }
     Some(Arc::new(OperationTool {
         spec: Arc::new(spec),
         creates: operation.is_creating(),

@@ -114,6 +114,11 @@ impl Models {
         Ok(())
     }
 
+    /// Whether nobody could be asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.in_use().next().is_none()
+    }
+
     /// Who is asked first: as configured, else the models that the providers name themselves, in the order of their names.
     pub(crate) fn candidates(&self) -> (Option<String>, Vec<String>) {
         if self.primary.is_some() {
@@ -150,6 +155,22 @@ impl Models {
 }
 
 impl ProviderConfig {
+    /// One that follows a script.
+    pub(crate) fn scripted(script: PathBuf) -> Self {
+        Self {
+            kind: Some(ProviderKind::Scripted),
+            script: Some(script),
+            api_key: None,
+            base_url: None,
+            model: None,
+            anthropic: None,
+            openai: None,
+            max_concurrent: concurrent(),
+            requests_per_minute: None,
+            models: BTreeMap::new(),
+        }
+    }
+
     fn validate(&self, name: &str) -> anyhow::Result<()> {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
         ensure!(

@@ -63,10 +63,7 @@ impl Reading {
         }
         loaded.files.push(self.args.env_file.clone().unwrap_or_else(|| ENVIRONMENT_FILE.into()));
         if let Some(Command::Demo { .. }) = self.args.command {
-            // What the operator has configured under the same name stays as it is.
-            let mut agents = demo::programs(&std::env::current_dir()?);
-            agents.append(&mut loaded.value.agents);
-            loaded.value.agents = agents;
+            demo::join(&mut loaded.value, std::env::current_dir()?)?;
         }
         loaded.value.validate()?;
         Ok(loaded)

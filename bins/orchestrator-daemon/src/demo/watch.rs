@@ -2,56 +2,77 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use orchestrator_client::{Client, Delivery, Subscription, Topics};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// Follows the tasks of the demonstration to their end.
-pub(super) struct Watch(Subscription);
+/// As much of what is said is shown on a line.
+const CHARS_MAX: usize = 96;
+/// How a task may end.
+const ENDINGS: [&str; 3] = ["task.completed", "task.failed", "task.cancelled"];
+
+/// Follows the team's task and those that come of it.
+pub(super) struct Watch {
+    events: Subscription,
+    /// Those that were created since, in their order.
+    tasks: Vec<String>,
+    /// Who works on which.
+    agents: HashMap<String, String>,
+}
 
 impl Watch {
-    /// Begins before the tasks are created, so that nothing is missed.
+    /// Begins before the task is created, so that nothing is missed.
     pub(super) async fn start(client: &Client) -> anyhow::Result<Self> {
-        Ok(Self(client.subscribe(Topics::new(["task.*"])).await?))
+        let events = client.subscribe(Topics::new(["task.*", "tool.*"])).await?;
+        Ok(Self { events, tasks: Vec::new(), agents: HashMap::new() })
     }
 
-    /// Prints a line for each step; true if all completed.
-    pub(super) async fn follow(mut self, tasks: &[Value]) -> anyhow::Result<bool> {
-        let titles: HashMap<&str, &str> =
-            tasks.iter().filter_map(|task| Some((task["id"].as_str()?, task["title"].as_str()?))).collect();
-        let (mut open, mut all_completed) = (titles.len(), true);
-        while open > 0 {
-            let delivery = self.0.next().await.context("the daemon closed the subscription")??;
+    pub(super) fn into_tasks(self) -> Vec<String> {
+        self.tasks
+    }
+
+    /// Prints a line for each step until this task has ended; true if it completed.
+    pub(super) async fn follow(&mut self, task: &str) -> anyhow::Result<bool> {
+        loop {
+            let delivery = self.events.next().await.context("the daemon closed the subscription")??;
             let Delivery::Event(event) = delivery else { continue };
             let payload: Value = event.parse()?;
-            let Some(title) = payload["taskId"].as_str().and_then(|id| titles.get(id)) else { continue };
-            let detail = match event.name.as_str() {
-                "task.claimed" => format!("by {}", text(&payload, "agentId")),
-                "task.progressed" => payload["progress"].to_string(),
-                "task.completed" => payload["result"].to_string(),
-                "task.failed" => text(&payload, "error").to_owned(),
-                "task.cancelled" => text(&payload, "reason").to_owned(),
-                "task.released" => format!("attempt {}: {}", payload["attempt"], text(&payload, "error")),
-                _ => continue,
-            };
-            println!("  {:<16} {title}  {detail}", event.name);
-            if matches!(event.name.as_str(), "task.completed" | "task.failed" | "task.cancelled") {
-                open -= 1;
-                all_completed &= event.name == "task.completed";
+            self.tell(&event.name, &payload);
+            if payload["taskId"].as_str() == Some(task) && ENDINGS.contains(&event.name.as_str()) {
+                return Ok(event.name == "task.completed");
             }
         }
-        Ok(all_completed)
+    }
+
+    fn tell(&mut self, event: &str, payload: &Value) {
+        let text = |field: &str| payload[field].as_str().unwrap_or_default().to_owned();
+        let task = text("taskId");
+        match event {
+            "task.created" => self.tasks.push(task.clone()),
+            "task.claimed" => drop(self.agents.insert(task.clone(), text("agentId"))),
+            _ => {}
+        }
+        let told = match event {
+            "task.claimed" => "begins".to_owned(),
+            "tool.request" => format!("{} {}", text("tool"), payload["input"]),
+            "tool.result" if payload["success"] == false => format!("{} said: {}", text("tool"), payload["result"]),
+            "task.completed" => format!("is done: {}", plain(&payload["result"])),
+            "task.failed" | "task.released" => format!("has failed: {}", text("error")),
+            "task.cancelled" => format!("was called off: {}", text("reason")),
+            _ => return,
+        };
+        let agent = self.agents.get(&task).map_or("", String::as_str);
+        println!("  {agent:<14} {}", short(&told));
     }
 }
 
-/// What each task has to show for itself, as the daemon stored it.
-pub(super) async fn results(client: &Client, tasks: &[Value]) -> anyhow::Result<()> {
-    println!("\nresults:");
-    for task in tasks {
-        let task: Value = client.call("task.get", &json!({ "taskId": task["id"] })).await?;
-        println!("  {:<10} {:<32} {}", text(&task, "status"), text(&task, "title"), task["result"]);
-    }
-    Ok(())
+/// A text as it is, anything else as JSON.
+pub(super) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_default()
+fn short(text: &str) -> String {
+    let line = text.replace('\n', " ");
+    match line.char_indices().nth(CHARS_MAX) {
+        None => line,
+        Some((end, _)) => format!("{}…", &line[..end]),
+    }
 }

@@ -23,6 +23,7 @@ fn order(line: &str) -> Option<Step> {
     let (tool, written) = order.split_once(char::is_whitespace).unwrap_or((order, ""));
     let call = ScriptedCall {
         tool: tool.to_owned(),
+        each: None,
         id: None,
         arguments: serde_json::Map::new(),
         written: Some(written.trim().to_owned()),
@@ -36,7 +37,7 @@ mod tests {
 
     fn told(last: &str, results: &[&str]) -> Vec<Step> {
         let results = results.iter().map(|result| (*result).to_owned()).collect();
-        steps(&Seen { first: String::new(), last: last.to_owned(), results, turn: 1 })
+        steps(&Seen { first: String::new(), last: last.to_owned(), results, all: Vec::new(), turn: 1 })
     }
 
     #[track_caller]

@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orchestrator_transcript::{StopReason, Usage};
+use orchestrator_transcript::{Content, StopReason, Usage};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
 use super::Seen;
+use super::find::{self, Find, Found, TAKEN};
 use crate::{ErrorKind, ProviderError, Request, RetryHints};
 
 /// The deepest nesting of a script.
@@ -71,6 +73,9 @@ pub(super) struct Embedding {
 pub(super) struct Rule {
     #[serde(default)]
     pub(super) when: When,
+    /// It answers only where all of this is found, and with it.
+    #[serde(default)]
+    find: BTreeMap<String, Find>,
     /// It answers so often, and then no more.
     #[serde(default)]
     pub(super) times: Option<u32>,
@@ -99,6 +104,9 @@ pub(super) struct Rule {
 pub(super) struct When {
     #[serde(default)]
     model: Option<String>,
+    /// Is in the system prompt.
+    #[serde(default)]
+    system: Option<String>,
     /// Is in the text of the last turn.
     #[serde(default)]
     says: Option<String>,
@@ -140,6 +148,9 @@ pub(super) struct Thought {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ScriptedCall {
     pub(super) tool: String,
+    /// One such call for each that was found of this.
+    #[serde(default)]
+    pub(super) each: Option<String>,
     /// By default counted within the conversation.
     #[serde(default)]
     pub(super) id: Option<String>,
@@ -224,6 +235,16 @@ fn check(rule: &Spanned<Rule>) -> Result<(), ScriptError> {
     if rule.piece_chars == 0 {
         return Err(wrong(at, "pieceChars: expected 1 or more"));
     }
+    if let Some(taken) = rule.find.keys().find(|name| TAKEN.contains(&name.as_str())) {
+        return Err(wrong(at, &format!("find.{taken}: this stands for what was said, expected another name")));
+    }
+    let unknown = |step: &Step| match step {
+        Step::Call(call) => call.each.clone().filter(|each| !rule.find.contains_key(each)),
+        _ => None,
+    };
+    if let Some(each) = rule.say.iter().find_map(unknown) {
+        return Err(wrong(at, &format!("each: expected something of `find`, not `{each}`")));
+    }
     let both = |step: &Step| matches!(step, Step::Call(call) if call.written.is_some() && !call.arguments.is_empty());
     if rule.say.iter().any(both) {
         return Err(wrong(at, "a call has `arguments` or `written`, not both"));
@@ -249,14 +270,25 @@ impl When {
         let is = |wanted: &Option<String>, given: &str| wanted.as_ref().is_none_or(|wanted| wanted == given);
         let within = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| text.contains(wanted));
         let in_results = |wanted: &String| seen.results.iter().any(|result| result.contains(wanted));
+        let in_system = |wanted: &String| {
+            request.system.iter().any(|block| matches!(&block.content, Content::Text { text } if text.contains(wanted)))
+        };
         let offered = |wanted: &String| request.tools.iter().any(|tool| tool.name == *wanted);
         is(&self.model, &request.model)
+            && self.system.as_ref().is_none_or(in_system)
             && within(&self.says, &seen.last)
             && within(&self.began, &seen.first)
             && self.result.as_ref().is_none_or(in_results)
             && self.has_results.is_none_or(|wanted| wanted != seen.results.is_empty())
             && self.turn.is_none_or(|turn| turn == seen.turn)
             && self.tool.as_ref().is_none_or(offered)
+    }
+}
+
+impl Rule {
+    /// What it looks for; `None` if that is not there.
+    pub(super) fn found(&self, seen: &Seen) -> Option<Found> {
+        find::all(&self.find, seen)
     }
 }
 
@@ -303,6 +335,9 @@ mod tests {
         refused("rules:\n  - say:\n      - shout: hello\n", 3, "shout");
         refused("rules:\n  - fault: { error: sulking }\n", 2, "sulking");
         refused("rules:\n  - fault: { error: server, silent: true }\n", 2, "either");
+        refused("rules:\n  - find: { x: { pattern: '(' } }\n    say: []\n", 2, "pattern");
+        refused("rules:\n  - say: [{ call: { tool: x, each: files } }]\n", 2, "each");
+        refused("rules:\n  - find: { last: { pattern: x } }\n    say: [{ text: x }]\n", 2, "find.last");
         refused("obedient: maybe\n", 1, "bool");
         refused("models: [a\n", 1, "bracket");
     }
