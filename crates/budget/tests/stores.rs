@@ -1,0 +1,35 @@
+//! Every store keeps every promise.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::sync::Arc;
+
+use orchestrator_budget::conformance::Subject;
+use orchestrator_budget::{MemoryStore, SqlStore};
+use orchestrator_events::{MemoryLog, Numbering, SqlLog};
+use orchestrator_sql::{Backend, Database, Options, Scratch};
+
+async fn in_memory() -> Subject {
+    let log = Arc::new(MemoryLog::default());
+    Subject { store: Arc::new(MemoryStore::new(log.clone())), log, keep: () }
+}
+
+async fn on(backend: Backend) -> Subject<Scratch> {
+    let keep = Scratch::create(backend).await.unwrap();
+    let numbering = Numbering::default();
+    let options = Options { hook: Some(Arc::new(numbering.clone())), ..Options::default() };
+    let database = Database::connect(keep.url(), options).await.unwrap();
+    let log = Arc::new(SqlLog::open(database.clone(), &numbering).await.unwrap());
+    Subject { store: Arc::new(SqlStore::open(database).await.unwrap()), log, keep }
+}
+
+mod memory {
+    orchestrator_budget::budget_store_conformance!(super::in_memory());
+}
+
+mod sqlite {
+    orchestrator_budget::budget_store_conformance!(super::on(orchestrator_sql::Backend::Sqlite));
+}
+
+mod postgres {
+    orchestrator_budget::budget_store_conformance!(super::on(orchestrator_sql::Backend::Postgres));
+}
