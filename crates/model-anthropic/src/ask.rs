@@ -41,8 +41,10 @@ impl Writer<'_> {
     pub(crate) fn input<'a>(&self, request: &'a Request) -> Result<Body<'a>, ProviderError> {
         let family = self.family(&request.model);
         let max_tokens = self.max_tokens(request, family);
+        let messages = content::turns(self.provider, family, request)?;
         let (thinking, output_config) =
             thinking::write(family, request.thinking, max_tokens, self.options.thinking_display)?;
+        let thinking = thinking.filter(|thinking| thinking::may_begin(thinking, &messages));
         let mut body = Body {
             model: &request.model,
             max_tokens: None,
@@ -54,7 +56,7 @@ impl Writer<'_> {
             temperature: None,
             stop_sequences: &[],
             stream: None,
-            messages: content::turns(self.provider, family, request)?,
+            messages,
         };
         cache::mark(&mut body, &self.options.cache);
         Ok(body)

@@ -2,7 +2,7 @@ use orchestrator_models::{Effort, ProviderError, Thinking};
 
 use super::refused;
 use crate::family::{Family, Off};
-use crate::wire::{self, OutputConfig};
+use crate::wire::{self, Block, OutputConfig, Turn};
 use crate::{Display, ThinkingForm};
 
 /// The least budget the protocol takes.
@@ -37,6 +37,20 @@ pub(super) fn write(
         (Some(Thinking::Budget { tokens }), _) => Ok(adaptive(effort(tokens), display)),
         (Some(Thinking::Effort(effort)), _) => Ok(adaptive(effort, display)),
     }
+}
+
+/// With a budget, every turn since a person spoke last that calls a tool has to begin with a thought, or the request is refused
+/// upstream. Where another model began, which did not think or whose thoughts are not taken, the rest is answered without.
+pub(super) fn may_begin(thinking: &wire::Thinking, turns: &[Turn<'_>]) -> bool {
+    let is_of_tools =
+        |turn: &Turn<'_>| turn.content.iter().any(|piece| matches!(piece.block, Block::ToolResult { .. }));
+    let calls = |turn: &Turn<'_>| turn.content.iter().any(|piece| matches!(piece.block, Block::ToolUse { .. }));
+    let thinks = |turn: &Turn<'_>| {
+        let first = turn.content.first().map(|piece| &piece.block);
+        matches!(first, Some(Block::Thinking { .. } | Block::RedactedThinking { .. }))
+    };
+    let since = turns.iter().rev().take_while(|turn| turn.role != "user" || is_of_tools(turn));
+    !matches!(thinking, wire::Thinking::Enabled { .. }) || since.into_iter().all(|turn| !calls(turn) || thinks(turn))
 }
 
 /// A model that thinks by itself is told only what to show of it.

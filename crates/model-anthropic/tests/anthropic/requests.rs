@@ -192,6 +192,39 @@ async fn thinking_is_asked_for_as_the_model_takes_it() {
 }
 
 #[tokio::test]
+async fn with_a_budget_it_does_not_think_on_after_a_call_that_no_thought_of_its_own_began() {
+    let call = || {
+        Content::ToolCall(ToolCall { id: "call_1".into(), name: "read".into(), arguments: json!({}), malformed: None })
+    };
+    let thought = || Content::Thinking { text: "hm".into(), signature: Some("sig".into()) };
+    let result = || {
+        let content = vec![ToolResultPart::Text { text: "it says".into() }];
+        Content::ToolResult(ToolResult { call_id: "call_1".into(), content, is_error: false })
+    };
+    let foreign = || Message {
+        origin: Some(Origin { provider: "other".into(), model: "gpt".into() }),
+        ..turn(Role::Assistant, vec![thought(), call()])
+    };
+    let own = || Message {
+        origin: Some(Origin { provider: "claude".into(), model: "claude-haiku-4-5".into() }),
+        ..turn(Role::Assistant, vec![thought(), call()])
+    };
+    let asked = async |model: &str, more: Vec<Message>| {
+        let messages = [vec![Message::user(Label::USER, "look")], more].concat();
+        let thinking = Some(Thinking::Effort(Effort::Low));
+        sent(uncached(), Request { thinking, ..Request::new(model, messages) }).await["thinking"]["type"].clone()
+    };
+    let told = || turn(Role::User, vec![result()]);
+    let (enabled, asks) = (json!("enabled"), || Message::user(Label::USER, "and now?"));
+    assert_eq!(asked("claude-haiku-4-5", vec![own(), told()]).await, enabled);
+    assert_eq!(asked("claude-haiku-4-5", vec![foreign(), told()]).await, Value::Null);
+    assert_eq!(asked("claude-haiku-4-5", vec![foreign(), told(), own(), told()]).await, Value::Null);
+    assert_eq!(asked("claude-haiku-4-5", vec![foreign(), told(), asks(), own(), told()]).await, enabled);
+    // An effort asks nothing of the turns before.
+    assert_eq!(asked("claude-sonnet-5", vec![foreign(), told()]).await, json!("adaptive"));
+}
+
+#[tokio::test]
 async fn thinking_is_shown_as_configured() {
     let config = with(Options { thinking_display: Some(Display::Summarized), ..options() });
     let shown = json!({ "type": "adaptive", "display": "summarized" });
