@@ -1,8 +1,10 @@
 //! Agents that are language models with tools, through the socket of the running binary.
 
+mod fetching;
 mod going_on;
 mod people;
 mod tools;
+mod web;
 mod working;
 
 use std::path::PathBuf;

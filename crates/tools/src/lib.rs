@@ -5,6 +5,8 @@ mod command;
 mod config;
 mod error;
 mod files;
+#[cfg(feature = "http")]
+mod http;
 mod name;
 mod output;
 mod permit;
@@ -18,6 +20,8 @@ pub use command::{CommandConfig, CommandEnvironment, command_tools};
 pub use config::{Config, InvalidConfig};
 pub use error::{Error, InvalidTool};
 pub use files::file_tools;
+#[cfg(feature = "http")]
+pub use http::http_tools;
 pub use name::{InvalidName, ToolName};
 pub use output::Output;
 pub use permit::{Mint, Permit};

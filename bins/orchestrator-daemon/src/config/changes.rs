@@ -195,6 +195,7 @@ mod tests {
         });
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
+        config.tools.http.only_hosts = Some(vec!["some.example".parse().unwrap()]);
         config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());
@@ -233,7 +234,7 @@ mod tests {
             Value::Bool(value) => vec![json!(!value)],
             Value::Number(_) => vec![json!(7), json!(9)],
             Value::Null => vec![json!(7), json!("/other")],
-            Value::Array(_) => vec![json!(["other.example"]), json!(["192.0.2.1"])],
+            Value::Array(_) => vec![json!(["other.example"]), json!(["192.0.2.1"]), json!(["192.0.2.0/24"])],
             _ => vec![
                 json!("192.0.2.1"),
                 json!("EdDSA"),

@@ -16,6 +16,8 @@ pub(crate) struct Tools {
     pub(crate) limits: orchestrator_tools::Config,
     /// How `command.run` runs commands.
     pub(crate) command: CommandConfig,
+    /// Whom `http.fetch` and `http.request` may ask, for how long and for how much.
+    pub(crate) http: orchestrator_egress::Config,
     /// Directories in which an administrator may try tools (`tool.call`), by name.
     pub(crate) workspaces: BTreeMap<String, PathBuf>,
 }
@@ -24,6 +26,7 @@ impl Tools {
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         self.limits.validate().context("limits")?;
         self.command.validate().context("command")?;
+        self.http.validate().context("http")?;
         for (name, path) in &self.workspaces {
             ensure!(path.is_absolute(), "workspaces.{name}: expected an absolute path");
         }

@@ -111,6 +111,8 @@ fn open_gate(config: &Config, data: &DataDir, base: &Base) -> anyhow::Result<Gat
     let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics);
     let mut tools = orchestrator_tools::file_tools();
     tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
+    let client = orchestrator_egress::Client::new(config.tools.http.clone())?;
+    tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;
     Ok(gate)
 }

@@ -1,6 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up is a test that fails")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(feature = "http")]
+pub(crate) mod server;
+
 use std::path::Path;
 use std::sync::Arc;
 
