@@ -105,6 +105,10 @@ pub(crate) fn millis(span: Duration) -> f64 {
     span.as_secs_f64() * 1_000.0
 }
 
+pub(crate) fn micros(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000_000.0
+}
+
 pub(crate) fn per_second(count: usize, span: Duration) -> f64 {
     count as f64 / span.as_secs_f64()
 }

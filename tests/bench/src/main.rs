@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agents;
 mod bed;
 mod chain;
 mod claim;
@@ -7,6 +8,7 @@ mod create;
 mod decide;
 mod figure;
 mod latency;
+mod models;
 mod process;
 mod snapshot;
 mod socket;
@@ -70,7 +72,7 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 18] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
@@ -84,6 +86,9 @@ const GROUPS: [Group; 15] = [
     Group { name: "socket.fanout", per_backend: false, measure: |_, scale| Box::pin(socket::fan_out(scale)) },
     Group { name: "subscriptions", per_backend: false, measure: |_, scale| Box::pin(subscriptions::measure(scale)) },
     Group { name: "storm", per_backend: false, measure: |_, scale| Box::pin(storm::measure(scale)) },
+    Group { name: "model", per_backend: false, measure: |_, scale| Box::pin(models::measure(scale)) },
+    Group { name: "agent.turn", per_backend: false, measure: |_, scale| Box::pin(agents::turns(scale)) },
+    Group { name: "agent.memory", per_backend: false, measure: |_, scale| Box::pin(agents::memory(scale)) },
     Group { name: "process.start", per_backend: true, measure: |on, scale| Box::pin(process::start(on, scale)) },
     Group { name: "process.memory", per_backend: false, measure: |_, scale| Box::pin(process::memory(scale)) },
 ];

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use orchestrator_sql::Backend;
@@ -52,6 +52,17 @@ pub(crate) fn roomy(count: usize) -> Value {
     json!({"gateway": {
         "connectionsMax": most, "connectionsPerLoopbackMax": most, "connectionsPerCredentialMax": most,
     }})
+}
+
+/// What a process has had of the processors, in steps of 10 ms. proc_pid_stat(5): fields 14 and 15, in ticks of which
+/// Linux tells programs 100 a second.
+pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in brackets, may contain anything; field 3 is the first after it.
+    let (_, fields) = stat.rsplit_once(')').context("a process has a name")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 pub(crate) fn resident_kib(pid: u32) -> anyhow::Result<u64> {

@@ -37,6 +37,14 @@ fn one() -> u32 {
 }
 
 impl AgentConfig {
+    /// One task at a time for the operator's organisation, no capabilities.
+    #[cfg(test)]
+    pub(super) fn new(program: Program) -> Self {
+        let (org, capabilities) = (local(), BTreeSet::new());
+        let (description, max_concurrent) = (String::new(), one());
+        Self { description, org, capabilities, max_concurrent, program, workspace: None }
+    }
+
     pub(super) fn validate(&self, name: &AgentId, workspaces: &orchestrator_workspaces::Config) -> anyhow::Result<()> {
         self.definition(name).validate()?;
         if let Some(Choice { source: Some(source), .. }) = &self.workspace
