@@ -1,0 +1,64 @@
+use orchestrator_transcript::Digest;
+use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Decision {
+    /// It was done, or at least begun.
+    Allowed,
+    /// It was not done.
+    Denied,
+}
+
+/// What is to be written down of one decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Entry {
+    /// In whose name.
+    pub org: OrgId,
+    /// Who wanted it.
+    pub actor: Actor,
+    /// What was wanted: the name of a tool, such as `fs.write`, or of an operation.
+    pub action: String,
+    /// Whether it was allowed.
+    pub decision: Decision,
+    /// By which line, for people.
+    pub reason: String,
+    /// In which session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// For which task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// On whose behalf, where the actor is not an agent itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// Of the action and its canonical arguments: what was decided about is what was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The arguments, without secrets, and cut where they are long.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arguments: String,
+    /// Which charter or policy was in force, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
+}
+
+/// An entry in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// Its number, from 1 and without a gap.
+    pub seq: u64,
+    /// When it was written down.
+    pub at: Timestamp,
+    /// What was decided.
+    pub entry: Entry,
+    /// The hash of the record before it; of the first one, that of the log's beginning.
+    pub previous: Digest,
+}
