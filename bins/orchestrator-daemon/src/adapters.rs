@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod gate;
+mod ledger;
 mod limits;
 mod llm;
 mod mcp;
@@ -17,6 +18,7 @@ mod workplaces;
 
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::Gate;
+pub(crate) use ledger::Ledger;
 pub(crate) use limits::{PerAddress, quota};
 pub(crate) use llm::Llms;
 pub(crate) use mcp::tools_over_http;

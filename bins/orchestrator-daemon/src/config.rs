@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod keys_of_agents;
 mod keys_of_models;
 mod keys_of_parts;
+mod keys_of_security;
 mod keys_of_workspaces;
 mod mcp;
 mod models;
@@ -43,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) redis: orchestrator_events_redis::Config,
     pub(crate) auth: orchestrator_auth::Config,
+    pub(crate) audit: orchestrator_security::Config,
     pub(crate) rate_limit: orchestrator_auth::RateLimitConfig,
     pub(crate) cors: Cors,
     pub(crate) tls: Tls,
@@ -187,6 +189,7 @@ impl Config {
         self.auth
             .validate()
             .context("auth (auth.jwtSecret is DAEMON_JWT_SECRET, auth.ed25519Key is DAEMON_JWT_ED25519_KEY)")?;
+        self.audit.validate().context("audit")?;
         self.rate_limit.validate().context("rateLimit")?;
         ensure!(
             self.tls.cert.is_some() == self.tls.key.is_some(),

@@ -13,6 +13,7 @@ use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Peers};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
+use orchestrator_security::Audit;
 use orchestrator_sessions::Sessions;
 use orchestrator_sql::Database;
 use orchestrator_supervisor::Supervisor;
@@ -22,7 +23,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Llms, Programs, Roster, ToSessions, Workplaces, offer_operations};
+use crate::adapters::{Llms, Loops, Programs, Roster, ToSessions, Workplaces, offer_operations};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::files::DataDir;
@@ -64,6 +65,7 @@ pub(crate) struct Daemon {
     pub(crate) workplaces: Workplaces,
     pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
     pub(crate) llms: Llms,
+    pub(crate) audit: Audit,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -107,7 +109,8 @@ impl Daemon {
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let node = node_name(&config, &data)?;
-        let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, &supervisor);
+        let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
+        let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status, &roster);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
@@ -122,7 +125,7 @@ impl Daemon {
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
-        let guards = (redactor, keys.clone());
+        let guards = (redactor, keys.clone(), base.audit.clone());
         let dispatcher = Dispatcher::new(table)?;
         offered.set(dispatcher.table().clone());
         let parts = (peers, windows, &limits, offered);
@@ -153,6 +156,7 @@ impl Daemon {
             workplaces,
             left_workspaces,
             llms,
+            audit: base.audit,
         };
         domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);

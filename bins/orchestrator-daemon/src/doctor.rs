@@ -3,6 +3,7 @@
 //! What only a running daemon knows is the operation `daemon.doctor`; both speak in [`Finding`]s.
 
 mod agents;
+mod audit;
 mod encryption;
 mod files;
 mod finding;
@@ -53,6 +54,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     findings.extend(files::data_directory(data.path()));
     findings.extend(files::modes(&data, config));
     findings.extend(files::leftovers(&data, is_running));
+    findings.push(audit::finding(&data));
     findings.push(machine::disk(data.path()));
     findings.push(machine::clock(data.path()));
     findings.push(machine::descriptors(config.gateway.connections_max));

@@ -46,6 +46,14 @@ impl DataDir {
         self.0.join("workspaces")
     }
 
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
+    pub(crate) fn audit_key(&self) -> PathBuf {
+        self.0.join("audit.key")
+    }
+
     pub(crate) fn backups(&self) -> PathBuf {
         self.0.join("backups")
     }

@@ -143,6 +143,7 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
     daemon.data.remove_address();
     let stopped = daemon.supervisor.stop(LOOPS_STOP).await;
     daemon.workplaces.workspaces.close().await;
+    daemon.audit.close().await;
     daemon.database.close().await?;
     Ok(stopped?)
 }

@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, backup, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service, session,
-    task, token, tool,
+    agent, audit, backup, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service,
+    session, task, token, tool,
 };
 use crate::values;
 
@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// What agents can do, and what the operator allows of it
     #[command(subcommand)]
     Tool(tool::ToolCommand),
+    /// What was decided, and whether the log of it is as it was written
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

@@ -1,6 +1,7 @@
 //! One module for each noun.
 
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod call;
 pub(crate) mod config;
@@ -38,6 +39,9 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
             return out.raw(&String::from_utf8_lossy(&script));
         }
         Command::Service(command) => return service::run(&command, &args.connection, &out),
+        Command::Audit(audit::AuditCommand::Verify { directory: Some(directory), key }) => {
+            return audit::verify(&directory, key.as_deref(), &out);
+        }
         Command::Doctor(doctor) => return doctor::run(&doctor, &args.connection, &out).await,
         Command::Event(event::EventCommand::Tail(tail)) => {
             return Box::pin(tail::run(tail, &args.connection, out)).await;
@@ -66,6 +70,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Model(command) => model::run(daemon, command).await,
         Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Tool(command) => tool::run(daemon, command).await,
+        Command::Audit(command) => audit::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -90,6 +90,9 @@ struct Exported {
     /// What `from` of the next page is; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
+    /// On the last page the signed note of how far the log goes, as it is kept in `head.json` beside the files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// The operations `audit.list`, `audit.report`, `audit.verify` and `audit.export`.
@@ -143,8 +146,13 @@ async fn verify(audit: Audit, call: Call) -> Result<Verified, Refusal> {
 
 async fn export(audit: Audit, call: Call, params: ExportParams) -> Result<Exported, Refusal> {
     of_operator(&call)?;
-    let (lines, next) = blocking(move || audit.lines(params.from, params.limit.get())).await?;
-    Ok(Exported { lines, next })
+    blocking(move || {
+        // Before the lines: they go at least as far.
+        let note = audit.note()?;
+        let (lines, next) = audit.lines(params.from, params.limit.get())?;
+        Ok(Exported { lines, next, note: note.filter(|_| next.is_none()) })
+    })
+    .await
 }
 
 /// The files hold what was decided in every organisation.

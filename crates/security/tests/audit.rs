@@ -112,14 +112,12 @@ async fn records_go_over_files_and_restarts_without_a_gap() {
 async fn those_that_come_together_are_all_there() {
     let place = Place::new();
     let audit = place.open_with(Config::default()).unwrap();
-    let all = (1..=500).map(|number| {
+    let mut all = tokio::task::JoinSet::new();
+    for number in 1..=500 {
         let audit = audit.clone();
-        tokio::spawn(async move { audit.append(entry(number)).await.unwrap() })
-    });
-    let mut numbers = Vec::new();
-    for one in all.collect::<Vec<_>>() {
-        numbers.push(one.await.unwrap());
+        all.spawn(async move { audit.append(entry(number)).await.unwrap() });
     }
+    let mut numbers = all.join_all().await;
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=500).collect::<Vec<_>>());
     assert!(audit.verify().unwrap().intact);

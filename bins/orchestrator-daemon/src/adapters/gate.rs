@@ -5,9 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_agents::Permissions;
 use orchestrator_telemetry::Metrics;
-use orchestrator_tools::{Call, Mint, Permit, Registry, Repeat, Spec, ToolName};
+use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, ToolName};
 use orchestrator_transcript::ToolPattern;
+use serde_json::Value;
 
+use super::Ledger;
 use crate::stacks::{self, ToolCalls};
 
 /// Decides which calls of tools are made: those that the operator's list names, and that whoever calls may make. Cheap to clone.
@@ -20,6 +22,7 @@ struct Inner {
     allow: RwLock<BTreeSet<ToolPattern>>,
     calls: ToolCalls,
     metrics: Metrics,
+    ledger: Ledger,
 }
 
 /// A call that was allowed.
@@ -30,10 +33,15 @@ pub(crate) struct Allowed {
 }
 
 impl Gate {
-    pub(crate) fn new(config: &orchestrator_tools::Config, allow: BTreeSet<ToolPattern>, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        config: &orchestrator_tools::Config,
+        allow: BTreeSet<ToolPattern>,
+        metrics: &Metrics,
+        ledger: Ledger,
+    ) -> Self {
         let (registry, mint) = Registry::new(config.clone());
         let calls = stacks::tool_calls(registry.clone(), metrics);
-        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone() }))
+        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone(), ledger }))
     }
 
     /// For whoever offers tools.
@@ -65,18 +73,27 @@ impl Gate {
         allow.iter().find(|pattern| pattern.matches(tool.as_str())).cloned()
     }
 
-    /// Decides about a call.
+    /// Decides about a call, and writes the decision down before anything comes of it.
     ///
     /// # Errors
     /// Why not, for whoever wants to make it.
-    pub(crate) fn judge(&self, call: Call, permissions: &Permissions) -> Result<Allowed, String> {
+    pub(crate) async fn judge(&self, call: Call, permissions: &Permissions) -> Result<Allowed, String> {
         let judged = self.rule(&call, permissions);
+        let judged = self.0.ledger.record(&call.tool, &call.arguments, &call.context, judged).await;
         if judged.is_err() {
             // A name that is no tool's is no label.
             let known = self.0.registry.get(&call.tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
             self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
         }
         judged.map(|reason| Allowed { permit: self.0.mint.permit(call), reason })
+    }
+
+    /// Why there is no such call. It is written down as well.
+    pub(crate) async fn refuse_unknown(&self, tool: &str, arguments: &Value, context: &Context) -> String {
+        self.0.metrics.counter("tool_refusals_total", &[("tool", "unknown".into())]).add(1);
+        let reason = format!("there is no tool {tool}");
+        // Refused is refused, written down or not.
+        self.0.ledger.record(&tool, arguments, context, Err(reason)).await.unwrap_or_else(|reason| reason)
     }
 
     fn rule(&self, call: &Call, permissions: &Permissions) -> Result<String, String> {

@@ -30,10 +30,13 @@ impl Toolbox for SessionTools {
     }
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
-        let tool = self.gate.named(&request.tool);
-        let tool = tool.ok_or_else(|| Refused { reason: format!("there is no tool {}", request.tool) })?;
+        let refused = |reason| Refused { reason };
+        let Some(tool) = self.gate.named(&request.tool) else {
+            let context = self.context(&request);
+            return Err(refused(self.gate.refuse_unknown(&request.tool, &request.call.arguments, &context).await));
+        };
         let call = self.call(tool, request);
-        let allowed = self.gate.judge(call, &self.permissions).map_err(|reason| Refused { reason })?;
+        let allowed = self.gate.judge(call, &self.permissions).await.map_err(refused)?;
         let (calls, permit) = (self.gate.calls(), allowed.permit);
         let run = Box::pin(async move { told(calls.oneshot(permit).await) });
         Ok(Permitted { reason: allowed.reason, run })
@@ -42,19 +45,23 @@ impl Toolbox for SessionTools {
 
 impl SessionTools {
     fn call(&self, tool: ToolName, request: ToolRequest) -> Call {
+        Call { tool, context: self.context(&request), arguments: request.call.arguments }
+    }
+
+    fn context(&self, request: &ToolRequest) -> Context {
         let session = &request.session;
         let actor = Actor::Agent(session.agent.clone());
-        let context = Context {
+        let progress = request.progress.clone();
+        Context {
             session: Some(session.id),
             task: Some(session.task),
             agent: Some(session.agent.clone()),
             workspace: self.workspace.clone(),
             label: request.label,
-            cancel: request.cancel,
-            progress: Progress::new(move |told| (request.progress)(told)),
-            ..Context::new(session.org, actor, request.key)
-        };
-        Call { tool, arguments: request.call.arguments, context }
+            cancel: request.cancel.clone(),
+            progress: Progress::new(move |told| progress(told)),
+            ..Context::new(session.org, actor, request.key.clone())
+        }
     }
 }
 

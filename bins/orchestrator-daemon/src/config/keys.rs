@@ -4,6 +4,7 @@
 use super::keys_of_agents::AGENTS;
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
+use super::keys_of_security::SECURITY;
 use super::keys_of_workspaces::WORKSPACES;
 
 /// When a change takes effect.
@@ -183,7 +184,7 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    OWN.iter().chain(AGENTS).chain(PARTS).chain(WORKSPACES).chain(MODELS)
+    OWN.iter().chain(AGENTS).chain(PARTS).chain(WORKSPACES).chain(MODELS).chain(SECURITY)
 }
 
 /// The key that a path of the configuration is an instance of.

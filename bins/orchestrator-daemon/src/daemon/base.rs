@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_redact::Redactor;
+use orchestrator_security::{Audit, Parts, Signer};
 use orchestrator_sql::{Database, Options};
 use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock, SystemClock};
@@ -24,6 +25,8 @@ pub(crate) struct Base {
     pub(crate) database: Database,
     pub(crate) log: SqlLog,
     pub(crate) hub: Hub,
+    /// Where every decision is written down.
+    pub(crate) audit: Audit,
 }
 
 impl Base {
@@ -31,9 +34,16 @@ impl Base {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Metrics::new(redaction(redactor));
         let relay = redis::open(config, clock.clone())?;
+        let audit = open_audit(config, data, clock.clone())?;
         let (database, log, hub) = open_database(config, data, redactor, relay.clone()).await?;
-        Ok(Self { clock, metrics, relay, database, log, hub })
+        Ok(Self { clock, metrics, relay, database, log, hub, audit })
     }
+}
+
+fn open_audit(config: &Config, data: &DataDir, clock: Arc<dyn Clock>) -> anyhow::Result<Audit> {
+    let signer = Signer::open(&data.audit_key())?;
+    let parts = Parts { directory: data.audit(), signer, clock, config: config.audit.clone() };
+    Audit::open(parts).context("cannot open the audit log (`orchestrator audit verify --directory` tells more)")
 }
 
 async fn open_database(

@@ -12,7 +12,7 @@ use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
-use crate::adapters::{AtWork, FromRegistry, Gate, Llms, OnBacklog, Programs, Roster, Through, Workplaces};
+use crate::adapters::{AtWork, FromRegistry, Gate, Ledger, Llms, OnBacklog, Programs, Roster, Through, Workplaces};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
@@ -53,7 +53,7 @@ impl Domains {
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone() },
-            gate: open_gate(config, data, base)?,
+            gate: open_gate(config, data, base, redactor)?,
             redactor: redactor.clone(),
         };
         Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms })
@@ -70,6 +70,7 @@ impl Domains {
             .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_auth::operations(&self.auth))
+            .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_events::operations(base.hub.log().clone()))
     }
 }
@@ -107,8 +108,9 @@ async fn open_sessions(
 }
 
 /// Every tool that is built in, behind the operator's list.
-fn open_gate(config: &Config, data: &DataDir, base: &Base) -> anyhow::Result<Gate> {
-    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics);
+fn open_gate(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) -> anyhow::Result<Gate> {
+    let ledger = Ledger { audit: base.audit.clone(), redactor: redactor.clone() };
+    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics, ledger);
     let mut tools = orchestrator_tools::file_tools();
     tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;

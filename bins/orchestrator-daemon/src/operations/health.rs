@@ -120,7 +120,7 @@ async fn read(status: &StatusOf, totals: &Totals, peers: &Peers, org: OrgId) -> 
         matches!(status, SessionStatus::Initializing | SessionStatus::Running | SessionStatus::Paused)
     };
     let now = status.clock.now();
-    let parts = status.loops.0.status().into_iter();
+    let parts = status.loops.supervisor.status().into_iter();
     Ok(Health {
         status: if status.loops.unready().is_none() { Condition::Running } else { Condition::Degraded },
         uptime: now.since(status.started_at).as_secs(),

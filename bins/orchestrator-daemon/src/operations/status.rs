@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use orchestrator_gateway::Readiness as _;
 use orchestrator_sql::{Backend, Database};
-use orchestrator_supervisor::{State, Supervisor};
+use orchestrator_supervisor::State;
 use orchestrator_vocab::{Clock, OrgId, Timestamp};
 use schemars::JsonSchema;
 use sea_orm::ConnectionTrait as _;
@@ -135,7 +135,7 @@ impl StatusOf {
         database: &Database,
         clock: &Arc<dyn Clock>,
         gauges: &Gauges,
-        supervisor: &Supervisor,
+        loops: Loops,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -144,7 +144,7 @@ impl StatusOf {
             started_at: clock.now(),
             clock: clock.clone(),
             gauges: gauges.clone(),
-            loops: Loops(supervisor.clone()),
+            loops,
         }
     }
     /// No organisation sees how much others have to do, except the operator's.
@@ -175,7 +175,7 @@ impl StatusOf {
             subscriptions: is_operator.then(|| self.gauges.hub.subscribers()),
             redis: self.gauges.relay.as_ref().filter(|_| is_operator).map(|relay| relay.health().into()),
             providers: is_operator.then(|| self.gauges.models.status()),
-            loops: self.loops.0.status().into_iter().map(described).collect(),
+            loops: self.loops.supervisor.status().into_iter().map(described).collect(),
         })
     }
 }

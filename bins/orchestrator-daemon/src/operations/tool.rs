@@ -165,7 +165,7 @@ impl Desk {
             ..Context::new(call.org(), call.actor(), call.correlation.clone())
         };
         let wanted = ToolCall { tool: spec.name.clone(), arguments: Value::Object(params.arguments), context };
-        let allowed = self.gate.judge(wanted, &Permissions::all()).map_err(Error::forbidden)?;
+        let allowed = self.gate.judge(wanted, &Permissions::all()).await.map_err(Error::forbidden)?;
         let output = self.gate.calls().oneshot(allowed.permit).await.map_err(|error| refused(&error))?;
         let Output { content, structured, label, is_error } = output;
         Ok(Called { content, structured, label, is_error, allowed_by: allowed.reason })

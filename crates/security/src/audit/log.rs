@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::config::Config;
 use super::error::Error;
-use super::head::Head;
+use super::head::{self, Head};
 use super::reading::{self, Filter, Summary};
 use super::record::{Entry, Record};
 use super::signer::Signer;
@@ -142,6 +142,19 @@ impl Audit {
     /// [`Error::Unreadable`].
     pub fn summary(&self, filter: &Filter) -> Result<Summary, Error> {
         reading::summary(self.directory(), filter)
+    }
+
+    /// The signed note of how far it goes, as it lies beside the files. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    pub fn note(&self) -> Result<Option<String>, Error> {
+        let path = head::path(self.directory());
+        match std::fs::read_to_string(&path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::unreadable(path)(error)),
+        }
     }
 
     /// Lines of the files as they are, from the one of this record on, in the order of the log, at most so many; with the
