@@ -1,6 +1,10 @@
-//! The daemon's operations as tools of the Model Context Protocol, to clients over HTTP and of the command line.
+//! The Model Context Protocol: the daemon's operations as tools, to clients over HTTP and of the command line, and other servers' tools for its
+//! agents.
 
+mod everything;
 mod http;
+mod servers;
+mod session;
 mod stdio;
 
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProtocolVersion};

@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use crate::{Peer, ages, call, failure, names};
 
-fn command(daemon: &Daemon, arguments: &[&str]) -> Command {
+pub(crate) fn command(daemon: &Daemon, arguments: &[&str]) -> Command {
     let mut command = Command::new(program("orchestrator").expect("built by `cargo xtask test`"));
     command.args(arguments).env_clear().env("ORCHESTRATOR_DATA_DIR", daemon.data_directory());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

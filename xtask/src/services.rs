@@ -1,10 +1,11 @@
 //! The servers that tests talk to: those that run already, else throw-away ones from the installed programs.
 //!
-//! Those are PostgreSQL and Redis, and a server that speaks like the vendors of language models, which tests start themselves. Another server is another field of [`Services`] and another module like `redis`.
+//! Those are PostgreSQL and Redis, and two programs from npm, which tests start themselves: one speaks like the vendors of language models, one is a
+//! server of the Model Context Protocol. Another server is another field of [`Services`] and another module like `redis`.
 
 mod account;
-mod aimock;
 mod install;
+mod npm;
 mod postgres;
 mod probe;
 mod redis;
@@ -68,7 +69,8 @@ impl Services {
             Some(running) => Service::Running(running),
             None => Service::Started(redis::Server::start_for_this_run(&home)?),
         };
-        aimock::ensure(workspace)?;
+        npm::ensure(workspace, &npm::AIMOCK)?;
+        npm::ensure(workspace, &npm::EVERYTHING)?;
         println!("PostgreSQL: {}", postgres.description(postgres::Server::url));
         println!("Redis: {}", redis.description(redis::Server::url));
         Ok(Self { postgres, redis })
@@ -90,7 +92,9 @@ impl Services {
             None => println!("PostgreSQL: programs in {}", postgres::programs()?.display()),
         }
         println!("Redis: program {}", redis::program()?.display());
-        println!("aimock: {}", aimock::ensure(workspace)?.display());
+        for wanted in [&npm::AIMOCK, &npm::EVERYTHING] {
+            println!("npm: {}", npm::ensure(workspace, wanted)?.display());
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod cassette;
 pub(crate) mod changes;
 pub(crate) mod keys;
 mod keys_of_agents;
+mod keys_of_mcp;
 mod keys_of_models;
 mod keys_of_parts;
 mod keys_of_security;
@@ -213,6 +214,7 @@ impl Config {
             "sessions.heartbeatMs: expected at most half of tasks.leaseMs, or tasks are lost while they are worked on"
         );
         self.models.validate().context("models")?;
+        self.mcp.validate().context("mcp")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.workspaces.validate().context("workspaces")?;

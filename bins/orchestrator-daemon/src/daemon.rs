@@ -11,6 +11,7 @@ use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Peers};
+use orchestrator_mcp::Servers;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
 use orchestrator_security::Audit;
@@ -66,6 +67,7 @@ pub(crate) struct Daemon {
     pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
     pub(crate) llms: Llms,
     pub(crate) audit: Audit,
+    pub(crate) servers: Servers,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -88,6 +90,7 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
     };
     let builder = known.fold(builder, |builder, (name, secret)| builder.secret(name, secret));
     let builder = config.models.secrets().fold(builder, |builder, (_, secret)| builder.secret("model-key", secret));
+    let builder = config.mcp.secrets().fold(builder, |builder, (_, secret)| builder.secret("mcp-secret", secret));
     let headers = config.telemetry.otlp.secrets();
     headers.iter().fold(builder, |builder, (name, secret)| builder.secret(name, secret)).build()
 }
@@ -98,10 +101,12 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, .. } = domains.clone();
+        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, servers, .. } =
+            domains.clone();
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
         reactions::health_of_agents(&hub, registry.clone());
+        reactions::confirmed_tools(&hub, servers.clone());
 
         let gauges = Gauges::new(&base, &domains);
         let windows = open_windows(&config, &data, &hub, &log)?;
@@ -111,7 +116,7 @@ impl Daemon {
         let node = node_name(&config, &data)?;
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status, &roster);
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers));
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains
@@ -157,6 +162,7 @@ impl Daemon {
             left_workspaces,
             llms,
             audit: base.audit,
+            servers,
         };
         domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);
@@ -211,6 +217,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     Registry::open(database.clone(), Vec::new(), clock, orchestrator_agents::Config::default()).await?;
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
     orchestrator_workspaces::SqlStore::open(database.clone()).await?;
+    orchestrator_mcp::SqlStore::open(database.clone()).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

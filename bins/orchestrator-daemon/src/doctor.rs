@@ -8,6 +8,7 @@ mod encryption;
 mod files;
 mod finding;
 mod machine;
+mod mcp;
 mod network;
 mod redis;
 mod store;
@@ -20,6 +21,7 @@ use orchestrator_settings::Loaded;
 pub(crate) use agents::of as of_agents;
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
+pub(crate) use mcp::of as of_servers;
 pub(crate) use redis::of as of_redis;
 pub(crate) use store::of as of_store;
 
@@ -51,6 +53,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     let is_running = network::is_alive(&data).await;
     let mut findings = of_configuration(loaded);
     findings.extend(agents::findings(config));
+    findings.extend(mcp::findings(config));
     findings.extend(files::data_directory(data.path()));
     findings.extend(files::modes(&data, config));
     findings.extend(files::leftovers(&data, is_running));

@@ -18,7 +18,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 46] = [
+const DESCRIPTIONS: [Description; 47] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -73,6 +73,7 @@ const DESCRIPTIONS: [Description; 46] = [
     ),
     Description::gauge("model_provider_health", "1 healthy, 0.5 being tried, 0 left alone."),
     Description::gauge("model_requests_in_flight", "Requests under way, by provider."),
+    Description::gauge("mcp_servers", "Servers of tools that are enabled, by whether they are connected."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),

@@ -280,6 +280,7 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let left_workspaces = left_workspaces.clone();
         async move { left_workspaces.run(stop).await }
     })?;
+    keep_servers(daemon)?;
     start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();
     let keys = daemon.keys.clone();
@@ -298,6 +299,21 @@ fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
         let (configuration, hangup) = (configuration.clone(), hangup.clone());
         async move { configuration.run(&mut *hangup.lock().await, stop).await }
     })?;
+    Ok(())
+}
+
+/// Each server of tools has a loop of its own: one that is slow or sick is in nobody's way.
+fn keep_servers(daemon: &Daemon) -> anyhow::Result<()> {
+    for name in daemon.servers.enabled() {
+        let (servers, title) = (daemon.servers.clone(), format!("MCP server {name}"));
+        daemon.supervisor.spawn(title, move |stop| {
+            let (servers, name) = (servers.clone(), name.clone());
+            async move {
+                servers.run(&name, stop).await;
+                Ok::<(), std::io::Error>(())
+            }
+        })?;
+    }
     Ok(())
 }
 

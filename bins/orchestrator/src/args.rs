@@ -103,7 +103,7 @@ pub(crate) enum Command {
     /// Language models: which there are, how they do, and asking them
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// The Model Context Protocol: the daemon's operations as tools
+    /// The Model Context Protocol: the daemon's operations as tools, and servers whose tools agents may use
     #[command(subcommand)]
     Mcp(mcp::McpCommand),
     /// What agents can do, and what the operator allows of it

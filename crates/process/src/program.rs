@@ -33,6 +33,16 @@ pub(crate) fn find(spec: &Spec) -> Result<PathBuf, Error> {
     Err(refused.unwrap_or_else(not_found))
 }
 
+/// The same, and that it is there.
+pub(crate) fn locate(spec: &Spec) -> Result<PathBuf, Error> {
+    let path = find(spec)?;
+    match std::fs::metadata(&path) {
+        Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => Ok(path),
+        Ok(_) => Err(Error::Permission { program: spec.program.clone() }),
+        Err(_) => Err(Error::NotFound { program: spec.program.clone() }),
+    }
+}
+
 /// Refuses a working directory that is none, so that its absence is not taken for the program's.
 pub(crate) fn check_working_directory(spec: &Spec) -> Result<(), Error> {
     let Some(path) = &spec.working_directory else { return Ok(()) };

@@ -59,6 +59,14 @@ impl Spec {
         }
     }
 
+    /// The file that would be executed, as far as can be said before it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Permission`](crate::Error::Permission).
+    pub fn locate(&self) -> Result<PathBuf, crate::Error> {
+        crate::program::locate(self)
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {

@@ -114,6 +114,7 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
         }
     }
     found.extend(config.models.secrets().map(|(key, secret)| (key, secret.clone())));
+    found.extend(config.mcp.secrets().map(|(key, secret)| (key, secret.clone())));
     found
 }
 
@@ -196,6 +197,9 @@ mod tests {
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
         config.tools.http.only_hosts = Some(vec!["some.example".parse().unwrap()]);
+        let secret = json!({"SOME": crate::config::shown::MASK});
+        let server = json!({"environment": {"set": secret}, "headers": secret});
+        config.mcp.servers.insert("some".parse().unwrap(), serde_json::from_value(server).unwrap());
         config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());

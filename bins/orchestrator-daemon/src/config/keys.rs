@@ -2,6 +2,7 @@
 //! `docs/configuration.md` is made from this, and tests compare both with the configuration itself.
 
 use super::keys_of_agents::AGENTS;
+use super::keys_of_mcp::MCP;
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
 use super::keys_of_security::SECURITY;
@@ -152,7 +153,6 @@ const OWN: &[Key] = &[
         Restart,
         "Windows of one organisation; the least recently seen go.",
     ),
-    key("mcp.serve", "true or false", Restart, "Whether operations are offered as tools at `/mcp`."),
     key("metrics.enabled", "true or false", Restart, "Whether metrics are served."),
     key("metrics.port", "port or `null`", Restart, "A second listener, loopback only and without authentication."),
     key("metrics.path", "path, starts with `/`", Restart, "Where metrics are served."),
@@ -184,7 +184,7 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    OWN.iter().chain(AGENTS).chain(PARTS).chain(WORKSPACES).chain(MODELS).chain(SECURITY)
+    OWN.iter().chain(AGENTS).chain(MCP).chain(PARTS).chain(WORKSPACES).chain(MODELS).chain(SECURITY)
 }
 
 /// The key that a path of the configuration is an instance of.

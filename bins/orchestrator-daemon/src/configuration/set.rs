@@ -141,6 +141,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["daemon", "dataDir"]
             | ["workspaces", "sources", ..]
             | ["tools", ..]
+            | ["mcp", "servers", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
+use orchestrator_mcp::Servers;
 use orchestrator_models::Router;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Table;
@@ -30,6 +31,7 @@ pub(crate) struct Domains {
     pub(crate) router: Router,
     pub(crate) workplaces: Workplaces,
     pub(crate) llms: Llms,
+    pub(crate) servers: Servers,
 }
 
 impl Domains {
@@ -51,12 +53,14 @@ impl Domains {
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone())?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
+        let gate = open_gate(config, data, base, redactor)?;
+        let servers = open_servers(config, data, base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone() },
-            gate: open_gate(config, data, base, redactor)?,
+            gate,
             redactor: redactor.clone(),
         };
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms })
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms, servers })
     }
 
     /// The operations that the domains declare.
@@ -68,6 +72,7 @@ impl Domains {
             .merge(orchestrator_sessions::operations(&self.sessions))
             .merge(orchestrator_runtime_llm::operations(&self.sessions))
             .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
+            .merge(orchestrator_mcp::client_operations(&self.servers))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
@@ -117,6 +122,18 @@ fn open_gate(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) 
     tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;
     Ok(gate)
+}
+
+/// Nothing of them runs yet, so that none can be in the way of the start.
+async fn open_servers(config: &Config, data: &DataDir, base: &Base, gate: &Gate) -> anyhow::Result<Servers> {
+    let parts = orchestrator_mcp::Parts {
+        servers: config.mcp.servers.clone(),
+        registry: gate.registry().clone(),
+        store: Arc::new(orchestrator_mcp::SqlStore::open(base.database.clone()).await?),
+        clock: base.clock.clone(),
+        owner: data.node()?,
+    };
+    Ok(Servers::new(parts)?)
 }
 
 async fn open_workplaces(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use orchestrator_events::{Hub, SqlLog};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
+use orchestrator_mcp::Servers;
 use orchestrator_models::Router;
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
@@ -33,6 +34,7 @@ pub(crate) struct Gauges {
     pub(crate) relay: Option<RedisRelay>,
     /// Those who run language models.
     pub(crate) models: Router,
+    servers: Servers,
     counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
@@ -56,6 +58,7 @@ impl Gauges {
             log: base.log.clone(),
             relay: base.relay.clone(),
             models: domains.router.clone(),
+            servers: domains.servers.clone(),
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),
@@ -86,6 +89,10 @@ impl Gauges {
             redis::measure(relay, &self.metrics);
         }
         models::measure(&self.models, &self.metrics);
+        let (connected, lost) = self.servers.counts();
+        for (state, count) in [("connected", connected), ("lost", lost)] {
+            self.metrics.gauge("mcp_servers", &[("state", state.into())]).set(count as f64);
+        }
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use orchestrator_auth::{Auth, TokenKind};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::Readiness as _;
+use orchestrator_mcp::Servers;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sql::Database;
 use orchestrator_vocab::{Clock as _, OrgId, SystemClock, Timestamp};
@@ -30,6 +31,7 @@ pub(crate) struct Doctor {
     loops: Loops,
     relay: Option<RedisRelay>,
     roster: Roster,
+    servers: Servers,
 }
 
 /// What a running daemon knows about itself.
@@ -60,8 +62,15 @@ pub(super) fn table(doctor: Doctor) -> Table {
 }
 
 impl Doctor {
-    pub(crate) fn new(database: &Database, data: &DataDir, auth: &Auth, status: &StatusOf, roster: &Roster) -> Self {
+    pub(crate) fn new(
+        database: &Database,
+        data: &DataDir,
+        auth: &Auth,
+        status: &StatusOf,
+        (roster, servers): (&Roster, &Servers),
+    ) -> Self {
         Self {
+            servers: servers.clone(),
             roster: roster.clone(),
             database: database.clone(),
             data: data.clone(),
@@ -74,6 +83,7 @@ impl Doctor {
     async fn examine(&self) -> Report {
         let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
+        findings.extend(doctor::of_servers(&self.servers.list()));
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
         findings.push(self.administrator().await);

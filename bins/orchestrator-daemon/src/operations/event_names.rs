@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 46] = [
+pub(crate) const EVENTS: [&str; 50] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -13,6 +13,10 @@ pub(crate) const EVENTS: [&str; 46] = [
     "auth.token.updated",
     "config.refused",
     "config.reloaded",
+    "mcp.server.connected",
+    "mcp.server.lost",
+    "mcp.tool.changed",
+    "mcp.tool.confirmed",
     "org.created",
     "schedule.fired",
     "schedule.skipped",

@@ -1,6 +1,7 @@
 //! `orchestrator mcp …`
 
 mod bridge;
+mod servers;
 
 use std::sync::Arc;
 
@@ -23,12 +24,32 @@ pub(crate) enum McpCommand {
     Serve,
     /// Lists the operations that models are offered as tools, with your credential
     Tools,
+    /// Lists the servers whose tools agents may use, and tools that wait for somebody
+    #[command(visible_alias = "ls")]
+    List,
+    /// Confirms a tool that is new or has changed, as it is now
+    Confirm {
+        /// As it is configured
+        server: String,
+        /// As the server calls it
+        tool: String,
+        /// What `mcp list` showed of it: sha256:…
+        digest: String,
+    },
+    /// Ends the conversation with a server and begins another one
+    Restart {
+        /// As it is configured
+        server: String,
+    },
 }
 
 pub(crate) async fn run(daemon: &Daemon, command: McpCommand) -> Result<(), Failure> {
     match command {
         McpCommand::Serve => serve(daemon).await,
         McpCommand::Tools => tools(daemon).await,
+        McpCommand::List => servers::list(daemon).await,
+        McpCommand::Confirm { server, tool, digest } => servers::confirm(daemon, &server, &tool, &digest).await,
+        McpCommand::Restart { server } => servers::restart(daemon, &server).await,
     }
 }
 
