@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_models::layers::AskProvider;
-use orchestrator_models::{Ask, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy};
+use orchestrator_models::{
+    Ask, Attribution, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
+};
 use orchestrator_transcript::{Delta, Message, StreamEvent};
 use orchestrator_vocab::{Label, OrgId, SystemClock};
 use tower::util::BoxCloneSyncService;
@@ -40,7 +42,9 @@ async fn main() -> anyhow::Result<()> {
         listener: Arc::new(|trace| println!("-- {} {:?}", trace.id, trace.outcome)),
     })?;
     let request = Request::new("", vec![Message::user(Label::USER, "hello")]);
-    let mut answer = router.chat(Ask { org: OrgId::LOCAL, model: None, may_fall_back: true, request }).await?;
+    let mut answer = router
+        .chat(Ask { org: OrgId::LOCAL, attribution: Attribution::default(), model: None, may_fall_back: true, request })
+        .await?;
     println!("{} answers:", answer.target);
     while let Some(event) = answer.stream.next().await {
         if let StreamEvent::Delta { delta: Delta::Text(text), .. } = event? {

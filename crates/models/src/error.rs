@@ -65,6 +65,10 @@ pub enum ErrorKind {
     Malformed,
     /// Our own limit for the provider is reached; nothing was sent.
     Busy,
+    /// A limit on spending is in the way; nothing was sent, or the answer was stopped. Wait as long as it says, or raise the limit.
+    BudgetExhausted,
+    /// Nobody knows what the model costs, and so it may not be asked; nothing was sent. Say what it costs.
+    UnknownPrice,
     /// Exchanges are played back, and this one was not recorded; nothing was sent. Record it, or ask what was asked then.
     NotRecorded,
 }
@@ -138,6 +142,8 @@ impl ErrorKind {
             Self::StreamTruncated => "stream_truncated",
             Self::Malformed => "malformed",
             Self::Busy => "busy",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::UnknownPrice => "unknown_price",
             Self::NotRecorded => "not_recorded",
         }
     }

@@ -40,6 +40,11 @@ impl ProviderError {
             _ => self.is_retryable(),
         };
         match self.kind {
+            // The same may be spent in the next window, if it is not more than may ever be.
+            ErrorKind::BudgetExhausted => match self.retry_after() {
+                Some(retry_in) => Fault::Provider { retry_in: retry_in.max(Duration::from_millis(1)) },
+                None => Fault::Operator,
+            },
             _ if wants => {
                 let retry_in = self.retry_after().unwrap_or(WAIT_USUAL);
                 Fault::Provider { retry_in: retry_in.max(Duration::from_millis(1)) }
@@ -48,6 +53,7 @@ impl ProviderError {
             | ErrorKind::Billing
             | ErrorKind::Permission
             | ErrorKind::NotFound
+            | ErrorKind::UnknownPrice
             | ErrorKind::NotRecorded => Fault::Operator,
             _ => Fault::Request,
         }

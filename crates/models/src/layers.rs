@@ -7,18 +7,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use orchestrator_vocab::OrgId;
 use tower::util::BoxCloneSyncService;
 
 pub use limit::{LimitLayer, LimitService};
 pub use timeout::{TimeoutLayer, TimeoutService};
 
 use crate::pool::Seat;
-use crate::{ChatStream, EmbedRequest, Embeddings, ProviderError, Request};
+use crate::{Attribution, ChatStream, EmbedRequest, Embeddings, Facts, ProviderError, Request};
+
+/// Whose request it is, and what it is put down to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Whose.
+    pub org: OrgId,
+    /// Who asks, and for what.
+    pub attribution: Attribution,
+}
 
 /// One request to one provider.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub(crate) seat: Arc<Seat>,
+    pub(crate) account: Account,
     pub(crate) request: Request,
 }
 
@@ -26,6 +37,7 @@ pub struct Attempt {
 #[derive(Debug, Clone)]
 pub struct EmbedAttempt {
     pub(crate) seat: Arc<Seat>,
+    pub(crate) account: Account,
     pub(crate) request: EmbedRequest,
 }
 
@@ -45,6 +57,26 @@ impl EmbedAttempt {
     pub fn model(&self) -> &str {
         &self.request.model
     }
+
+    /// Whose request it is, and what it is put down to.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whose model it is, as the snapshot of facts names it.
+    pub fn vendor(&self) -> Option<&'static str> {
+        self.seat.member.vendor
+    }
+
+    /// What the operator says of the model beside the provider.
+    pub fn own_facts(&self) -> Option<&Facts> {
+        self.seat.member.models.get(&self.request.model)
+    }
+
+    /// How many bytes of text it is.
+    pub fn bytes(&self) -> u64 {
+        self.request.inputs.iter().map(|input| input.len() as u64).sum()
+    }
 }
 
 impl Attempt {
@@ -58,10 +90,36 @@ impl Attempt {
         &self.request.model
     }
 
+    /// Whose request it is, and what it is put down to.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whose model it is, as the snapshot of facts names it.
+    pub fn vendor(&self) -> Option<&'static str> {
+        self.seat.member.vendor
+    }
+
+    /// What the operator says of the model beside the provider.
+    pub fn own_facts(&self) -> Option<&Facts> {
+        self.seat.member.models.get(&self.request.model)
+    }
+
+    /// What is asked.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// What is known of the model.
+    pub fn facts(&self) -> Facts {
+        self.seat.facts(&self.request.model)
+    }
+
     /// Stands alone: for tests of layers, without a router.
     #[cfg(any(test, feature = "test-util"))]
     pub fn of(member: crate::Member, request: Request) -> Self {
-        Self { seat: Arc::new(Seat::new(member)), request }
+        let account = Account { org: OrgId::LOCAL, attribution: Attribution::default() };
+        Self { seat: Arc::new(Seat::new(member)), account, request }
     }
 }
 

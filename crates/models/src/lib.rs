@@ -40,7 +40,7 @@ pub use operations::{
 };
 pub use pool::{Member, ProviderHealth, ProviderStatus, Target};
 pub use provider::{ListedModel, Provider};
-pub use request::{Effort, Request, Thinking, Tool, ToolChoice};
+pub use request::{Attribution, Effort, Request, Thinking, Tool, ToolChoice};
 pub use router::{Answer, Ask, EmbedAsk, Embedded, Listener, Parts, Router};
 pub use scripted::{Script, ScriptError, Scripted};
 pub use stream::ChatStream;

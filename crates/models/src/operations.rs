@@ -53,7 +53,7 @@ pub fn operations(router: &Router, hub: &Hub, redactor: &Redactor) -> Table {
         async move { page }
     };
     let asked = "Asks a language model, and another if the first cannot answer";
-    let failures = [Code::NotFound, Code::Conflict, Code::Unavailable, Code::Timeout];
+    let failures = [Code::NotFound, Code::Conflict, Code::Unavailable, Code::Timeout, Code::BudgetExhausted];
     Table::new()
         .with(Operation::new("model.chat", Scope::Write, asked, chat).fails_with(failures))
         .with(
@@ -109,7 +109,7 @@ impl From<Error> for Refusal {
             }
             Error::Failed { target, source, retry_in, trace } => {
                 let refusal = failed(&target, &source, trace);
-                match retry_in.filter(|_| refusal.is_retryable()) {
+                match retry_in.filter(|_| may_wait(&refusal)) {
                     Some(wait) => refusal.with_retry_after(wait),
                     None => refusal,
                 }
@@ -132,11 +132,18 @@ fn failed(target: &Target, error: &ProviderError, trace: TraceId) -> Refusal {
         ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission | ErrorKind::NotRecorded => {
             Refusal::conflict(told)
         }
+        ErrorKind::UnknownPrice => Refusal::conflict(told),
+        ErrorKind::BudgetExhausted => Refusal::budget_exhausted(told),
         ErrorKind::Timeout => Refusal::timeout(told),
         _ => Refusal::unavailable(told),
     };
-    match error.fault().retry_in().filter(|_| refusal.is_retryable()) {
+    match error.fault().retry_in().filter(|_| may_wait(&refusal)) {
         Some(wait) => refusal.with_retry_after(wait).with_data(data),
         None => refusal.with_data(data),
     }
+}
+
+/// Who is out of money is not to knock again at once, but may be told when there will be some.
+fn may_wait(refusal: &Refusal) -> bool {
+    refusal.is_retryable() || refusal.code == Code::BudgetExhausted
 }

@@ -1,5 +1,5 @@
 use orchestrator_transcript::{Block, Content, Message, ToolResultPart};
-use orchestrator_vocab::Label;
+use orchestrator_vocab::{AgentId, Label, SessionId, TaskId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +32,17 @@ pub struct Request {
     pub thinking: Option<Thinking>,
     /// Texts at which the model stops; they are not part of the answer.
     pub stop_sequences: Vec<String>,
+}
+
+/// Who asks, and for what: for whoever counts what is spent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Attribution {
+    /// The agent; none if a person or a program asks.
+    pub agent: Option<AgentId>,
+    /// The session.
+    pub session: Option<SessionId>,
+    /// The task.
+    pub task: Option<TaskId>,
 }
 
 /// What a model may call.

@@ -17,7 +17,8 @@ use crate::layers::{AttemptService, EmbedService};
 use crate::pool::{Pool, Seat};
 use crate::trace::{Ability, Traces};
 use crate::{
-    ChatStream, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError, ProviderStatus,
+    Attribution, ChatStream, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError,
+    ProviderStatus,
 };
 use crate::{Request, Strategy, Target, Trace, TraceId};
 use record::{Record, Subject};
@@ -58,6 +59,8 @@ pub struct Parts {
 pub struct Ask {
     /// Whose request it is.
     pub org: OrgId,
+    /// What it is put down to. The router only hands it on.
+    pub attribution: Attribution,
     /// `provider/model`, or a model alone if only one provider can be meant. It is asked first. `None`: the primary one.
     pub model: Option<String>,
     /// Whether others may answer if the model that is named cannot.
@@ -145,7 +148,12 @@ impl Router {
         let inner = &self.0;
         let targets = inner.targets(&ask)?;
         let chosen = inner.choose(targets, &ask);
-        let subject = Subject { org: ask.org, requested: ask.model.clone(), ability: Ability::Chat };
+        let subject = Subject {
+            org: ask.org,
+            attribution: ask.attribution.clone(),
+            requested: ask.model.clone(),
+            ability: Ability::Chat,
+        };
         let record = Record::begin(inner.clone(), subject, &chosen);
         let trace = record.id();
         if chosen.decision.order.is_empty() {

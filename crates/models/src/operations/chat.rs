@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::failed;
 use super::pieces::Pieces;
-use crate::{Ask, Effort, ErrorKind, ProviderError, Request, Router, Target, Thinking, Tool, ToolChoice, TraceId};
+use crate::{
+    Ask, Attribution, Effort, ErrorKind, ProviderError, Request, Router, Target, Thinking, Tool, ToolChoice, TraceId,
+};
 
 /// The parameters of `model.chat`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -248,7 +250,8 @@ fn ask(call: &Call, params: ChatParams) -> Result<Ask, Refusal> {
         thinking: params.thinking.map(thinking),
         stop_sequences: params.stop_sequences,
     };
-    Ok(Ask { org: call.org(), model: params.model, may_fall_back: params.may_fall_back, request })
+    let attribution = Attribution::default();
+    Ok(Ask { org: call.org(), attribution, model: params.model, may_fall_back: params.may_fall_back, request })
 }
 
 /// Nobody speaks with more authority than their own.

@@ -13,7 +13,7 @@ use crate::decide::{Decision, Needs, millis};
 use crate::layers::EmbedAttempt;
 use crate::retry::{self, Next};
 use crate::trace::{Ability, Failure};
-use crate::{EmbedRequest, Embeddings, Error, ProviderError, Skip, Target, TraceId};
+use crate::{Attribution, EmbedRequest, Embeddings, Error, ProviderError, Skip, Target, TraceId};
 
 /// Texts on their way to a model that makes vectors of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,12 @@ fn begin(inner: &Arc<Inner>, ask: &EmbedAsk, target: &Target) -> Record {
         needs,
         decision: Decision { order: vec![0], skipped: Vec::new() },
     };
-    let subject = Subject { org: ask.org, requested: ask.model.clone(), ability: Ability::Embed };
+    let subject = Subject {
+        org: ask.org,
+        attribution: Attribution::default(),
+        requested: ask.model.clone(),
+        ability: Ability::Embed,
+    };
     Record::begin(inner.clone(), subject, &chosen)
 }
 
@@ -117,7 +122,7 @@ async fn series(
         };
         tries += 1;
         let asked = Instant::now();
-        let attempt = EmbedAttempt { seat: leave.seat().clone(), request: request.clone() };
+        let attempt = EmbedAttempt { seat: leave.seat().clone(), account: record.account(), request: request.clone() };
         let made = inner.embeddings.clone().oneshot(attempt).await.and_then(|made| made.check(request.inputs.len()));
         let attempted = record.attempted(target, waited, asked.elapsed());
         let error = match made {

@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use super::Inner;
 use super::record::Record;
 use crate::health::{Admission, Pass};
-use crate::layers::Attempt;
+use crate::layers::{Account, Attempt};
 use crate::pool::Seat;
 use crate::retry::{self, Next};
 use crate::trace::Failure;
@@ -121,7 +121,7 @@ async fn ask(
         };
         (here, tries.all) = (here + 1, tries.all + 1);
         let asked = Instant::now();
-        let result = attempt(inner, target, request, leave).await;
+        let result = attempt(inner, target, request, record.account(), leave).await;
         let attempted = record.attempted(target, waited, asked.elapsed());
         let error = match result {
             Ok(opened) if has_next && opened.is_refused() && inner.on_refusal == OnRefusal::Fallback => {
@@ -149,11 +149,12 @@ async fn attempt(
     inner: &Arc<Inner>,
     target: &Target,
     request: &Request,
+    account: Account,
     leave: Leave,
 ) -> Result<Opened, ProviderError> {
     let asked = Instant::now();
     let request = Request { model: target.model.clone(), ..request.clone() };
-    let attempt = Attempt { seat: leave.seat.clone(), request };
+    let attempt = Attempt { seat: leave.seat.clone(), account, request };
     let mut events = VecDeque::new();
     let opened = async {
         let mut rest = inner.attempts.clone().oneshot(attempt).await?;
@@ -213,7 +214,9 @@ impl Leave {
         let (mut health, now) = (self.seat.health(), Instant::now());
         match error.kind {
             kind if kind.is_outage() => health.failed(now, pass, &self.inner.limits),
-            ErrorKind::Busy | ErrorKind::RateLimited => health.abandoned(now, pass),
+            ErrorKind::Busy | ErrorKind::RateLimited | ErrorKind::BudgetExhausted | ErrorKind::UnknownPrice => {
+                health.abandoned(now, pass);
+            }
             _ => health.succeeded(now, pass, &self.inner.limits),
         }
     }

@@ -7,19 +7,22 @@ use tokio::time::Instant;
 
 use super::{Chosen, Inner};
 use crate::decide::{estimate, millis};
+use crate::layers::Account;
 use crate::trace::{Ability, Attempted, Considered, Failure, Outcome};
-use crate::{ProviderError, Skip, Target, Trace, TraceId};
+use crate::{Attribution, ProviderError, Skip, Target, Trace, TraceId};
 
 /// A trace that is being written. It is kept when it is dropped, whatever ended the request.
 pub(super) struct Record {
     inner: Arc<Inner>,
     trace: Option<Trace>,
+    attribution: Attribution,
     begun: Instant,
 }
 
 /// What is asked for, and by whom.
 pub(super) struct Subject {
     pub(super) org: OrgId,
+    pub(super) attribution: Attribution,
     pub(super) requested: Option<String>,
     pub(super) ability: Ability,
 }
@@ -53,7 +56,12 @@ impl Record {
             first_token_ms: None,
             duration_ms: 0,
         };
-        Self { inner, trace: Some(trace), begun: Instant::now() }
+        Self { inner, trace: Some(trace), attribution: subject.attribution, begun: Instant::now() }
+    }
+
+    /// Whose request it is, and what it is put down to.
+    pub(super) fn account(&self) -> Account {
+        Account { org: self.trace().org_id, attribution: self.attribution.clone() }
     }
 
     pub(super) fn id(&self) -> TraceId {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use orchestrator_models::layers::{AskProvider, LimitLayer, TimeoutLayer};
 use orchestrator_models::{
-    Ask, Error, ErrorKind, Facts, Limits, Member, OnRefusal, Parts, Provider, Request, Router, Script, Scripted,
-    Strategy, Trace,
+    Ask, Attribution, Error, ErrorKind, Facts, Limits, Member, OnRefusal, Parts, Provider, Request, Router, Script,
+    Scripted, Strategy, Trace,
 };
 use orchestrator_transcript::{Message, Reply};
 use orchestrator_vocab::{Label, OrgId, SystemClock};
@@ -70,7 +70,7 @@ fn router(members: Vec<Member>) -> Router {
 
 fn ask() -> Ask {
     let request = Request::new("", vec![Message::user(Label::USER, "hello")]);
-    Ask { org: OrgId::LOCAL, model: None, may_fall_back: true, request }
+    Ask { org: OrgId::LOCAL, attribution: Attribution::default(), model: None, may_fall_back: true, request }
 }
 
 async fn whole(router: &Router, ask: Ask) -> Result<Reply, Error> {
