@@ -5,6 +5,7 @@ mod cassette;
 pub(crate) mod changes;
 pub(crate) mod keys;
 mod keys_of_agents;
+mod keys_of_budget;
 mod keys_of_mcp;
 mod keys_of_models;
 mod keys_of_parts;
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) sessions: orchestrator_sessions::Config,
     pub(crate) workspaces: orchestrator_workspaces::Config,
     pub(crate) models: Models,
+    /// What models cost, and how much may be spent.
+    pub(crate) budget: orchestrator_budget::Config,
     pub(crate) mcp: Mcp,
     /// What an agent that is a language model may use up.
     pub(crate) llm: orchestrator_runtime_llm::Limits,
@@ -215,6 +218,7 @@ impl Config {
         );
         self.models.validate().context("models")?;
         self.mcp.validate().context("mcp")?;
+        self.budget.validate().context("budget")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.workspaces.validate().context("workspaces")?;

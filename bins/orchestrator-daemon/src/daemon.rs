@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
+use orchestrator_budget::Ledger;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Peers};
 use orchestrator_mcp::Servers;
@@ -68,6 +69,7 @@ pub(crate) struct Daemon {
     pub(crate) llms: Llms,
     pub(crate) audit: Audit,
     pub(crate) servers: Servers,
+    pub(crate) ledger: Ledger,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -101,7 +103,7 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, servers, .. } =
+        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, servers, ledger, .. } =
             domains.clone();
         let supervisor = Supervisor::default();
         metrics::follow(&hub, &metrics)?;
@@ -163,6 +165,7 @@ impl Daemon {
             llms,
             audit: base.audit,
             servers,
+            ledger,
         };
         domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);
@@ -180,6 +183,7 @@ impl Daemon {
             sessions: self.sessions.clone(),
             workspaces: self.workplaces.workspaces.clone(),
             gate: self.llms.gate.clone(),
+            ledger: self.ledger.clone(),
             retention_days: self.retention_days.clone(),
         };
         let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };
@@ -218,6 +222,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
     orchestrator_workspaces::SqlStore::open(database.clone()).await?;
     orchestrator_mcp::SqlStore::open(database.clone()).await?;
+    orchestrator_budget::SqlStore::open(database.clone()).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use orchestrator_auth::Limiter;
+use orchestrator_budget::Ledger;
 use orchestrator_gateway::{Gateway, Prepared};
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::Backlog;
@@ -42,6 +43,7 @@ pub(crate) struct Live {
     pub(crate) sessions: Sessions,
     pub(crate) workspaces: Workspaces,
     pub(crate) gate: Gate,
+    pub(crate) ledger: Ledger,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
 }
 
@@ -66,6 +68,7 @@ impl Live {
         self.limits.per_address.reconfigure(next.rate_limit.per_address());
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());
         self.gate.allow(next.tools.allow.clone());
+        self.ledger.reconfigure(&next.budget)?;
         self.retention_days.send_replace(next.events.retention_days);
         gateway.apply();
         Ok(())

@@ -3,6 +3,7 @@
 mod gauges;
 mod listener;
 mod memory;
+mod spending;
 mod zero;
 
 use std::sync::Arc;

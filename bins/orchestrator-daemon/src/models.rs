@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orchestrator_budget::Ledger;
 use orchestrator_models::{Listener, Parts, ProviderHealth, Router, Trace};
 use orchestrator_redact::Redactor;
 use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::Clock;
 
+use crate::adapters::SpendingLayer;
 use crate::config::Config;
 use crate::stacks;
 
@@ -23,9 +25,11 @@ pub(crate) fn open(
     metrics: &Metrics,
     redactor: &Redactor,
     clock: Arc<dyn Clock>,
+    ledger: &Ledger,
 ) -> anyhow::Result<Router> {
     let models = &config.models;
     let (primary, fallbacks) = models.candidates();
+    let spending = SpendingLayer::new(ledger.clone(), models.free());
     let parts = Parts {
         members: models.members(&clock, redactor)?,
         primary,
@@ -33,9 +37,9 @@ pub(crate) fn open(
         strategy: models.strategy,
         on_refusal: models.on_refusal,
         limits: models.limits.clone(),
-        attempts: stacks::model_attempts(&models.limits),
+        attempts: stacks::model_attempts(&models.limits, &spending),
         embedder: models.embedding.clone(),
-        embeddings: stacks::model_embeddings(&models.limits),
+        embeddings: stacks::model_embeddings(&models.limits, &spending),
         clock,
         listener: listener(metrics.clone(), redactor.clone()),
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orchestrator_budget::Recovered;
 use orchestrator_events::Hub;
 use orchestrator_sessions::{Sessions, Stop};
 use orchestrator_settings::Loaded;
@@ -144,12 +145,21 @@ async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Res
     let stopped = daemon.supervisor.stop(LOOPS_STOP).await;
     daemon.workplaces.workspaces.close().await;
     daemon.audit.close().await;
+    daemon.ledger.close().await;
     daemon.database.close().await?;
     Ok(stopped?)
 }
 
 /// What an earlier start was working on goes back into the backlog, under new fences; its processes are ended first.
 async fn take_back(daemon: &Daemon) -> anyhow::Result<()> {
+    let settled = daemon.ledger.recover().await?;
+    if settled != Recovered::default() {
+        tracing::info!(
+            told = settled.told,
+            estimated = settled.estimated,
+            "requests to models that were cut off are settled"
+        );
+    }
     for left in daemon.sessions.recover().await? {
         let origin = Origin::new(left.org, Actor::system("recovery"));
         match daemon.backlog.release(&origin, left.task, orchestrator_tasks::Fence(left.fence)).await {
@@ -274,6 +284,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     loops.spawn("session recall", move |stop| {
         let lost_tasks = lost_tasks.clone();
         async move { lost_tasks.run(stop).await }
+    })?;
+    let ledger = daemon.ledger.clone();
+    loops.spawn("budget", move |stop| {
+        let ledger = ledger.clone();
+        async move { ledger.run(stop).await }
     })?;
     let left_workspaces = daemon.left_workspaces.clone();
     loops.spawn("workspaces", move |stop| {

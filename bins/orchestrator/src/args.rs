@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, audit, backup, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service,
+    agent, audit, backup, budget, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service,
     session, task, token, tool,
 };
 use crate::values;
@@ -103,6 +103,11 @@ pub(crate) enum Command {
     /// Language models: which there are, how they do, and asking them
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// What models cost, and how much may be spent
+    #[command(subcommand)]
+    Budget(budget::BudgetCommand),
+    /// What was spent, request by request
+    Usage(budget::UsageArgs),
     /// The Model Context Protocol: the daemon's operations as tools, and servers whose tools agents may use
     #[command(subcommand)]
     Mcp(mcp::McpCommand),

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod budget;
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod connections;
@@ -68,6 +69,8 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(daemon, command).await,
         Command::Agent(command) => agent::run(daemon, command).await,
         Command::Model(command) => model::run(daemon, command).await,
+        Command::Budget(command) => budget::run(daemon, command).await,
+        Command::Usage(usage) => budget::usage(daemon, usage).await,
         Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Tool(command) => tool::run(daemon, command).await,
         Command::Audit(command) => audit::run(daemon, command).await,

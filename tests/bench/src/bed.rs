@@ -19,7 +19,7 @@ pub(crate) struct Bed {
     pub(crate) origin: Origin,
     _hub: Hub,
     store: Arc<SqlStore>,
-    _database: Database,
+    database: Database,
     _place: Place,
 }
 
@@ -44,7 +44,12 @@ impl Bed {
         let store = Arc::new(SqlStore::open(database.clone(), Arc::new(SystemClock)).await?);
         let backlog = Backlog::new(store.clone(), config)?;
         let origin = Origin::new(OrgId::LOCAL, Actor::system("bench"));
-        Ok(Self { backlog, origin, store, _hub: Hub::new(Arc::new(log)), _database: database, _place: place })
+        Ok(Self { backlog, origin, store, _hub: Hub::new(Arc::new(log)), database, _place: place })
+    }
+
+    /// Where it is.
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
     }
 
     /// Creates this many tasks without dependencies.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod bed;
+mod budget;
 mod chain;
 mod claim;
 mod create;
@@ -72,13 +73,14 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 18] = [
+const GROUPS: [Group; 19] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
     Group { name: "claim.complete", per_backend: true, measure: |on, scale| Box::pin(claim::complete(on, scale)) },
     Group { name: "claim.waiting", per_backend: true, measure: |on, scale| Box::pin(claim::waiting(on, scale)) },
     Group { name: "snapshot", per_backend: true, measure: |on, scale| Box::pin(snapshot::measure(on, scale)) },
+    Group { name: "budget", per_backend: true, measure: |on, scale| Box::pin(budget::measure(on, scale)) },
     Group { name: "latency", per_backend: true, measure: |on, scale| Box::pin(latency::measure(on, scale)) },
     Group { name: "chain", per_backend: true, measure: |on, scale| Box::pin(chain::measure(on, scale)) },
     Group { name: "socket.roundtrip", per_backend: false, measure: |_, scale| Box::pin(socket::round_trips(scale)) },

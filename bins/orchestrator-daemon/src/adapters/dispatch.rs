@@ -3,6 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use orchestrator_agents::{Catalogue, Permissions, Profile, Runtime};
+use orchestrator_models::Attribution;
 use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
 use orchestrator_sessions::{Brief, Lease, Program, Runtime as SessionRuntime, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
@@ -105,11 +106,13 @@ impl Dispatch for ToSessions {
         // One that was interrupted goes on where it was.
         let interrupted =
             self.sessions.interrupted(task.org, task.id, &agent).await.map_err(|error| refused(&error))?;
+        let session = interrupted.unwrap_or_else(SessionId::new);
+        let account = Attribution { agent: Some(agent.clone()), session: Some(session), task: Some(task.id) };
         let request = StartRequest {
-            id: interrupted.or_else(|| choice.is_some().then(SessionId::new)),
+            id: Some(session),
             org: task.org,
             agent,
-            runtime: how.runtime(&self.llms, None).map_err(|error| refused(&error))?,
+            runtime: how.runtime(&self.llms, None, &account).map_err(|error| refused(&error))?,
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),
@@ -119,13 +122,13 @@ impl Dispatch for ToSessions {
             correlation: task.correlation.clone(),
             traceparent: Some(task.trace().into_owned()),
         };
-        let (Some(choice), Some(session)) = (choice, request.id) else {
+        let Some(choice) = choice else {
             return self.sessions.start(request).await.map(drop).map_err(|error| refused(&error));
         };
         let lease = Lease { org: task.org, task: task.id, fence: request.fence, session, agent: request.agent.clone() };
         let (sessions, llms) = (self.sessions.clone(), self.llms.clone());
         self.workplaces.begin(lease, choice, move |workspace| async move {
-            let runtime = how.runtime(&llms, Some(&workspace)).map_err(|error| error.to_string())?;
+            let runtime = how.runtime(&llms, Some(&workspace), &account).map_err(|error| error.to_string())?;
             sessions.start(StartRequest { runtime, ..request }).await.map_err(|error| error.to_string())
         });
         Ok(())
@@ -148,7 +151,13 @@ impl How {
         }
     }
 
-    fn runtime(&self, llms: &Llms, workspace: Option<&Workspace>) -> Result<Arc<dyn SessionRuntime>, InvalidLimits> {
+    /// What it spends is put down to `account`.
+    fn runtime(
+        &self,
+        llms: &Llms,
+        workspace: Option<&Workspace>,
+        account: &Attribution,
+    ) -> Result<Arc<dyn SessionRuntime>, InvalidLimits> {
         Ok(match self {
             Self::Program(program) => match workspace {
                 Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
@@ -156,7 +165,7 @@ impl How {
             },
             Self::Llm(character, permissions) => {
                 let path = workspace.map(|workspace| workspace.path.clone());
-                Arc::new(llms.runtime(character.clone(), permissions.clone(), path)?)
+                Arc::new(llms.runtime(character.clone(), permissions.clone(), path, account.clone())?)
             }
         })
     }

@@ -9,7 +9,7 @@ use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, To
 use orchestrator_transcript::ToolPattern;
 use serde_json::Value;
 
-use super::Ledger;
+use super::Trail;
 use crate::stacks::{self, ToolCalls};
 
 /// Decides which calls of tools are made: those that the operator's list names, and that whoever calls may make. Cheap to clone.
@@ -22,7 +22,7 @@ struct Inner {
     allow: RwLock<BTreeSet<ToolPattern>>,
     calls: ToolCalls,
     metrics: Metrics,
-    ledger: Ledger,
+    trail: Trail,
 }
 
 /// A call that was allowed.
@@ -37,11 +37,11 @@ impl Gate {
         config: &orchestrator_tools::Config,
         allow: BTreeSet<ToolPattern>,
         metrics: &Metrics,
-        ledger: Ledger,
+        trail: Trail,
     ) -> Self {
         let (registry, mint) = Registry::new(config.clone());
         let calls = stacks::tool_calls(registry.clone(), metrics);
-        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone(), ledger }))
+        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone(), trail }))
     }
 
     /// For whoever offers tools.
@@ -79,7 +79,7 @@ impl Gate {
     /// Why not, for whoever wants to make it.
     pub(crate) async fn judge(&self, call: Call, permissions: &Permissions) -> Result<Allowed, String> {
         let judged = self.rule(&call, permissions);
-        let judged = self.0.ledger.record(&call.tool, &call.arguments, &call.context, judged).await;
+        let judged = self.0.trail.record(&call.tool, &call.arguments, &call.context, judged).await;
         if judged.is_err() {
             // A name that is no tool's is no label.
             let known = self.0.registry.get(&call.tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
@@ -93,7 +93,7 @@ impl Gate {
         self.0.metrics.counter("tool_refusals_total", &[("tool", "unknown".into())]).add(1);
         let reason = format!("there is no tool {tool}");
         // Refused is refused, written down or not.
-        self.0.ledger.record(&tool, arguments, context, Err(reason)).await.unwrap_or_else(|reason| reason)
+        self.0.trail.record(&tool, arguments, context, Err(reason)).await.unwrap_or_else(|reason| reason)
     }
 
     fn rule(&self, call: &Call, permissions: &Permissions) -> Result<String, String> {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use orchestrator_agents::{Permissions, Profile, Thinking, Workspace};
+use orchestrator_models::Attribution;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
 use orchestrator_workspaces::{Choice, Mode, SourceName};
@@ -28,10 +29,11 @@ impl Llms {
         character: Character,
         permissions: Permissions,
         workspace: Option<PathBuf>,
+        attribution: Attribution,
     ) -> Result<Llm, InvalidLimits> {
         Llm::new(Parts {
             profile: character,
-            models: stacks::model_requests(self.through.clone()),
+            models: stacks::model_requests(Through { attribution, ..self.through.clone() }),
             tools: toolbox(&self.gate, permissions, workspace),
             redactor: self.redactor.clone(),
         })

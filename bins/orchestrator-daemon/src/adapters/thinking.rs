@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use orchestrator_models::{Ask, Effort, Error, ErrorKind, ProviderError, Request, Router, Thinking, Tool};
+use orchestrator_models::{Ask, Attribution, Effort, Error, ErrorKind, ProviderError, Request, Router, Thinking, Tool};
 use orchestrator_runtime_llm::{Effort as Wanted, ModelAnswer, ModelError, ModelRequest};
 use orchestrator_vocab::{Clock, Timestamp};
 
@@ -10,15 +10,18 @@ use orchestrator_vocab::{Clock, Timestamp};
 pub(crate) struct Through {
     pub(crate) router: Router,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What its requests are put down to.
+    pub(crate) attribution: Attribution,
 }
 
 impl Through {
     pub(crate) async fn ask(self, request: ModelRequest) -> Result<ModelAnswer, ModelError> {
-        let answer = self.router.chat(ask(request)).await.map_err(|error| refused(&error, self.clock.now()))?;
+        let (attribution, clock) = (self.attribution, self.clock);
+        let answer = self.router.chat(ask(request, attribution)).await.map_err(|error| refused(&error, clock.now()))?;
         Ok(ModelAnswer {
             model: answer.target.to_string(),
             trace: Some(answer.trace.to_string()),
-            events: answer.stream.map(|event| event.map_err(|error| broke(&error))).boxed(),
+            events: answer.stream.map(move |event| event.map_err(|error| broke(&error, clock.now()))).boxed(),
         })
     }
 }
@@ -37,8 +40,14 @@ fn refused(error: &Error, now: Timestamp) -> ModelError {
 }
 
 /// After the first piece nobody else is asked: what there is of the answer is thrown away, and it is asked for again.
-fn broke(error: &ProviderError) -> ModelError {
+fn broke(error: &ProviderError, now: Timestamp) -> ModelError {
     let message = error.to_string();
+    // It was stopped: there is money for it again at a time that is known.
+    if error.kind == ErrorKind::BudgetExhausted
+        && let Some(wait) = error.fault().retry_in()
+    {
+        return ModelError::Unavailable { message, retry_at: Some(now + wait) };
+    }
     unsuited(error, &message).unwrap_or_else(|| {
         if error.is_retryable() { ModelError::Broken(message) } else { ModelError::Refused(message) }
     })
@@ -59,7 +68,7 @@ fn told(error: &Error) -> String {
     }
 }
 
-fn ask(request: ModelRequest) -> Ask {
+fn ask(request: ModelRequest, attribution: Attribution) -> Ask {
     let ModelRequest { org, model, may_fall_back, system, messages, tools, max_tokens, temperature, effort } = request;
     let tool = |tool: orchestrator_runtime_llm::Offered| Tool {
         name: tool.wire_name(),
@@ -75,7 +84,7 @@ fn ask(request: ModelRequest) -> Ask {
         thinking: effort.map(thinking),
         ..Request::new("", messages)
     };
-    Ask { org, model, may_fall_back, request }
+    Ask { org, attribution, model, may_fall_back, request }
 }
 
 fn thinking(wanted: Wanted) -> Thinking {

@@ -42,6 +42,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         registry: wanted.registry.clone(),
         workspaces: wanted.workspaces.clone(),
         llm: wanted.llm.clone(),
+        budget: wanted.budget.clone(),
         tools: Tools { allow: wanted.tools.allow.clone(), ..running.tools.clone() },
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
         ..running.clone()
@@ -194,6 +195,12 @@ mod tests {
             "kind": "scripted", "apiKey": crate::config::shown::MASK, "anthropic": {}, "openai": {},
             "models": {"some": {"price": price}},
         });
+        let long = json!({"above": 1, "input": 1, "output": 1, "cacheRead": 1});
+        let batch = json!({"input": 1, "output": 1});
+        let price = json!({
+            "input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long, "batch": batch,
+        });
+        config.budget.prices.insert("some".into(), serde_json::from_value(price).unwrap());
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
         config.tools.http.only_hosts = Some(vec!["some.example".parse().unwrap()]);

@@ -2,6 +2,7 @@
 //! `docs/configuration.md` is made from this, and tests compare both with the configuration itself.
 
 use super::keys_of_agents::AGENTS;
+use super::keys_of_budget::BUDGET;
 use super::keys_of_mcp::MCP;
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
@@ -184,7 +185,8 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    OWN.iter().chain(AGENTS).chain(MCP).chain(PARTS).chain(WORKSPACES).chain(MODELS).chain(SECURITY)
+    let parts = OWN.iter().chain(AGENTS).chain(MCP).chain(PARTS).chain(WORKSPACES);
+    parts.chain(MODELS).chain(BUDGET).chain(SECURITY)
 }
 
 /// The key that a path of the configuration is an instance of.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -146,6 +146,22 @@ impl Models {
             provider.member(name, clock.clone(), cassette).with_context(|| format!("models.providers.{name}"))
         };
         self.in_use().map(member).collect()
+    }
+
+    /// Those whose models cost nothing, because nobody is asked.
+    pub(crate) fn free(&self) -> BTreeSet<String> {
+        let in_use = self.in_use().filter(|(name, provider)| provider.asks_nobody(name));
+        in_use.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whose models the providers run, by the providers' names.
+    pub(crate) fn vendors(&self) -> BTreeMap<String, String> {
+        let vendor = |(name, provider): (&String, &ProviderConfig)| match provider.kind(name).ok()? {
+            ProviderKind::Anthropic => Some((name.clone(), "anthropic".to_owned())),
+            ProviderKind::OpenAi => Some((name.clone(), "openai".to_owned())),
+            ProviderKind::Scripted => None,
+        };
+        self.in_use().filter_map(vendor).collect()
     }
 
     /// Without those of which the environment says something, but not enough to ask them.

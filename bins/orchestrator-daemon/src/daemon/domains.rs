@@ -2,10 +2,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
+use orchestrator_budget::{Ledger, Owner};
 use orchestrator_mcp::Servers;
-use orchestrator_models::Router;
+use orchestrator_models::{Attribution, Router};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Table;
 use orchestrator_sessions::{Node, Parts, Sessions};
@@ -13,7 +15,9 @@ use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
-use crate::adapters::{AtWork, FromRegistry, Gate, Ledger, Llms, OnBacklog, Programs, Roster, Through, Workplaces};
+use crate::adapters::{
+    AtWork, FromRegistry, Gate, InJournals, Llms, OnBacklog, Programs, Roster, Through, Trail, Workplaces,
+};
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
@@ -32,6 +36,7 @@ pub(crate) struct Domains {
     pub(crate) workplaces: Workplaces,
     pub(crate) llms: Llms,
     pub(crate) servers: Servers,
+    pub(crate) ledger: Ledger,
 }
 
 impl Domains {
@@ -51,16 +56,17 @@ impl Domains {
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let work = OnBacklog::new(backlog.clone(), roster.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
-        let router = models::open(config, &base.metrics, redactor, clock.clone())?;
+        let ledger = open_ledger(config, data, base, &sessions).await?;
+        let router = models::open(config, &base.metrics, redactor, clock.clone(), &ledger)?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let gate = open_gate(config, data, base, redactor)?;
         let servers = open_servers(config, data, base, &gate).await?;
         let llms = Llms {
-            through: Through { router: router.clone(), clock: clock.clone() },
+            through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
             gate,
             redactor: redactor.clone(),
         };
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms, servers })
+        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms, servers, ledger })
     }
 
     /// The operations that the domains declare.
@@ -74,6 +80,7 @@ impl Domains {
             .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
             .merge(orchestrator_mcp::client_operations(&self.servers))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
+            .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_events::operations(base.hub.log().clone()))
@@ -112,10 +119,26 @@ async fn open_sessions(
     Ok(Sessions::new(parts)?)
 }
 
+/// What was spent is told by the journals of sessions, as far as they go.
+async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Sessions) -> anyhow::Result<Ledger> {
+    let parts = orchestrator_budget::Parts {
+        store: Arc::new(orchestrator_budget::SqlStore::open(base.database.clone()).await?),
+        clock: base.clock.clone(),
+        owner: Owner {
+            node: node_name(config, data)?,
+            epoch: u64::try_from(base.clock.now().millis()).unwrap_or_default(),
+        },
+        config: config.budget.clone(),
+        witness: Arc::new(InJournals(sessions.clone())),
+        vendors: config.models.vendors(),
+    };
+    Ok(Ledger::new(parts).context("budget")?)
+}
+
 /// Every tool that is built in, behind the operator's list.
 fn open_gate(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) -> anyhow::Result<Gate> {
-    let ledger = Ledger { audit: base.audit.clone(), redactor: redactor.clone() };
-    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics, ledger);
+    let trail = Trail { audit: base.audit.clone(), redactor: redactor.clone() };
+    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics, trail);
     let mut tools = orchestrator_tools::file_tools();
     tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;

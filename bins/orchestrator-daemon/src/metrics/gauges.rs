@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use orchestrator_budget::Ledger;
 use orchestrator_events::{Hub, SqlLog};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
@@ -13,7 +14,7 @@ use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::OrgId;
 use tokio::time::Instant;
 
-use super::memory;
+use super::{memory, spending};
 use crate::daemon::{Base, Domains};
 use crate::{models, redis};
 
@@ -32,6 +33,8 @@ pub(crate) struct Gauges {
     pub(crate) log: SqlLog,
     /// What carries events to other daemons, if it is configured.
     pub(crate) relay: Option<RedisRelay>,
+    /// Who spends how much.
+    pub(crate) ledger: Ledger,
     /// Those who run language models.
     pub(crate) models: Router,
     servers: Servers,
@@ -57,6 +60,7 @@ impl Gauges {
             hub: base.hub.clone(),
             log: base.log.clone(),
             relay: base.relay.clone(),
+            ledger: domains.ledger.clone(),
             models: domains.router.clone(),
             servers: domains.servers.clone(),
             counted: Arc::default(),
@@ -93,6 +97,7 @@ impl Gauges {
         for (state, count) in [("connected", connected), ("lost", lost)] {
             self.metrics.gauge("mcp_servers", &[("state", state.into())]).set(count as f64);
         }
+        spending::measure(&self.ledger, &self.metrics).await?;
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);
         }

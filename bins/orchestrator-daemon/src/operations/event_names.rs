@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 50] = [
+pub(crate) const EVENTS: [&str; 52] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -11,6 +11,8 @@ pub(crate) const EVENTS: [&str; 50] = [
     "auth.token.reused",
     "auth.token.revoked",
     "auth.token.updated",
+    "budget.alert",
+    "budget.exhausted",
     "config.refused",
     "config.reloaded",
     "mcp.server.connected",

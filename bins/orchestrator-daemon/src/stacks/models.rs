@@ -6,18 +6,18 @@ use orchestrator_models::layers::{
 };
 use orchestrator_runtime_llm::ModelService;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, service_fn};
+use tower::{Layer as _, ServiceBuilder, service_fn};
 
-use crate::adapters::Through;
+use crate::adapters::{SpendingLayer, Through};
 
-/// *Model attempt*: the provider's limits, then time-outs, then the provider. Waiting for a place is not the provider's slowness.
-pub(crate) fn model_attempts(limits: &Limits) -> AttemptService {
-    BoxCloneSyncService::new(stack(limits))
+/// *Model attempt*: the budget, the provider's limits, then time-outs, then the provider. Waiting for a place is not the provider's slowness.
+pub(crate) fn model_attempts(limits: &Limits, spending: &SpendingLayer) -> AttemptService {
+    BoxCloneSyncService::new(spending.layer(stack(limits)))
 }
 
 /// *Model embeddings*: the same for vectors.
-pub(crate) fn model_embeddings(limits: &Limits) -> EmbedService {
-    BoxCloneSyncService::new(stack(limits))
+pub(crate) fn model_embeddings(limits: &Limits, spending: &SpendingLayer) -> EmbedService {
+    BoxCloneSyncService::new(spending.layer(stack(limits)))
 }
 
 fn stack(limits: &Limits) -> LimitService<TimeoutService<AskProvider>> {

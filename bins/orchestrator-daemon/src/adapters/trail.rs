@@ -14,12 +14,12 @@ const NAME_CHARS_MAX: usize = 128;
 
 /// The audit log, and what keeps secrets out of it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Ledger {
+pub(crate) struct Trail {
     pub(crate) audit: Audit,
     pub(crate) redactor: Redactor,
 }
 
-impl Ledger {
+impl Trail {
     /// Writes down what was decided: why it is allowed, or why not.
     ///
     /// # Errors
