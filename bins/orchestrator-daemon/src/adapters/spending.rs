@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use futures::{StreamExt as _, stream};
+use futures::stream;
 use orchestrator_budget::{Error, Hold, Ledger, LongPrice, Price, Rate, Request, Spender};
 use orchestrator_models::layers::{Account, Attempt, EmbedAttempt};
 use orchestrator_models::{ChatStream, Embeddings, ErrorKind, Facts, ProviderError};
@@ -207,7 +207,7 @@ type Counted = (Result<StreamEvent, ProviderError>, Option<Counting>);
 
 impl Counting {
     async fn next(mut self) -> Option<Counted> {
-        let event = match StreamExt::next(&mut self.answer).await {
+        let event = match self.answer.next().await {
             Some(Ok(event)) => event,
             Some(Err(error)) => {
                 note(self.hold.truncated().await);
