@@ -6,7 +6,7 @@ use orchestrator_models::http::{self, Cassette};
 use orchestrator_models::{
     ChatStream, EmbedLimits, EmbedRequest, Embeddings, ErrorKind, ListedModel, Provider, ProviderError, Request,
 };
-use orchestrator_transcript::{Content, Origin, ToolResult, ToolResultPart};
+use orchestrator_transcript::{Content, Message, Origin, ToolResult, ToolResultPart};
 use orchestrator_vocab::Clock;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
@@ -113,7 +113,8 @@ impl Provider for OpenAi {
         &self.name
     }
 
-    async fn chat(&self, request: Request) -> Result<ChatStream, ProviderError> {
+    async fn chat(&self, mut request: Request) -> Result<ChatStream, ProviderError> {
+        request.messages.iter_mut().for_each(|message| forget_others(&self.name, message));
         let (path, body) = self.body(&request)?;
         let response = self.ask(self.client.post(self.config.url(path)).json(&body)).await?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -194,6 +195,16 @@ pub(crate) fn inexpressible(content: &Content, place: &str) -> ProviderError {
         Content::Opaque { .. } => "an opaque block",
     };
     ProviderError::new(ErrorKind::InvalidRequest, format!("{what} cannot be said in {place} in this protocol"))
+}
+
+/// What only another provider can read is left out: its thoughts, and what it ran by itself. Here it would be refused.
+fn forget_others(name: &str, message: &mut Message) {
+    let is_others = message.origin.as_ref().is_some_and(|origin| origin.provider != name);
+    message.content.retain(|block| match &block.content {
+        Content::Thinking { .. } | Content::RedactedThinking { .. } => !is_others,
+        Content::Opaque { provider, .. } => provider == name,
+        _ => true,
+    });
 }
 
 pub(crate) fn unsendable(error: serde_json::Error) -> ProviderError {

@@ -156,6 +156,20 @@ async fn thoughts_of_chat_completions_go_back_for_one_question_only() {
 }
 
 #[tokio::test]
+async fn what_only_another_provider_can_read_is_left_out() {
+    for api in [Api::Chat, Api::Responses] {
+        let mut request = conversation();
+        let began = &mut request.messages[1];
+        began.origin = Some(Origin { provider: "claude".into(), model: "m".into() });
+        began.content.push(block(Content::RedactedThinking { data: "hidden".into() }));
+        began.content.push(block(Content::Opaque { provider: "claude".into(), value: json!({ "type": "theirs" }) }));
+        let told = sent(request, of(api)).await.to_string();
+        assert!(told.contains("Reading.") && told.contains("no file"), "{told}");
+        assert!(!["Hm.", "\"sig\"", "hidden", "theirs"].iter().any(|part| told.contains(part)), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn choices_of_tools_have_their_words() {
     for (choice, word) in [(ToolChoice::Any, json!("required")), (ToolChoice::None, json!("none"))] {
         for api in [Api::Chat, Api::Responses] {
