@@ -7,5 +7,6 @@ mod asking;
 mod cassette;
 mod environment;
 mod openai;
+mod sessions;
 mod upstream;
 mod weather;
