@@ -106,17 +106,14 @@ impl Daemon {
         let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, servers, ledger, .. } =
             domains.clone();
         let supervisor = Supervisor::default();
-        metrics::follow(&hub, &metrics)?;
-        reactions::health_of_agents(&hub, registry.clone());
-        reactions::confirmed_tools(&hub, servers.clone());
-
+        listen(&base, &domains)?;
         let gauges = Gauges::new(&base, &domains);
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
-        let node = node_name(&config, &data)?;
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
+        let node = node_name(&config, &data)?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers));
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
@@ -203,6 +200,14 @@ impl Daemon {
             roster: self.roster.clone(),
         }
     }
+}
+
+/// What follows events from the first one on.
+fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
+    metrics::follow(&base.hub, &base.metrics)?;
+    reactions::health_of_agents(&base.hub, domains.registry.clone());
+    reactions::confirmed_tools(&base.hub, domains.servers.clone());
+    Ok(())
 }
 
 /// Daemons that share a database may bear the same name, and must not take each other's sessions for their own.

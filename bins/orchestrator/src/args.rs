@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, audit, backup, budget, call, config, connections, doctor, event, init, mcp, model, org, report, schedule, service,
-    session, task, token, tool,
+    agent, audit, backup, budget, call, config, connections, doctor, event, init, mcp, model, org, report, schedule,
+    service, session, task, token, tool,
 };
 use crate::values;
 

@@ -66,7 +66,20 @@ impl Domains {
             gate,
             redactor: redactor.clone(),
         };
-        Ok(Self { auth, registry, programs, roster, backlog, sessions, work, router, workplaces, llms, servers, ledger })
+        Ok(Self {
+            auth,
+            registry,
+            programs,
+            roster,
+            backlog,
+            sessions,
+            work,
+            router,
+            workplaces,
+            llms,
+            servers,
+            ledger,
+        })
     }
 
     /// The operations that the domains declare.
