@@ -189,7 +189,7 @@ impl schemars::JsonSchema for Scope {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string",
+        schemars::json_schema!({ "type": "string", "examples": ["organisation"],
             "pattern": r"^(organisation|(team|agent|session|task|model|provider):[^\u0000-\u001f\u007f]{1,200})$" })
     }
 }

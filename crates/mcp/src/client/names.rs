@@ -44,7 +44,7 @@ impl ServerName {
         let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let room = LENGTH_MAX - "mcp..".len() - self.0.len();
         let fitting: String = remote.chars().map(|c| if is_fit(c) { c } else { '_' }).collect();
-        let local = if fitting == remote && fitting.len() <= room {
+        let local = if fitting == remote && (1..=room).contains(&fitting.len()) {
             fitting
         } else {
             let kept: String = fitting.chars().take(room - MARK_DIGITS - 1).collect();

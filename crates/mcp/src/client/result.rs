@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn words_and_pictures_are_passed_on_and_the_rest_is_said_to_be_left_out() {
-        let said = |text: &str| json!({"kind": "text", "text": text});
+        let said = |text: &str| json!({"type": "text", "text": text});
         let image = json!({"type": "image", "data": "AAAA", "mimeType": "image/png"});
         let source = json!({"kind": "base64", "mediaType": "image/png", "data": "AAAA"});
         check(
             json!({"content": [{"type": "text", "text": "a"}, image]}),
-            json!([said("a"), {"kind": "image", "source": source}]),
+            json!([said("a"), {"type": "image", "source": source}]),
         );
         let odd = json!({"type": "image", "data": "AAAA", "mimeType": "image/svg+xml"});
         let audio = json!({"type": "audio", "data": "AAAA", "mimeType": "audio/wav"});

@@ -142,8 +142,13 @@ impl Server {
         let (link, mut calls) = Link::new();
         let listener = Listener { link: link.clone() };
         let opening = async {
-            let connection = Connection::open(&self.name, &self.config, &self.shared.owner, listener).await?;
-            self.look(connection.peer(), &link).await?;
+            let mut connection = Connection::open(&self.name, &self.config, &self.shared.owner, listener).await?;
+            let peer = connection.peer().clone();
+            // A program is heard only while somebody waits for its end.
+            tokio::select! {
+                looked = self.look(&peer, &link) => looked?,
+                reason = connection.over() => return Err(reason),
+            }
             Ok::<_, String>(connection)
         };
         let opened = tokio::select! {
