@@ -66,7 +66,9 @@ pub(crate) fn run(workspace: &Workspace, kind: Option<Kind>, has_coverage: bool,
 /// The programs that tests start, and the tests. One build for both: building the programs alone would compile their
 /// dependencies a second time, without the features that tests switch on.
 pub(crate) fn build(variables: &[(String, String)]) -> Result<()> {
-    Run::cargo(["build", "--workspace", "--all-features", "--bins", "--lib", "--tests"]).envs(variables).run()
+    Run::cargo(["build", "--workspace", "--all-features", "--bins", "--lib", "--tests", "--examples"])
+        .envs(variables)
+        .run()
 }
 
 /// Runs nextest; some failing tests are [`Failed`] with the count.

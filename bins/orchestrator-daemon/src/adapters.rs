@@ -1,5 +1,6 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
+mod coding;
 mod dispatch;
 mod gate;
 mod limits;
@@ -18,6 +19,7 @@ mod work;
 mod workforce;
 mod workplaces;
 
+use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::Gate;
 pub(crate) use limits::{PerAddress, quota};

@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod keys;
 mod keys_of_agents;
 mod keys_of_budget;
+mod keys_of_coding;
 mod keys_of_mcp;
 mod keys_of_models;
 mod keys_of_parts;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use orchestrator_agents::Definition;
+use orchestrator_runtime_claude::{Claude, Dialect};
 use orchestrator_settings::Loaded;
 use orchestrator_vocab::AgentId;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -54,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) tasks: orchestrator_tasks::Config,
     pub(crate) events: Events,
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
+    /// The command lines that run agents of files, by the `runtime` of these.
+    pub(crate) coding_agents: BTreeMap<Dialect, Claude>,
     pub(crate) agent_files: orchestrator_agents::FilesConfig,
     pub(crate) registry: orchestrator_agents::Config,
     pub(crate) sessions: orchestrator_sessions::Config,
@@ -224,6 +228,9 @@ impl Config {
         self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
             agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;
+        }
+        for (name, agent) in &self.coding_agents {
+            agent.validate().with_context(|| format!("codingAgents.{}", name.as_str()))?;
         }
         Ok(())
     }

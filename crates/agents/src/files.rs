@@ -16,6 +16,7 @@ use crate::Error;
 
 pub use catalogue::{Catalogue, Changes};
 pub use fault::Fault;
+pub use names::{tool_like, tools_of_claude_code};
 
 /// Where agents are read from, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ pub use agent::{Agent, Definition, Kind, Status};
 pub use config::Config;
 pub use error::Error;
 #[cfg(feature = "files")]
-pub use files::{Catalogue, Changes, Fault, FilesConfig};
+pub use files::{Catalogue, Changes, Fault, FilesConfig, tool_like, tools_of_claude_code};
 pub use health::{Circuit, Outcome};
 #[cfg(feature = "rpc")]
 pub use operations::{AgentParams, ListParams, RegisterParams, operations};

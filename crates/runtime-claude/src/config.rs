@@ -16,11 +16,11 @@ pub struct Claude {
     /// The program and its first arguments, as they are: there is no shell unless it is named. What the protocol needs is put behind.
     /// A bare name is looked up in the `PATH` of `environment`, otherwise in `/usr/local/bin:/usr/bin:/bin`.
     pub command: Vec<String>,
-    /// Whose command line it is. Default `claude-code`.
-    #[serde(default)]
+    /// Whose command line it is: whoever has the configuration says, it does not itself. Default `claude-code`.
+    #[serde(skip)]
     pub dialect: Dialect,
-    /// Where it runs. Default: where the daemon does.
-    #[serde(default)]
+    /// Where it runs, for whoever starts it to say. Default: where the daemon does.
+    #[serde(skip)]
     pub working_directory: Option<PathBuf>,
     /// Its variables, besides `ORCHESTRATOR_TASK_ID`, `ORCHESTRATOR_SESSION_ID` and `ORCHESTRATOR_AGENT`. Default: none. It
     /// usually needs `HOME`, `PATH` and its key.
@@ -63,7 +63,7 @@ pub struct Claude {
 }
 
 /// Whose command line it is: both speak the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     /// Claude Code, or what speaks like it.

@@ -76,9 +76,12 @@ pub(crate) fn task(document: &Value) -> String {
         return text.clone();
     }
     let part = |field: &str| document[field].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let description = part("description");
+    // A title that is the beginning of the description would be told twice.
+    let title = part("title").filter(|title| description.as_ref().is_none_or(|text| !text.starts_with(title)));
     let whole = serde_json::to_string_pretty(document).unwrap_or_default();
     let whole = format!("The whole task, with what came of the tasks it depended on:\n\n```json\n{whole}\n```");
-    [part("title"), part("description"), Some(whole)].into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    [title, description, Some(whole)].into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]
@@ -106,6 +109,8 @@ mod tests {
     fn a_task_is_told_in_words_first() {
         let told = task(&json!({ "title": "Mend it", "description": " ", "priority": "high" }));
         assert!(told.starts_with("Mend it\n\nThe whole task") && told.contains("\"priority\": \"high\""), "{told}");
+        let told = task(&json!({ "title": "Mend it", "description": "Mend it\nsoon" }));
+        assert!(told.starts_with("Mend it\nsoon\n\nThe whole task"), "{told}");
         assert_eq!(task(&json!("just this")), "just this");
     }
 }

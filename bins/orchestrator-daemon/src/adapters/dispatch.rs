@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use orchestrator_agents::{Catalogue, Permissions, Profile, Runtime};
 use orchestrator_models::Attribution;
+use orchestrator_runtime_claude::Claude;
 use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
 use orchestrator_sessions::{Brief, Lease, Program, Runtime as SessionRuntime, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
@@ -11,7 +12,7 @@ use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
-use super::{Llms, Roster, Workplaces, llm, permissions};
+use super::{Llms, Roster, Workplaces, coding, llm, permissions};
 use crate::config::{AgentConfig, Config};
 
 /// Results of dependencies that go into a program's document.
@@ -20,7 +21,7 @@ const DEPENDENCIES_MAX: usize = 256;
 pub(crate) const ORCHESTRATOR: &str = "orchestratorId";
 
 /// The variable that names the workspace to a program.
-const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
+pub(super) const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
 
 /// How an agent works.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ enum How {
     Program(Program),
     /// As a language model: who it is, and what it may use by itself.
     Llm(Character, Permissions),
+    /// By the command line of a coding agent: which, and what may be done by it.
+    Coding(Box<Claude>, Permissions),
 }
 
 /// How an agent works, and where.
@@ -46,7 +49,7 @@ impl Programs {
             let run = match profile.runtime {
                 Runtime::Program => by_program(config, profile)?,
                 Runtime::Llm => by_model(config, profile),
-                _ => return None,
+                Runtime::ClaudeCode | Runtime::Ruflo => by_command_line(config, profile)?,
             };
             Some(((profile.org, id.clone()), run))
         });
@@ -77,6 +80,11 @@ fn by_model(config: &Config, profile: &Profile) -> Run {
     (how, Some(llm::choice(profile)))
 }
 
+fn by_command_line(config: &Config, profile: &Profile) -> Option<Run> {
+    let how = How::Coding(Box::new(coding::claude(config, profile)?), profile.permissions.clone());
+    Some((how, Some(llm::choice(profile))))
+}
+
 /// Starts a session for each claim that the scheduler makes.
 #[derive(Clone)]
 pub(crate) struct ToSessions {
@@ -97,7 +105,9 @@ impl Dispatch for ToSessions {
         let run = self.programs.get(task.org, &agent);
         let (how, choice) = run.ok_or_else(|| refused(&self.unknown(task.org, &agent)))?;
         let mut document = self.document(task).await.map_err(|error| refused(&error))?;
-        if let Some(profile) = self.roster.profile(task.org, &agent) {
+        if how.reads_its_definition()
+            && let Some(profile) = self.roster.profile(task.org, &agent)
+        {
             document["agent"] = json!(profile);
             document["agent"]["permissions"] = json!(permissions(&profile.permissions, task));
         }
@@ -140,13 +150,19 @@ impl How {
     fn for_task(self, task: &Task) -> Self {
         match self {
             Self::Llm(character, own) => Self::Llm(character, permissions(&own, task)),
-            program => program,
+            Self::Coding(claude, own) => Self::Coding(claude, permissions(&own, task)),
+            program @ Self::Program(_) => program,
         }
+    }
+
+    /// A command line is told who it is by its arguments.
+    fn reads_its_definition(&self) -> bool {
+        !matches!(self, Self::Coding(..))
     }
 
     fn works_on_files(&self, llms: &Llms) -> bool {
         match self {
-            Self::Program(_) => true,
+            Self::Program(_) | Self::Coding(..) => true,
             Self::Llm(_, permissions) => llms.needs_workspace(permissions),
         }
     }
@@ -163,6 +179,7 @@ impl How {
                 Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
                 None => Arc::new(program.clone()),
             },
+            Self::Coding(claude, permissions) => Arc::new(coding::runtime(claude, permissions, llms, workspace)),
             Self::Llm(character, permissions) => {
                 let path = workspace.map(|workspace| workspace.path.clone());
                 Arc::new(llms.runtime(character.clone(), permissions.clone(), path, account.clone())?)
@@ -175,7 +192,7 @@ impl ToSessions {
     fn unknown(&self, org: OrgId, agent: &AgentId) -> String {
         match self.roster.profile(org, agent) {
             Some(profile) => {
-                format!("{agent} runs by `{}`, for which there is no runtime here", profile.runtime.as_str())
+                format!("{agent} runs by {}", coding::missing(profile.runtime))
             }
             None => format!("{agent} is not configured here"),
         }

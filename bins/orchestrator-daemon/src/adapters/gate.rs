@@ -106,6 +106,46 @@ impl Gate {
         }
     }
 
+    /// Decides about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so there
+    /// is no permit. Like every decision it is written down first.
+    ///
+    /// # Errors
+    /// Why not, for the program.
+    pub(crate) async fn judge_foreign(
+        &self,
+        tool: &str,
+        arguments: &Value,
+        context: &Context,
+        permissions: &Permissions,
+    ) -> Result<String, String> {
+        let judged = self.rule_for(tool, permissions);
+        let judged = self.0.ledger.record(&tool, arguments, context, judged).await;
+        if judged.is_err() {
+            let known = self.known(tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
+            self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
+        }
+        judged
+    }
+
+    /// What would be decided about that.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn rule_for(&self, tool: &str, permissions: &Permissions) -> Result<String, String> {
+        let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
+        let line = allow.iter().find(|pattern| pattern.matches(tool));
+        let line = line.ok_or_else(|| format!("{tool} is not in tools.allow"))?;
+        // What nothing is known of may change something.
+        match permissions.allows(tool, self.known(tool).is_some_and(|spec| reads(&spec))) {
+            true => Ok(format!("tools.allow has {line}")),
+            false => Err(format!("{tool} is not among the tools of this agent, or of who spawned it")),
+        }
+    }
+
+    fn known(&self, tool: &str) -> Option<Arc<Spec>> {
+        tool.parse().ok().and_then(|name: ToolName| self.0.registry.get(&name))
+    }
+
     /// Makes calls that are permitted.
     pub(crate) fn calls(&self) -> ToolCalls {
         self.0.calls.clone()

@@ -10,7 +10,7 @@ use orchestrator_vocab::{Actor, AgentId, OrgId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Programs;
+use super::{Programs, coding};
 use crate::config::Config;
 
 /// Cheap to clone.
@@ -70,6 +70,9 @@ fn fitting(config: &Config, read: &Catalogue) -> Catalogue {
             && !config.workspaces.sources.keys().any(|name| name.to_string() == *source)
         {
             catalogue.refuse(id, format!("workspaceSource: `{source}` is none of `workspaces.sources`"));
+        }
+        if let Some(Err(error)) = coding::claude(config, profile).map(|claude| claude.validate()) {
+            catalogue.refuse(id, error.to_string());
         }
     }
     catalogue
@@ -192,8 +195,8 @@ impl Roster {
         if agent.kind != Kind::Defined || self.runs(agent.org, &agent.id) {
             return None;
         }
-        let runtime = agent.runtime.unwrap_or(Runtime::Llm).as_str();
-        Some(format!("agent `{}` runs by `{runtime}`, for which this daemon has no runtime", agent.id))
+        let missing = coding::missing(agent.runtime.unwrap_or(Runtime::Llm));
+        Some(format!("agent `{}` runs by {missing}", agent.id))
     }
 
     /// Whether something here runs this agent.

@@ -38,6 +38,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         tasks: orchestrator_tasks::Config { ageing_step_ms: running.tasks.ageing_step_ms, ..wanted.tasks.clone() },
         events: Events { retention_days: wanted.events.retention_days, ..running.events.clone() },
         agents: wanted.agents.clone(),
+        coding_agents: wanted.coding_agents.clone(),
         agent_files: wanted.agent_files.clone(),
         registry: wanted.registry.clone(),
         workspaces: wanted.workspaces.clone(),
@@ -114,6 +115,12 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
             found.insert(format!("agents.{name}.program.environment.set.{variable}"), value.clone().into());
         }
     }
+    for (name, agent) in &config.coding_agents {
+        for (variable, value) in &agent.environment.set {
+            let key = format!("codingAgents.{}.environment.set.{variable}", name.as_str());
+            found.insert(key, value.clone().into());
+        }
+    }
     found.extend(config.models.secrets().map(|(key, secret)| (key, secret.clone())));
     found.extend(config.mcp.secrets().map(|(key, secret)| (key, secret.clone())));
     found
@@ -167,6 +174,9 @@ mod tests {
         assert!(!format!("{:?}", leaves(&config(url("postgres://b")))).contains("postgres"));
         let agent = |value: &str| json!({"agents": {"a": {"program": {"command": ["x"], "environment": {"set": {"KEY": value}}}}}});
         check(agent("one"), agent("two"), &["agents.a.program.environment.set.KEY"], &[]);
+        let coding = |value: &str| json!({"codingAgents": {"ruflo": {"command": ["x"], "environment": {"set": {"KEY": value}}}}});
+        check(coding("one"), coding("two"), &["codingAgents.ruflo.environment.set.KEY"], &[]);
+        assert!(!format!("{:?}", leaves(&config(coding("s3cret")))).contains("s3cret"));
     }
 
     #[test]
@@ -185,6 +195,9 @@ mod tests {
         let workspace = json!({"source": "some", "mode": "worktree"});
         let workspace = Some(serde_json::from_value(workspace).unwrap());
         config.agents.insert("some".parse().unwrap(), AgentConfig { workspace, ..AgentConfig::new(program) });
+        let mut coding = orchestrator_runtime_claude::Claude::new(["x"]);
+        coding.environment.set.insert("NAME".into(), crate::config::shown::MASK.into());
+        config.coding_agents.insert(coding.dialect, coding);
         config.workspaces.sources.insert("some".parse().unwrap(), "/some".into());
         config.tasks.concurrency.keys.insert("some".into(), 1);
         config.registry.max_per_type.insert(orchestrator_agents::Role::Developer, 1);

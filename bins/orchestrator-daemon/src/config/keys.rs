@@ -3,6 +3,7 @@
 
 use super::keys_of_agents::AGENTS;
 use super::keys_of_budget::BUDGET;
+use super::keys_of_coding::CODING;
 use super::keys_of_mcp::MCP;
 use super::keys_of_models::MODELS;
 use super::keys_of_parts::PARTS;
@@ -185,7 +186,7 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    let parts = OWN.iter().chain(AGENTS).chain(MCP).chain(PARTS).chain(WORKSPACES);
+    let parts = OWN.iter().chain(AGENTS).chain(CODING).chain(MCP).chain(PARTS).chain(WORKSPACES);
     parts.chain(MODELS).chain(BUDGET).chain(SECURITY)
 }
 

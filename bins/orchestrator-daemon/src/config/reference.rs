@@ -30,7 +30,7 @@ a file that holds it.
 - The new configuration is checked as a whole and applied as a whole, or refused as a whole; then everything stays as it was, the event
   `config.refused` and the log say why, and `config_last_reload_successful` is 0. Event `config.reloaded` names what was applied and what needs a
   restart.
-- Programs of agents (`agents.NAME.program`) and `daemon.dataDir` are in the file and cannot be set over the network.
+- Programs of agents (`agents.NAME.program`, `codingAgents`) and `daemon.dataDir` are in the file and cannot be set over the network.
 - A secret is shown as `***`. Written back, `***` leaves it as it is.
 
 `live`: takes effect when it is loaded. `new connections`: open ones keep what they began with. `restart`: loaded and checked, in effect after

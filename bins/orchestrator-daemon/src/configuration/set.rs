@@ -137,6 +137,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
     if matches!(
         names[..],
         ["agents", _, "program", ..]
+            | ["codingAgents", ..]
             | ["agentFiles", "directories"]
             | ["daemon", "dataDir"]
             | ["workspaces", "sources", ..]
@@ -222,6 +223,8 @@ mod tests {
             true,
             Err("agents.a.program.command"),
         );
+        let command = json!({"codingAgents": {"claude-code": {"command": ["sh"]}}});
+        check(json!({}), command, true, Err("codingAgents.claude-code.command"));
         check(json!({}), json!({"daemon.dataDir": "/"}), true, Err("daemon.dataDir"));
         check(json!({}), json!({"tools.allow": ["*"]}), true, Err("tools.allow"));
         check(json!({}), json!({"daemon.port": 2, "daemon": {"port": 3}}), true, Err("daemon.port"));

@@ -37,6 +37,21 @@ const WITHOUT: [&str; 13] = [
     "LSP",
 ];
 
+/// What is like a tool of Claude Code here, by the name that tools have here; `None` if nothing is.
+///
+/// ```
+/// assert_eq!(orchestrator_agents::tool_like("Bash"), Some("command.run"));
+/// assert_eq!(orchestrator_agents::tool_like("WebSearch"), None);
+/// ```
+pub fn tool_like(theirs: &str) -> Option<&'static str> {
+    OURS.iter().find(|(name, _)| *name == theirs).map(|(_, ours)| *ours)
+}
+
+/// The tools of Claude Code that are known here, by its names.
+pub fn tools_of_claude_code() -> impl Iterator<Item = &'static str> {
+    OURS.into_iter().map(|(theirs, _)| theirs).chain(WITHOUT)
+}
+
 /// What a word in `tools` means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
@@ -48,7 +63,7 @@ pub(super) enum Named {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn tools(word: &str) -> Result<Named, String> {
-    if let Some((_, ours)) = OURS.iter().find(|(theirs, _)| *theirs == word) {
+    if let Some(ours) = tool_like(word) {
         return Ok(Named::Tools(ours.parse().expect("names of our tools are patterns")));
     }
     if WITHOUT.contains(&word) {

@@ -1,0 +1,137 @@
+//! Agents that the command line of a coding agent runs, within what the operator configured and allows.
+
+use std::collections::BTreeSet;
+
+use orchestrator_agents::{PermissionMode as Asked, Permissions, Profile, Runtime, tool_like, tools_of_claude_code};
+use orchestrator_runtime_claude::{
+    Asked as Request, Claude, CodingAgent, Dialect, PermissionMode, Permissions as Leave, Verdict,
+};
+use orchestrator_tools::Context;
+use orchestrator_vocab::Actor;
+use orchestrator_workspaces::Workspace;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, service_fn};
+
+use super::gate::Gate;
+use super::{Llms, WORKSPACE};
+use crate::config::Config;
+
+/// What the names of its tools begin with, for which there is nothing like it here.
+const OWN: &str = "claude.";
+
+/// The command line that runs agents of this runtime, if one does.
+fn dialect(runtime: Runtime) -> Option<Dialect> {
+    match runtime {
+        Runtime::ClaudeCode => Some(Dialect::ClaudeCode),
+        Runtime::Ruflo => Some(Dialect::Ruflo),
+        Runtime::Llm | Runtime::Program => None,
+    }
+}
+
+/// What is not there to run an agent, and what to do about it.
+pub(super) fn missing(runtime: Runtime) -> String {
+    let name = runtime.as_str();
+    match dialect(runtime) {
+        Some(_) => format!("`{name}`, for which this daemon has no runtime: set codingAgents.{name}.command"),
+        None => format!("`{name}`, for which this daemon has no runtime"),
+    }
+}
+
+/// What a file says of an agent, within what the operator lets any do; `None` if no such command line is configured.
+pub(super) fn claude(config: &Config, profile: &Profile) -> Option<Claude> {
+    let dialect = dialect(profile.runtime)?;
+    let operator = config.coding_agents.get(&dialect)?;
+    let prompts = operator.system_prompt.iter().chain(Some(&profile.prompt));
+    let prompts: Vec<&str> = prompts.map(String::as_str).filter(|prompt| !prompt.trim().is_empty()).collect();
+    Some(Claude {
+        dialect,
+        model: profile.model.clone().or_else(|| operator.model.clone()),
+        system_prompt: (!prompts.is_empty()).then(|| prompts.join("\n\n")),
+        permission_mode: mode(profile.permission_mode, operator.permission_mode),
+        turns_max: [profile.limits.max_turns, operator.turns_max].into_iter().flatten().min(),
+        timeout_ms: [profile.limits.timeout_ms, operator.timeout_ms].into_iter().flatten().min(),
+        ..operator.clone()
+    })
+}
+
+/// The narrower of what the file asks for and what the operator lets any have.
+fn mode(asked: Asked, bound: PermissionMode) -> PermissionMode {
+    match (asked, bound) {
+        (Asked::Plan, _) | (_, PermissionMode::Plan) => PermissionMode::Plan,
+        (Asked::AcceptEdits, PermissionMode::AcceptEdits) => PermissionMode::AcceptEdits,
+        _ => PermissionMode::Default,
+    }
+}
+
+/// An agent for one session.
+pub(super) fn runtime(
+    claude: &Claude,
+    permissions: &Permissions,
+    llms: &Llms,
+    workspace: Option<&Workspace>,
+) -> CodingAgent {
+    let mut claude = claude.clone();
+    let denied = tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), permissions).is_err());
+    // What it would not ask leave for is not there for it.
+    let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
+    claude.disallowed_tools = all.into_iter().collect();
+    if let Some(workspace) = workspace {
+        claude.working_directory = Some(workspace.path.clone());
+        claude.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
+    }
+    CodingAgent::new(claude, leave(llms.gate.clone(), permissions.clone()), llms.through.clock.clone())
+}
+
+/// What one of its tools is called here.
+fn name(tool: &str) -> String {
+    tool_like(tool).map_or_else(|| format!("{OWN}{tool}"), str::to_owned)
+}
+
+/// Asks the gate.
+fn leave(gate: Gate, permissions: Permissions) -> Leave {
+    BoxCloneSyncService::new(service_fn(move |request: Request| {
+        let (gate, permissions) = (gate.clone(), permissions.clone());
+        async move {
+            let tool = name(&request.tool);
+            let judged = gate.judge_foreign(&tool, &request.input, &context(&request), &permissions).await;
+            Ok::<_, BoxError>(match judged {
+                Ok(reason) => Verdict::Allow { reason },
+                Err(reason) => Verdict::Deny { reason },
+            })
+        }
+    }))
+}
+
+fn context(request: &Request) -> Context {
+    Context {
+        session: Some(request.session),
+        task: Some(request.task),
+        agent: Some(request.agent.clone()),
+        ..Context::new(request.org, Actor::Agent(request.agent.clone()), request.call.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_widens_the_mode() {
+        for (asked, bound, given) in [
+            (Asked::Default, PermissionMode::AcceptEdits, PermissionMode::Default),
+            (Asked::AcceptEdits, PermissionMode::AcceptEdits, PermissionMode::AcceptEdits),
+            (Asked::AcceptEdits, PermissionMode::Default, PermissionMode::Default),
+            (Asked::BypassPermissions, PermissionMode::AcceptEdits, PermissionMode::Default),
+            (Asked::DontAsk, PermissionMode::Plan, PermissionMode::Plan),
+            (Asked::Plan, PermissionMode::AcceptEdits, PermissionMode::Plan),
+        ] {
+            assert_eq!(mode(asked, bound), given, "{asked:?} within {bound:?}");
+        }
+    }
+
+    #[test]
+    fn its_tools_have_names_of_ours_or_of_its_own() {
+        assert_eq!(["Bash", "MultiEdit", "WebFetch"].map(name), ["command.run", "fs.edit", "http.fetch"]);
+        assert_eq!(["TodoWrite", "mcp__git__push"].map(name), ["claude.TodoWrite", "claude.mcp__git__push"]);
+    }
+}
