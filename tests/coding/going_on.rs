@@ -29,12 +29,13 @@ async fn after_a_kill_it_goes_on_with_its_own_conversation_and_ends_once() -> an
     let child = stage.noted("child")?;
     let daemon = daemon.kill().await.start().await?;
     let mut admin = daemon.admin().await;
-    admin.subscribe_after(&["task.*"], 0).await;
+    admin.subscribe_after(&["task.*", "session.*"], 0).await;
     let events = ended(&mut admin, &task).await;
     let done = events.last().expect("the end");
     let result = done.payload["result"].as_str().unwrap_or_default();
     assert!(result.starts_with("resumed ") && result.contains("You were interrupted."), "{done:?}");
     assert_eq!(events.iter().filter(|event| event.name == "task.completed").count(), 1);
+    admin.event_about("session.stopped", &before["id"]).await;
     let after = sessions(&mut admin, &task).await?;
     assert_eq!(after.len(), 1, "{after:?}");
     assert_eq!((&after[0]["id"], &after[0]["status"]), (&before["id"], &json!("completed")), "{after:?}");

@@ -11,7 +11,7 @@ async fn a_task_is_worked_on_and_told_of_while_it_is() -> anyhow::Result<()> {
     let stage = Stage::new()?.agent("coder", front)?;
     let daemon = stage.daemon(&["fs.*"])?.env("SECRET_OF_THE_DAEMON", "x").start().await?;
     let mut admin = daemon.admin().await;
-    admin.subscribe(&["task.*", "stream.*"]).await;
+    admin.subscribe(&["task.*", "stream.*", "session.*"]).await;
     let task = spawn(&mut admin, "coder", "@say hello there").await?;
     let events = ended(&mut admin, &task).await;
     let done = events.last().expect("the end");
@@ -20,6 +20,8 @@ async fn a_task_is_worked_on_and_told_of_while_it_is() -> anyhow::Result<()> {
     let said: String = pieces.filter_map(|event| event.payload["content"].as_str()).collect();
     assert_eq!(said, "hello there");
 
+    let working = session(&mut admin, &task).await?;
+    admin.event_about("session.stopped", &working["id"]).await;
     let session = session(&mut admin, &task).await?;
     assert_eq!((&session["runtime"], &session["status"]), (&json!("claude-code"), &json!("completed")), "{session}");
     let entries = history(&mut admin, &session).await?;
