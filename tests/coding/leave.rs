@@ -13,11 +13,11 @@ async fn answer(socket: &mut Socket, agent: &str, order: &str) -> anyhow::Result
 #[tokio::test]
 async fn nothing_is_done_that_the_operator_does_not_allow() -> anyhow::Result<()> {
     let stage = Stage::new()?.agent("coder", "")?;
-    let daemon = stage.daemon(&["fs.*"])?.start().await?;
+    let daemon = stage.daemon(&["fs.*", "command.run", "claude.Read"])?.start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*", "tool.*"]).await;
     let done = worked(&mut admin, "coder", "@tool Bash rm notes.txt").await?;
-    assert_eq!(done.payload["result"], "command.run is not in tools.allow", "{done:?}");
+    assert_eq!(done.payload["result"], "claude.Bash is not in tools.allow", "what it calls so is not ours: {done:?}");
     let session = session(&mut admin, &done.payload["taskId"]).await?;
     let entries = history(&mut admin, &session).await?;
     let decided = entries.iter().find(|entry| entry["kind"] == "decided").cloned().unwrap_or_default();
@@ -39,7 +39,7 @@ async fn what_both_allow_is_done() -> anyhow::Result<()> {
         .agent("coder", "tools: [Bash, claude.mcp__git__push]")?
         .agent("reader", "tools: [Read]")?
         .agent("planner", "permissionMode: plan")?;
-    let daemon = stage.daemon(&["command.run", "claude.*", "fs.*"])?.start().await?;
+    let daemon = stage.daemon(&["claude.*"])?.start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*", "tool.*"]).await;
     let done = worked(&mut admin, "coder", "@tool Bash ls").await?;
@@ -47,7 +47,7 @@ async fn what_both_allow_is_done() -> anyhow::Result<()> {
     let session = session(&mut admin, &done.payload["taskId"]).await?;
     let entries = history(&mut admin, &session).await?;
     let decided = entries.iter().find(|entry| entry["kind"] == "decided").cloned().unwrap_or_default();
-    assert_eq!((&decided["allowed"], &decided["reason"]), (&json!(true), &json!("tools.allow has command.run")));
+    assert_eq!((&decided["allowed"], &decided["reason"]), (&json!(true), &json!("tools.allow has claude.*")));
     assert_eq!(answer(&mut admin, "coder", "@tool mcp__git__push x").await?, "mcp__git__push did x");
     let denied = "is not among the tools of this agent, or of who spawned it";
     assert_eq!(answer(&mut admin, "coder", "@tool Edit x").await?, format!("fs.edit {denied}"));

@@ -9,7 +9,8 @@ use crate::{Stage, ended, history, session, spawn, until_said};
 async fn a_task_is_worked_on_and_told_of_while_it_is() -> anyhow::Result<()> {
     let front = "model: big\nmaxTurns: 7\nworkspaceSource: main\nworkspace: copy\ntools: [Read, Bash]";
     let stage = Stage::new()?.agent("coder", front)?;
-    let daemon = stage.daemon(&["fs.*"])?.env("SECRET_OF_THE_DAEMON", "x").start().await?;
+    let daemon =
+        stage.daemon(&["claude.Read", "claude.Edit", "command.run"])?.env("SECRET_OF_THE_DAEMON", "x").start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*", "stream.*", "session.*"]).await;
     let task = spawn(&mut admin, "coder", "@say hello there").await?;

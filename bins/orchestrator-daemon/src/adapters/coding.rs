@@ -16,7 +16,8 @@ use super::gate::Gate;
 use super::{Llms, WORKSPACE};
 use crate::config::Config;
 
-/// What the names of its tools begin with, for which there is nothing like it here.
+/// What the names of its tools begin with. They are not ours: its `Read` reads whatever the program can, so that who allows
+/// `fs.read` has not allowed it.
 const OWN: &str = "claude.";
 
 /// The command line that runs agents of this runtime, if one does.
@@ -71,7 +72,8 @@ pub(super) fn runtime(
     workspace: Option<&Workspace>,
 ) -> CodingAgent {
     let mut claude = claude.clone();
-    let denied = tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), permissions).is_err());
+    let denied =
+        tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), &alike(tool), permissions).is_err());
     // What it would not ask leave for is not there for it.
     let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
     claude.disallowed_tools = all.into_iter().collect();
@@ -82,9 +84,14 @@ pub(super) fn runtime(
     CodingAgent::new(claude, leave(llms.gate.clone(), permissions.clone()), llms.through.clock.clone())
 }
 
-/// What one of its tools is called here.
+/// What one of its tools is called in `tools.allow`.
 fn name(tool: &str) -> String {
-    tool_like(tool).map_or_else(|| format!("{OWN}{tool}"), str::to_owned)
+    format!("{OWN}{tool}")
+}
+
+/// What an agent's file calls it: as our tool that is like it, if there is one.
+fn alike(tool: &str) -> String {
+    tool_like(tool).map_or_else(|| name(tool), str::to_owned)
 }
 
 /// Asks the gate.
@@ -92,8 +99,8 @@ fn leave(gate: Gate, permissions: Permissions) -> Leave {
     BoxCloneSyncService::new(service_fn(move |request: Request| {
         let (gate, permissions) = (gate.clone(), permissions.clone());
         async move {
-            let tool = name(&request.tool);
-            let judged = gate.judge_foreign(&tool, &request.input, &context(&request), &permissions).await;
+            let (tool, alike) = (name(&request.tool), alike(&request.tool));
+            let judged = gate.judge_foreign((&tool, &alike), &request.input, &context(&request), &permissions).await;
             Ok::<_, BoxError>(match judged {
                 Ok(reason) => Verdict::Allow { reason },
                 Err(reason) => Verdict::Deny { reason },
@@ -130,8 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn its_tools_have_names_of_ours_or_of_its_own() {
-        assert_eq!(["Bash", "MultiEdit", "WebFetch"].map(name), ["command.run", "fs.edit", "http.fetch"]);
-        assert_eq!(["TodoWrite", "mcp__git__push"].map(name), ["claude.TodoWrite", "claude.mcp__git__push"]);
+    fn its_tools_have_names_of_their_own_for_the_operator_and_of_ours_in_files() {
+        assert_eq!(["Bash", "mcp__git__push"].map(name), ["claude.Bash", "claude.mcp__git__push"]);
+        assert_eq!(["Bash", "MultiEdit", "WebFetch"].map(alike), ["command.run", "fs.edit", "http.fetch"]);
+        assert_eq!(["TodoWrite", "mcp__git__push"].map(alike), ["claude.TodoWrite", "claude.mcp__git__push"]);
     }
 }

@@ -113,15 +113,15 @@ impl Gate {
     /// Why not, for the program.
     pub(crate) async fn judge_foreign(
         &self,
-        tool: &str,
+        (tool, alike): (&str, &str),
         arguments: &Value,
         context: &Context,
         permissions: &Permissions,
     ) -> Result<String, String> {
-        let judged = self.rule_for(tool, permissions);
-        let judged = self.0.ledger.record(&tool, arguments, context, judged).await;
+        let judged = self.rule_for(tool, alike, permissions);
+        let judged = self.0.trail.record(&tool, arguments, context, judged).await;
         if judged.is_err() {
-            let known = self.known(tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
+            let known = self.known(alike).map_or("unknown".to_owned(), |spec| spec.name.to_string());
             self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
         }
         judged
@@ -131,14 +131,14 @@ impl Gate {
     ///
     /// # Errors
     /// Why not.
-    pub(crate) fn rule_for(&self, tool: &str, permissions: &Permissions) -> Result<String, String> {
+    pub(crate) fn rule_for(&self, tool: &str, alike: &str, permissions: &Permissions) -> Result<String, String> {
         let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
         let line = allow.iter().find(|pattern| pattern.matches(tool));
         let line = line.ok_or_else(|| format!("{tool} is not in tools.allow"))?;
         // What nothing is known of may change something.
-        match permissions.allows(tool, self.known(tool).is_some_and(|spec| reads(&spec))) {
+        match permissions.allows(alike, self.known(alike).is_some_and(|spec| reads(&spec))) {
             true => Ok(format!("tools.allow has {line}")),
-            false => Err(format!("{tool} is not among the tools of this agent, or of who spawned it")),
+            false => Err(format!("{alike} is not among the tools of this agent, or of who spawned it")),
         }
     }
 
