@@ -2,6 +2,7 @@
 
 mod administration;
 mod agents;
+mod charters;
 mod configuration;
 mod resuming;
 mod status;

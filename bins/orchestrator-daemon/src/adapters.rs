@@ -1,7 +1,9 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
+mod charters;
 mod coding;
 mod dispatch;
+mod facts;
 mod gate;
 mod limits;
 mod llm;
@@ -20,6 +22,7 @@ mod workforce;
 mod workplaces;
 
 use dispatch::WORKSPACE;
+pub(crate) use charters::{Announcer, ENFORCED};
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::Gate;
 pub(crate) use limits::{PerAddress, quota};
@@ -28,7 +31,7 @@ pub(crate) use mcp::tools_over_http;
 pub(crate) use operation_tools::offer as offer_operations;
 pub(crate) use readiness::Loops;
 pub(crate) use roster::{Roster, read as read_agents};
-pub(crate) use spawning::{Parent, Spawned, permissions};
+pub(crate) use spawning::{Parent, Rights, Spawned};
 pub(crate) use spending::SpendingLayer;
 pub(crate) use thinking::Through;
 pub(crate) use trail::Trail;

@@ -69,6 +69,8 @@ pub(crate) struct Config {
     /// What an agent that is a language model may use up.
     pub(crate) llm: orchestrator_runtime_llm::Limits,
     pub(crate) tools: Tools,
+    /// What agents may do by themselves, after a confirmation, and never.
+    pub(crate) charters: orchestrator_charter::Config,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,
@@ -225,6 +227,7 @@ impl Config {
         self.budget.validate().context("budget")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
+        self.charters.validate().context("charters")?;
         self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
             agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use orchestrator_settings::Loaded;
 
-pub(crate) use agents::of as of_agents;
+pub(crate) use agents::{of as of_agents, of_charters};
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
 pub(crate) use mcp::of as of_servers;

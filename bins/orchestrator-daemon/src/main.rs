@@ -69,14 +69,13 @@ fn start(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(serve::run(args, loaded))
 }
 
-/// What is wrong with the files of agents, for `--check-config`. Whether nothing is.
+/// What is wrong with charters and the files of agents, for `--check-config`. Whether nothing is.
 fn show_agents(config: &config::Config) -> anyhow::Result<bool> {
-    let catalogue = adapters::read_agents(config, &std::env::current_dir()?);
-    for note in &catalogue.notes {
-        println!("warning: {note}");
-    }
-    for fault in &catalogue.faults {
-        eprintln!("error: {fault}");
-    }
-    Ok(catalogue.faults.is_empty())
+    let (charters, agents) = adapters::read_agents(config, &std::env::current_dir()?);
+    let notes = charters.notes.iter().map(ToString::to_string).chain(agents.notes.iter().map(ToString::to_string));
+    notes.for_each(|note| println!("warning: {note}"));
+    let faults = charters.faults.iter().map(ToString::to_string).chain(agents.faults.iter().map(ToString::to_string));
+    let faults: Vec<String> = faults.collect();
+    faults.iter().for_each(|fault| eprintln!("error: {fault}"));
+    Ok(faults.is_empty())
 }

@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, audit, backup, budget, call, config, connections, doctor, event, init, mcp, model, org, report, schedule,
-    service, session, task, token, tool,
+    agent, audit, backup, budget, call, charter, config, connections, doctor, event, init, mcp, model, org, report,
+    schedule, service, session, task, token, tool,
 };
 use crate::values;
 
@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// What was decided, and whether the log of it is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// What agents may do by themselves, after a confirmation, and never
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

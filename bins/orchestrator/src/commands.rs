@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
 pub(crate) mod call;
+pub(crate) mod charter;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod doctor;
@@ -38,6 +39,9 @@ pub(crate) async fn run(args: Args, out: Out) -> Result<(), Failure> {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "orchestrator", &mut script);
             return out.raw(&String::from_utf8_lossy(&script));
+        }
+        Command::Charter(charter::CharterCommand::Validate(validate)) if !validate.online => {
+            return charter::validate(&validate, &out);
         }
         Command::Service(command) => return service::run(&command, &args.connection, &out),
         Command::Audit(audit::AuditCommand::Verify { directory: Some(directory), key }) => {
@@ -74,6 +78,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Tool(command) => tool::run(daemon, command).await,
         Command::Audit(command) => audit::run(daemon, command).await,
+        Command::Charter(command) => charter::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -61,7 +61,7 @@ pub struct Profile {
     /// Where what it learns would be kept. Not built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryScope>,
-    /// Its charter. Not built: nothing is refused because of it.
+    /// The charter that it acts under; whoever composes this crate sees to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charter: Option<String>,
     /// What happens when it fails too often in a row.

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use orchestrator_agents::{Catalogue, Permissions, Profile, Runtime};
+use orchestrator_agents::{Catalogue, Profile, Runtime};
+use orchestrator_charter::Catalogue as Charters;
 use orchestrator_models::Attribution;
 use orchestrator_runtime_claude::Claude;
 use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
@@ -12,7 +13,7 @@ use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
-use super::{Llms, Roster, Workplaces, coding, llm, permissions};
+use super::{Llms, Rights, Roster, Workplaces, coding, llm};
 use crate::config::{AgentConfig, Config};
 
 /// Results of dependencies that go into a program's document.
@@ -28,9 +29,9 @@ pub(super) const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
 enum How {
     Program(Program),
     /// As a language model: who it is, and what it may use by itself.
-    Llm(Character, Permissions),
+    Llm(Character, Rights),
     /// By the command line of a coding agent: which, and what may be done by it.
-    Coding(Box<Claude>, Permissions),
+    Coding(Box<Claude>, Rights),
 }
 
 /// How an agent works, and where.
@@ -42,13 +43,13 @@ pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Run>>>);
 
 impl Programs {
     /// Sessions that run keep what they were started with. Defined agents that nothing here runs are not here.
-    pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue) {
+    pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue, charters: &Charters) {
         let run = |agent: &AgentConfig| (How::Program(agent.program.clone()), agent.workspace.clone());
         let configured = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
         let defined = catalogue.profiles.iter().filter_map(|(id, profile)| {
             let run = match profile.runtime {
                 Runtime::Program => by_program(config, profile)?,
-                Runtime::Llm => by_model(config, profile),
+                Runtime::Llm => by_model(config, profile, charters),
                 Runtime::ClaudeCode | Runtime::Ruflo => by_command_line(config, profile)?,
             };
             Some(((profile.org, id.clone()), run))
@@ -75,8 +76,9 @@ fn by_program(config: &Config, profile: &Profile) -> Option<Run> {
     Some((How::Program(program), agent.workspace.clone()))
 }
 
-fn by_model(config: &Config, profile: &Profile) -> Run {
-    let how = How::Llm(llm::character(profile, &config.llm), profile.permissions.clone());
+fn by_model(config: &Config, profile: &Profile, charters: &Charters) -> Run {
+    let charter = profile.charter.as_ref().and_then(|name| charters.get(name).ok());
+    let how = How::Llm(llm::character(profile, charter.map(|charter| &**charter), &config.llm), Rights::of(profile));
     (how, Some(llm::choice(profile)))
 }
 
@@ -109,7 +111,7 @@ impl Dispatch for ToSessions {
             && let Some(profile) = self.roster.profile(task.org, &agent)
         {
             document["agent"] = json!(profile);
-            document["agent"]["permissions"] = json!(permissions(&profile.permissions, task));
+            document["agent"]["permissions"] = json!(Rights::of(&profile).for_task(task).permissions);
         }
         let how = How::for_task(how, task);
         let choice = choice.filter(|_| how.works_on_files(&self.llms));
@@ -149,8 +151,8 @@ impl How {
     /// With what whoever spawned it may use taken into account.
     fn for_task(self, task: &Task) -> Self {
         match self {
-            Self::Llm(character, own) => Self::Llm(character, permissions(&own, task)),
-            Self::Coding(claude, own) => Self::Coding(claude, permissions(&own, task)),
+            Self::Llm(character, own) => Self::Llm(character, own.for_task(task)),
+            Self::Coding(claude, own) => Self::Coding(claude, own.for_task(task)),
             program @ Self::Program(_) => program,
         }
     }
@@ -163,7 +165,7 @@ impl How {
     fn works_on_files(&self, llms: &Llms) -> bool {
         match self {
             Self::Program(_) | Self::Coding(..) => true,
-            Self::Llm(_, permissions) => llms.needs_workspace(permissions),
+            Self::Llm(_, rights) => llms.needs_workspace(&rights.permissions),
         }
     }
 
@@ -179,10 +181,10 @@ impl How {
                 Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
                 None => Arc::new(program.clone()),
             },
-            Self::Coding(claude, permissions) => Arc::new(coding::runtime(claude, permissions, llms, workspace)),
-            Self::Llm(character, permissions) => {
+            Self::Coding(claude, rights) => Arc::new(coding::runtime(claude, rights, llms, workspace)),
+            Self::Llm(character, rights) => {
                 let path = workspace.map(|workspace| workspace.path.clone());
-                Arc::new(llms.runtime(character.clone(), permissions.clone(), path, account.clone())?)
+                Arc::new(llms.runtime(character.clone(), rights.clone(), path, account.clone())?)
             }
         })
     }

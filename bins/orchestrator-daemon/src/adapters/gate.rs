@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_agents::Permissions;
+use orchestrator_charter::{Action, Charters, Opinion, Verdict};
 use orchestrator_telemetry::Metrics;
 use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, ToolName};
 use orchestrator_transcript::ToolPattern;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Trail;
+use super::{Rights, Trail, facts};
+use crate::config::Tools;
 use crate::stacks::{self, ToolCalls};
 
-/// Decides which calls of tools are made: those that the operator's list names, and that whoever calls may make. Cheap to clone.
+/// Decides which calls of tools are made: those that the operator's list names, that whoever calls may make, and that no charter
+/// refuses. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Inner>);
 
@@ -23,6 +26,7 @@ struct Inner {
     calls: ToolCalls,
     metrics: Metrics,
     trail: Trail,
+    charters: Charters,
 }
 
 /// A call that was allowed.
@@ -33,15 +37,11 @@ pub(crate) struct Allowed {
 }
 
 impl Gate {
-    pub(crate) fn new(
-        config: &orchestrator_tools::Config,
-        allow: BTreeSet<ToolPattern>,
-        metrics: &Metrics,
-        trail: Trail,
-    ) -> Self {
-        let (registry, mint) = Registry::new(config.clone());
+    pub(crate) fn new(config: &Tools, metrics: &Metrics, charters: Charters, trail: Trail) -> Self {
+        let (registry, mint) = Registry::new(config.limits.clone());
         let calls = stacks::tool_calls(registry.clone(), metrics);
-        Self(Arc::new(Inner { registry, mint, allow: RwLock::new(allow), calls, metrics: metrics.clone(), trail }))
+        let (allow, metrics) = (RwLock::new(config.allow.clone()), metrics.clone());
+        Self(Arc::new(Inner { registry, mint, allow, calls, metrics, trail, charters }))
     }
 
     /// For whoever offers tools.
@@ -77,8 +77,8 @@ impl Gate {
     ///
     /// # Errors
     /// Why not, for whoever wants to make it.
-    pub(crate) async fn judge(&self, call: Call, permissions: &Permissions) -> Result<Allowed, String> {
-        let judged = self.rule(&call, permissions);
+    pub(crate) async fn judge(&self, call: Call, rights: &Rights) -> Result<Allowed, String> {
+        let judged = self.rule(&call, rights);
         let judged = self.0.trail.record(&call.tool, &call.arguments, &call.context, judged).await;
         if judged.is_err() {
             // A name that is no tool's is no label.
@@ -96,14 +96,40 @@ impl Gate {
         self.0.trail.record(&tool, arguments, context, Err(reason)).await.unwrap_or_else(|reason| reason)
     }
 
-    fn rule(&self, call: &Call, permissions: &Permissions) -> Result<String, String> {
+    fn rule(&self, call: &Call, rights: &Rights) -> Result<String, String> {
         let tool = &call.tool;
         let Some(spec) = self.0.registry.get(tool) else { return Err(format!("there is no tool {tool}")) };
         let Some(line) = self.line(tool) else { return Err(format!("{tool} is not in tools.allow")) };
-        match permissions.allows(tool.as_str(), reads(&spec)) {
-            true => Ok(format!("tools.allow has {line}")),
-            false => Err(format!("{tool} is not among the tools of this agent, or of who spawned it")),
+        if !rights.permissions.allows(tool.as_str(), reads(&spec)) {
+            return Err(format!("{tool} is not among the tools of this agent, or of who spawned it"));
         }
+        let action =
+            facts::action(tool.as_str(), Some(&spec), &call.arguments, call.context.label, &self.0.trail.redactor);
+        let approved = self.ask_charters(&action, &rights.charters)?;
+        Ok(format!("tools.allow has {line}{approved}"))
+    }
+
+    /// Any charter may refuse, each as it is now. One that is not there refuses everything.
+    /// Answers what to add to the reason.
+    fn ask_charters(&self, action: &Action, charters: &BTreeSet<String>) -> Result<String, String> {
+        let asked = charters.iter().map(|name| Ok(self.0.charters.get(name)?.opinion(action)));
+        let opinions = asked.collect::<Result<Vec<Opinion>, orchestrator_charter::Missing>>();
+        let opinions = opinions.map_err(|missing| format!("nothing may be done: {missing}"))?;
+        match Opinion::strictest(opinions) {
+            Some(Opinion { verdict: Verdict::Deny, reason, .. }) => Err(reason),
+            Some(Opinion { verdict: Verdict::Confirm, reason, .. }) => {
+                Err(format!("it needs a confirmation, and nobody can be asked for one yet: {reason}"))
+            }
+            Some(Opinion { verdict: Verdict::Allow, reason, .. }) => Ok(format!("; {reason}")),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// What is known of a call that a person asks about.
+    pub(crate) fn observe(&self, tool: &str, arguments: &Map<String, Value>) -> Action {
+        let spec = tool.parse().ok().and_then(|name| self.0.registry.get(&name));
+        let arguments = Value::Object(arguments.clone());
+        facts::action(tool, spec.as_deref(), &arguments, orchestrator_vocab::Label::USER, &self.0.trail.redactor)
     }
 
     /// Decides about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so there
@@ -116,9 +142,9 @@ impl Gate {
         (tool, alike): (&str, &str),
         arguments: &Value,
         context: &Context,
-        permissions: &Permissions,
+        rights: &Rights,
     ) -> Result<String, String> {
-        let judged = self.rule_for(tool, alike, permissions);
+        let judged = self.rule_for(tool, alike, rights);
         let judged = self.0.trail.record(&tool, arguments, context, judged).await;
         if judged.is_err() {
             let known = self.known(alike).map_or("unknown".to_owned(), |spec| spec.name.to_string());
@@ -131,15 +157,17 @@ impl Gate {
     ///
     /// # Errors
     /// Why not.
-    pub(crate) fn rule_for(&self, tool: &str, alike: &str, permissions: &Permissions) -> Result<String, String> {
+    pub(crate) fn rule_for(&self, tool: &str, alike: &str, rights: &Rights) -> Result<String, String> {
         let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
         let line = allow.iter().find(|pattern| pattern.matches(tool));
         let line = line.ok_or_else(|| format!("{tool} is not in tools.allow"))?;
         // What nothing is known of may change something.
-        match permissions.allows(alike, self.known(alike).is_some_and(|spec| reads(&spec))) {
-            true => Ok(format!("tools.allow has {line}")),
-            false => Err(format!("{alike} is not among the tools of this agent, or of who spawned it")),
+        let spec = self.known(alike);
+        if !rights.permissions.allows(alike, spec.as_deref().is_some_and(reads)) {
+            return Err(format!("{alike} is not among the tools of this agent, or of who spawned it"));
         }
+        let approved = self.ask_charters(&facts::untold(alike, spec.as_deref()), &rights.charters)?;
+        Ok(format!("tools.allow has {line}{approved}"))
     }
 
     fn known(&self, tool: &str) -> Option<Arc<Spec>> {

@@ -1,14 +1,15 @@
 use std::path::PathBuf;
 
 use orchestrator_agents::{Permissions, Profile, Thinking, Workspace};
+use orchestrator_charter::Charter;
 use orchestrator_models::Attribution;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
 use orchestrator_workspaces::{Choice, Mode, SourceName};
 
-use super::Through;
 use super::gate::Gate;
 use super::toolbox::toolbox;
+use super::{Rights, Through};
 use crate::stacks;
 
 /// What agents that are language models are made of. Cheap to clone.
@@ -27,14 +28,14 @@ impl Llms {
     pub(crate) fn runtime(
         &self,
         character: Character,
-        permissions: Permissions,
+        rights: Rights,
         workspace: Option<PathBuf>,
         attribution: Attribution,
     ) -> Result<Llm, InvalidLimits> {
         Llm::new(Parts {
             profile: character,
             models: stacks::model_requests(Through { attribution, ..self.through.clone() }),
-            tools: toolbox(&self.gate, permissions, workspace),
+            tools: toolbox(&self.gate, rights, workspace),
             redactor: self.redactor.clone(),
         })
     }
@@ -45,16 +46,20 @@ impl Llms {
     }
 }
 
-/// What a file says of an agent, within what the operator lets any use up.
-pub(crate) fn character(profile: &Profile, limits: &Limits) -> Character {
+/// What a file says of an agent, within what the operator and its charter let it use up.
+pub(crate) fn character(profile: &Profile, charter: Option<&Charter>, limits: &Limits) -> Character {
+    let tokens = [limits.tokens_max, charter.and_then(|charter| charter.resource_limits.max_tokens_per_session)];
     let times = [profile.limits.timeout_ms, limits.time_ms];
     let limits = Limits {
         turns_max: profile.limits.max_turns.map_or(limits.turns_max, |turns| turns.min(limits.turns_max)),
         time_ms: times.into_iter().flatten().min(),
+        tokens_max: tokens.into_iter().flatten().min(),
         ..limits.clone()
     };
+    let constraints = charter.and_then(Charter::prompt);
+    let system: Vec<&str> = [profile.prompt.as_str()].into_iter().chain(constraints.as_deref()).collect();
     Character {
-        system: profile.prompt.clone(),
+        system: system.join("\n\n"),
         model: profile.model.clone(),
         may_fall_back: profile.fallback_allowed,
         max_tokens: profile.limits.max_tokens,

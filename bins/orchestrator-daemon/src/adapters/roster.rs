@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orchestrator_agents::{Agent, Catalogue, Changes, Definition, Error, Kind, Profile, Registry, Runtime, Status};
+use orchestrator_charter::{Catalogue as CharterCatalogue, Charters, Documents};
 use orchestrator_settings::Watch;
 use orchestrator_vocab::{Actor, AgentId, OrgId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Programs, coding};
+use super::charters::{Announcer, Narrowing as _};
 use crate::config::Config;
 
 /// Cheap to clone.
@@ -20,6 +22,8 @@ pub(crate) struct Roster(Arc<Inner>);
 struct Inner {
     registry: Registry,
     programs: Programs,
+    charters: Charters,
+    announcer: Announcer,
     /// What relative directories are relative to.
     base: PathBuf,
     known: Mutex<Known>,
@@ -49,13 +53,17 @@ impl std::fmt::Debug for Roster {
     }
 }
 
-/// What the files define for this configuration. Blocks while it reads.
-pub(crate) fn read(config: &Config, base: &Path) -> Catalogue {
-    fitting(config, &Catalogue::read(&config.agent_files, base))
+/// What the files define for this configuration: charters, and agents under them. Blocks while it reads.
+pub(crate) fn read(config: &Config, base: &Path) -> (CharterCatalogue, Catalogue) {
+    let charters = Charters::new(&config.charters, super::ENFORCED);
+    charters.put(Documents::read(&config.charters, base));
+    let charters = charters.catalogue();
+    let agents = fitting(config, &Catalogue::read(&config.agent_files, base), &charters);
+    (Arc::unwrap_or_clone(charters), agents)
 }
 
-/// Without agents that cannot be beside those of the configuration.
-fn fitting(config: &Config, read: &Catalogue) -> Catalogue {
+/// Without agents that cannot be beside those of the configuration or under their charters, and within those.
+fn fitting(config: &Config, read: &Catalogue, charters: &CharterCatalogue) -> Catalogue {
     let mut catalogue = read.clone();
     for (id, profile) in &read.profiles {
         if config.agents.contains_key(id) {
@@ -74,6 +82,7 @@ fn fitting(config: &Config, read: &Catalogue) -> Catalogue {
         if let Some(Err(error)) = coding::claude(config, profile).map(|claude| claude.validate()) {
             catalogue.refuse(id, error.to_string());
         }
+        catalogue.narrow(id, charters);
     }
     catalogue
 }
@@ -83,19 +92,29 @@ impl Roster {
     ///
     /// # Errors
     /// The registry's; files that are wrong are none.
-    pub(crate) async fn open(config: &Config, registry: Registry, programs: Programs) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        config: &Config,
+        registry: Registry,
+        programs: Programs,
+        charters: Charters,
+        announcer: Announcer,
+    ) -> anyhow::Result<Self> {
         let base = std::env::current_dir()?;
         let none = Arc::new(Catalogue::default());
         let known = Known { config: config.clone(), read: none.clone(), catalogue: none };
         let roster = Self(Arc::new(Inner {
             registry,
             programs,
+            charters,
+            announcer,
             base,
             known: Mutex::new(known),
             turn: tokio::sync::Mutex::default(),
             look: Arc::default(),
         }));
-        let read = roster.read_files().await?;
+        let (documents, read) = roster.read_files().await?;
+        roster.0.charters.put(documents);
+        tell_charters(&roster.0.charters.catalogue());
         tell(&read);
         roster.known().read = Arc::new(read);
         roster.apply(config)?;
@@ -104,6 +123,11 @@ impl Roster {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// The charters in force.
+    pub(crate) fn charters(&self) -> &Charters {
+        &self.0.charters
     }
 
     /// What files define, and what is wrong with them.
@@ -117,9 +141,11 @@ impl Roster {
     /// The registry's, for a configuration out of bounds.
     pub(crate) fn apply(&self, config: &Config) -> anyhow::Result<()> {
         let mut known = self.known();
-        let catalogue = fitting(config, &known.read);
+        self.0.charters.reconfigure(&config.charters);
+        let catalogue = fitting(config, &known.read, &self.0.charters.catalogue());
         self.put(config, &catalogue)?;
-        let looks_elsewhere = config.agent_files != known.config.agent_files;
+        let looks_elsewhere =
+            config.agent_files != known.config.agent_files || config.charters != known.config.charters;
         let read = known.read.clone();
         *known = Known { config: config.clone(), read, catalogue: Arc::new(catalogue) };
         if looks_elsewhere {
@@ -134,10 +160,12 @@ impl Roster {
     /// The registry's.
     pub(crate) async fn reload(&self, actor: Actor) -> anyhow::Result<Reloaded> {
         let _turn = self.0.turn.lock().await;
-        let read = Arc::new(self.read_files().await?);
+        let (documents, read) = self.read_files().await?;
+        let read = Arc::new(read);
+        self.reload_charters(documents, &actor).await;
         let (before, catalogue) = {
             let mut known = self.known();
-            let catalogue = Arc::new(fitting(&known.config, &read));
+            let catalogue = Arc::new(fitting(&known.config, &read, &self.0.charters.catalogue()));
             self.put(&known.config, &catalogue)?;
             known.read = read;
             (std::mem::replace(&mut known.catalogue, catalogue.clone()), catalogue)
@@ -154,27 +182,35 @@ impl Roster {
         Ok(Reloaded { changes, catalogue })
     }
 
+    /// In force before agents are looked at: those under them depend on it.
+    async fn reload_charters(&self, documents: Documents, actor: &Actor) {
+        let before = self.0.charters.catalogue();
+        let changes = self.0.charters.put(documents);
+        let now = self.0.charters.catalogue();
+        if !changes.is_empty() || now.faults != before.faults {
+            tell_charters(&now);
+            self.0.announcer.charters(&changes, &now.faults, actor.clone()).await;
+        }
+    }
+
     /// Follows the files until `stop`.
     ///
     /// # Errors
     /// None: what cannot be watched, or stored, is logged, and the rest goes on.
     pub(crate) async fn run(&self, stop: CancellationToken) -> std::io::Result<()> {
-        let told = self.0.look.clone();
-        let watch = Watch::new(move || told.notify_one());
-        if let Err(error) = &watch {
+        let watch = || {
+            let told = self.0.look.clone();
+            Watch::new(move || told.notify_one())
+        };
+        let (agents, charters) = (watch(), watch());
+        if let Some(error) = agents.as_ref().err().or(charters.as_ref().err()) {
             let error = error as &dyn std::error::Error;
-            tracing::warn!(error, "changes of agents' files are not noticed; use agent.reload");
+            tracing::warn!(error, "changes of agents' files and charters are not noticed; use agent.reload");
         }
         loop {
-            if let Ok(watch) = &watch {
-                let directories = self.known().config.agent_files.directories.clone();
-                match watch.follow_trees(directories.iter().map(|directory| self.0.base.join(directory)), "md") {
-                    // What was written between reading and this is read now.
-                    Ok(true) => self.0.look.notify_one(),
-                    Ok(false) => {}
-                    Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "use agent.reload"),
-                }
-            }
+            let config = self.known().config.clone();
+            self.follow(&agents, &config.agent_files.directories, "md");
+            self.follow(&charters, std::slice::from_ref(&config.charters.directory), "yaml");
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = self.0.look.notified() => {}
@@ -182,6 +218,16 @@ impl Roster {
             if let Err(error) = self.reload(Actor::system("agent-files")).await {
                 tracing::warn!(error = format!("{error:#}"), "the agents' files could not be put in force");
             }
+        }
+    }
+
+    fn follow(&self, watch: &Result<Watch, orchestrator_settings::Error>, directories: &[PathBuf], ending: &str) {
+        let Ok(watch) = watch else { return };
+        match watch.follow_trees(directories.iter().map(|directory| self.0.base.join(directory)), ending) {
+            // What was written between reading and this is read now.
+            Ok(true) => self.0.look.notify_one(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "use agent.reload"),
         }
     }
 
@@ -227,17 +273,27 @@ impl Roster {
             }
         }
         self.0.registry.reconfigure_with(definitions, broken, config.registry.clone())?;
-        self.0.programs.replace(config, catalogue);
+        self.0.programs.replace(config, catalogue, &self.0.charters.catalogue());
         Ok(())
     }
 
-    async fn read_files(&self) -> anyhow::Result<Catalogue> {
-        let (config, base) = (self.known().config.agent_files.clone(), self.0.base.clone());
-        Ok(tokio::task::spawn_blocking(move || Catalogue::read(&config, &base)).await?)
+    async fn read_files(&self) -> anyhow::Result<(Documents, Catalogue)> {
+        let (config, base) = (self.known().config.clone(), self.0.base.clone());
+        let read = move || (Documents::read(&config.charters, &base), Catalogue::read(&config.agent_files, &base));
+        Ok(tokio::task::spawn_blocking(read).await?)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell_charters(catalogue: &CharterCatalogue) {
+    for fault in &catalogue.faults {
+        tracing::error!("charter: {fault}");
+    }
+    for note in &catalogue.notes {
+        tracing::warn!("charter: {note}");
     }
 }
 

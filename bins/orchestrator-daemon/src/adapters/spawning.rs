@@ -1,5 +1,7 @@
 //! What is recorded of who spawned whom. It lies in the metadata of the task, under a key that no client can write.
 
+use std::collections::BTreeSet;
+
 use orchestrator_agents::{Permissions, Profile};
 use orchestrator_tasks::Task;
 use orchestrator_vocab::{Actor, AgentId, TaskId};
@@ -32,6 +34,43 @@ pub(crate) struct Parent {
     pub(crate) depth: u32,
     /// What it may use, those above it taken into account.
     pub(crate) permissions: Permissions,
+    /// The charters it acts under, those above it taken into account.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) charters: BTreeSet<String>,
+}
+
+/// What an agent may do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rights {
+    /// The tools it may use.
+    pub(crate) permissions: Permissions,
+    /// The charters it acts under: each of them may refuse a call.
+    pub(crate) charters: BTreeSet<String>,
+}
+
+impl Rights {
+    /// What somebody may whom no file defines: what the operator allows.
+    pub(crate) fn all() -> Self {
+        Self { permissions: Permissions::all(), charters: BTreeSet::new() }
+    }
+
+    /// What an agent may by itself.
+    pub(crate) fn of(profile: &Profile) -> Self {
+        Self { permissions: profile.permissions.clone(), charters: profile.charter.iter().cloned().collect() }
+    }
+
+    /// What it may while it works on a task: what it may by itself, and, if an agent spawned it, what that may.
+    pub(crate) fn for_task(self, task: &Task) -> Self {
+        match Spawned::of(task) {
+            None => self,
+            Some(Ok(Spawned { parent: None, .. })) => self,
+            Some(Ok(Spawned { parent: Some(parent), .. })) => Self {
+                permissions: self.permissions.intersect(&parent.permissions),
+                charters: &self.charters | &parent.charters,
+            },
+            Some(Err(_)) => Self { permissions: Permissions::none(), ..self },
+        }
+    }
 }
 
 impl Spawned {
@@ -46,16 +85,6 @@ impl Spawned {
     }
 }
 
-/// What an agent may use while it works on a task: what it may by itself, and, if an agent spawned it, what that may.
-pub(crate) fn permissions(own: &Permissions, task: &Task) -> Permissions {
-    match Spawned::of(task) {
-        None => own.clone(),
-        Some(Ok(Spawned { parent: None, .. })) => own.clone(),
-        Some(Ok(Spawned { parent: Some(parent), .. })) => own.intersect(&parent.permissions),
-        Some(Err(_)) => Permissions::none(),
-    }
-}
-
 /// An agent that asks for another while it works on this task.
 pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) -> Parent {
     let depth = match Spawned::of(task) {
@@ -64,8 +93,8 @@ pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) ->
         // Whoever cannot tell how deep it is spawns nothing.
         Some(Err(_)) => u32::MAX,
     };
-    let own = profile.map_or_else(Permissions::all, |profile| profile.permissions.clone());
-    Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions: permissions(&own, task) }
+    let Rights { permissions, charters } = profile.map_or_else(Rights::all, Rights::of).for_task(task);
+    Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions, charters }
 }
 
 #[cfg(test)]
@@ -84,20 +113,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_may_use_what_both_may_and_nothing_if_that_cannot_be_told() {
-        let own = Permissions::new(["fs.*".parse().unwrap()], []);
-        assert_eq!(permissions(&own, &task(Map::new()).await), own);
+        let permissions = Permissions::new(["fs.*".parse().unwrap()], []);
+        let own = Rights { permissions, charters: ["own".to_owned()].into() };
+        assert_eq!(own.clone().for_task(&task(Map::new()).await), own);
         let parent = Parent {
             agent_id: "lead".parse().unwrap(),
             task_id: TaskId::new(),
             depth: 0,
             permissions: Permissions::new(["fs.read".parse().unwrap(), "command.run".parse().unwrap()], []),
+            charters: ["theirs".to_owned()].into(),
         };
         let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent) };
-        let child = permissions(&own, &task(spawned.metadata()).await);
+        let Rights { permissions: child, charters } = own.clone().for_task(&task(spawned.metadata()).await);
         assert!(
             child.allows("fs.read", true) && !child.allows("fs.write", false) && !child.allows("command.run", false)
         );
+        assert_eq!(charters, ["own".to_owned(), "theirs".to_owned()].into());
         let damaged = task(Map::from_iter([(KEY.to_owned(), json!("?"))])).await;
-        assert_eq!(permissions(&own, &damaged), Permissions::none());
+        assert_eq!(own.for_task(&damaged).permissions, Permissions::none());
     }
 }

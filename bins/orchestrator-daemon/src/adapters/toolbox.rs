@@ -2,25 +2,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_agents::Permissions;
 use orchestrator_runtime_llm::{Offered, Permitted, Refused, ToolAnswer, ToolRequest, Toolbox};
 use orchestrator_tools::{Call, Context, Error, Output, Progress, ToolName};
 use orchestrator_vocab::{Actor, Label};
 use tower::ServiceExt as _;
 
+use super::Rights;
 use super::gate::{Gate, repeat};
 
 /// The tools of one session: what the operator allows, and its agent may use.
 pub(crate) struct SessionTools {
     pub(crate) gate: Gate,
-    pub(crate) permissions: Permissions,
+    pub(crate) rights: Rights,
     pub(crate) workspace: Option<PathBuf>,
 }
 
 #[async_trait]
 impl Toolbox for SessionTools {
     fn offered(&self) -> Vec<Offered> {
-        let offered = self.gate.offered(&self.permissions).into_iter().map(|spec| Offered {
+        let offered = self.gate.offered(&self.rights.permissions).into_iter().map(|spec| Offered {
             name: spec.name.to_string(),
             description: spec.description.clone(),
             parameters: spec.input.clone(),
@@ -36,7 +36,7 @@ impl Toolbox for SessionTools {
             return Err(refused(self.gate.refuse_unknown(&request.tool, &request.call.arguments, &context).await));
         };
         let call = self.call(tool, request);
-        let allowed = self.gate.judge(call, &self.permissions).await.map_err(refused)?;
+        let allowed = self.gate.judge(call, &self.rights).await.map_err(refused)?;
         let (calls, permit) = (self.gate.calls(), allowed.permit);
         let run = Box::pin(async move { told(calls.oneshot(permit).await) });
         Ok(Permitted { reason: allowed.reason, run })
@@ -76,11 +76,11 @@ fn told(called: Result<Output, Error>) -> ToolAnswer {
 
 impl std::fmt::Debug for SessionTools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionTools").field("permissions", &self.permissions).finish_non_exhaustive()
+        f.debug_struct("SessionTools").field("rights", &self.rights).finish_non_exhaustive()
     }
 }
 
 /// For whoever holds it behind a port.
-pub(crate) fn toolbox(gate: &Gate, permissions: Permissions, workspace: Option<PathBuf>) -> Arc<dyn Toolbox> {
-    Arc::new(SessionTools { gate: gate.clone(), permissions, workspace })
+pub(crate) fn toolbox(gate: &Gate, rights: Rights, workspace: Option<PathBuf>) -> Arc<dyn Toolbox> {
+    Arc::new(SessionTools { gate: gate.clone(), rights, workspace })
 }

@@ -44,6 +44,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         workspaces: wanted.workspaces.clone(),
         llm: wanted.llm.clone(),
         budget: wanted.budget.clone(),
+        charters: wanted.charters.clone(),
         tools: Tools { allow: wanted.tools.allow.clone(), ..running.tools.clone() },
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
         ..running.clone()
@@ -220,6 +221,7 @@ mod tests {
         let secret = json!({"SOME": crate::config::shown::MASK});
         let server = json!({"environment": {"set": secret}, "headers": secret});
         config.mcp.servers.insert("some".parse().unwrap(), serde_json::from_value(server).unwrap());
+        config.charters.actions.insert("some".into(), Vec::new());
         config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());

@@ -46,7 +46,7 @@ pub(super) const VARIABLES: [Variable; 41] = [
 ];
 
 /// Sections of parts that are not built yet: one warning each.
-const SECTIONS: [&str; 6] = ["memory", "charter", "channels", "plugins", "teams", "hooks"];
+const SECTIONS: [&str; 5] = ["memory", "channels", "plugins", "teams", "hooks"];
 
 /// Variables of parts that are not built yet: one warning each.
 const UNUSED: [&str; 9] = [

@@ -143,6 +143,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["workspaces", "sources", ..]
             | ["tools", ..]
             | ["mcp", "servers", ..]
+            | ["charters", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }
@@ -227,6 +228,7 @@ mod tests {
         check(json!({}), command, true, Err("codingAgents.claude-code.command"));
         check(json!({}), json!({"daemon.dataDir": "/"}), true, Err("daemon.dataDir"));
         check(json!({}), json!({"tools.allow": ["*"]}), true, Err("tools.allow"));
+        check(json!({}), json!({"charters.directory": "/tmp"}), true, Err("charters.directory"));
         check(json!({}), json!({"daemon.port": 2, "daemon": {"port": 3}}), true, Err("daemon.port"));
         check(json!({}), json!({"daemon": 1, "daemon.port": 3}), true, Err("daemon"));
         check(json!({}), json!({"": 1}), true, Err(""));

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_budget::{Ledger, Owner};
+use orchestrator_charter::Charters;
 use orchestrator_mcp::Servers;
 use orchestrator_models::{Attribution, Router};
 use orchestrator_redact::Redactor;
@@ -16,7 +17,8 @@ use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
 use crate::adapters::{
-    AtWork, FromRegistry, Gate, InJournals, Llms, OnBacklog, Programs, Roster, Through, Trail, Workplaces,
+    Announcer, AtWork, ENFORCED, FromRegistry, Gate, InJournals, Llms, OnBacklog, Programs, Roster, Through, Trail,
+    Workplaces,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -37,6 +39,7 @@ pub(crate) struct Domains {
     pub(crate) llms: Llms,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
+    pub(crate) charters: Charters,
 }
 
 impl Domains {
@@ -51,7 +54,9 @@ impl Domains {
         let registry =
             Registry::open(database.clone(), config.definitions(), clock.clone(), config.registry.clone()).await?;
         let programs = Programs::default();
-        let roster = Roster::open(config, registry.clone(), programs.clone()).await?;
+        let charters = Charters::new(&config.charters, ENFORCED);
+        let announcer = Announcer { database: database.clone(), clock: clock.clone() };
+        let roster = Roster::open(config, registry.clone(), programs.clone(), charters.clone(), announcer).await?;
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let work = OnBacklog::new(backlog.clone(), roster.clone());
@@ -59,7 +64,7 @@ impl Domains {
         let ledger = open_ledger(config, data, base, &sessions).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone(), &ledger)?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
-        let gate = open_gate(config, data, base, redactor)?;
+        let gate = open_gate(config, data, base, (&charters, redactor))?;
         let servers = open_servers(config, data, base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
@@ -79,15 +84,19 @@ impl Domains {
             llms,
             servers,
             ledger,
+            charters,
         })
     }
 
     /// The operations that the domains declare.
     pub(super) fn table(&self, base: &Base, redactor: &Redactor) -> Table {
         let workforce = Arc::new(FromRegistry(self.roster.clone()));
+        let gate = self.llms.gate.clone();
+        let observe = Arc::new(move |tool: &str, arguments: &_| gate.observe(tool, arguments));
         Table::new()
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))
+            .merge(orchestrator_charter::operations(&self.charters, observe))
             .merge(orchestrator_sessions::operations(&self.sessions))
             .merge(orchestrator_runtime_llm::operations(&self.sessions))
             .merge(orchestrator_workspaces::operations(&self.workplaces.workspaces))
@@ -149,9 +158,14 @@ async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Se
 }
 
 /// Every tool that is built in, behind the operator's list.
-fn open_gate(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) -> anyhow::Result<Gate> {
+fn open_gate(
+    config: &Config,
+    data: &DataDir,
+    base: &Base,
+    (charters, redactor): (&Charters, &Redactor),
+) -> anyhow::Result<Gate> {
     let trail = Trail { audit: base.audit.clone(), redactor: redactor.clone() };
-    let gate = Gate::new(&config.tools.limits, config.tools.allow.clone(), &base.metrics, trail);
+    let gate = Gate::new(&config.tools, &base.metrics, charters.clone(), trail);
     let mut tools = orchestrator_tools::file_tools();
     tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;

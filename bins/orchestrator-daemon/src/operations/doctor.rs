@@ -82,6 +82,7 @@ impl Doctor {
 
     async fn examine(&self) -> Report {
         let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
+        findings.extend(doctor::of_charters(&self.roster.charters().catalogue()));
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));
         findings.extend(doctor::of_store(&self.database).await);

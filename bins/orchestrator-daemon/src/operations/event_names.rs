@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 52] = [
+pub(crate) const EVENTS: [&str; 53] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -13,6 +13,7 @@ pub(crate) const EVENTS: [&str; 52] = [
     "auth.token.updated",
     "budget.alert",
     "budget.exhausted",
+    "charter.definitions",
     "config.refused",
     "config.reloaded",
     "mcp.server.connected",

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use orchestrator_agents::Permissions;
 use orchestrator_rpc::{Call, Code, Error, NoParams, Operation, Scope, Table};
 use orchestrator_tools::{Call as ToolCall, Context, Error as ToolError, Output, Spec, ToolName};
 use orchestrator_transcript::ToolResultPart;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 
-use crate::adapters::Gate;
+use crate::adapters::{Gate, Rights};
 
 /// A tool, and whether anybody may call it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -165,7 +164,7 @@ impl Desk {
             ..Context::new(call.org(), call.actor(), call.correlation.clone())
         };
         let wanted = ToolCall { tool: spec.name.clone(), arguments: Value::Object(params.arguments), context };
-        let allowed = self.gate.judge(wanted, &Permissions::all()).await.map_err(Error::forbidden)?;
+        let allowed = self.gate.judge(wanted, &Rights::all()).await.map_err(Error::forbidden)?;
         let output = self.gate.calls().oneshot(allowed.permit).await.map_err(|error| refused(&error))?;
         let Output { content, structured, label, is_error } = output;
         Ok(Called { content, structured, label, is_error, allowed_by: allowed.reason })

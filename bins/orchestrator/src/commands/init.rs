@@ -13,6 +13,8 @@ use crate::out::Out;
 
 const CONFIGURATION: (&str, &str, u32) =
     ("orchestrator.yaml", include_str!("../../templates/orchestrator.yaml"), 0o644);
+const CHARTER: (&str, &str, u32) =
+    ("charters/virtual-principal.yaml", include_str!("../../../../examples/charters/virtual-principal.yaml"), 0o644);
 const AGENT: (&str, &str, u32) = ("agents/word-report.sh", include_str!("../../templates/word-report.sh"), 0o755);
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +28,7 @@ pub(crate) struct InitArgs {
 }
 
 pub(crate) fn run(args: &InitArgs, out: &Out) -> Result<(), Failure> {
-    let files = [CONFIGURATION, AGENT];
+    let files = [CONFIGURATION, AGENT, CHARTER];
     if !args.force {
         // Looked at before anything is written: all or nothing.
         if let Some((name, ..)) = files.iter().find(|(name, ..)| args.directory.join(name).exists()) {
@@ -40,7 +42,7 @@ pub(crate) fn run(args: &InitArgs, out: &Out) -> Result<(), Failure> {
             .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
         written.push(path.display().to_string());
     }
-    let next = "wrote orchestrator.yaml and agents/word-report.sh. Now, in this directory:\n\n  \
+    let next = "wrote orchestrator.yaml, agents/word-report.sh and charters/virtual-principal.yaml. Now, in this directory:\n\n  \
                 orchestrator-daemon\n  \
                 orchestrator task create \"Report on the configuration\" --requires word-report \\\n      \
                 --metadata '{\"path\": \"orchestrator.yaml\"}' --watch";
@@ -83,5 +85,7 @@ mod tests {
         init(folder.path(), &["--force"]).unwrap();
         assert!(std::fs::read_to_string(&agent).unwrap().starts_with("#!/bin/sh"));
         assert!(folder.path().join("orchestrator.yaml").exists());
+        let charter = std::fs::read_to_string(folder.path().join("charters/virtual-principal.yaml")).unwrap();
+        assert!(charter.starts_with("name: Virtual Principal (VP)"));
     }
 }

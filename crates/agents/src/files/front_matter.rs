@@ -203,7 +203,6 @@ fn checked(written: Written) -> Result<Said, Wrong> {
 fn unbuilt(written: &Written) -> Vec<Wrong> {
     let mut notes = Vec::new();
     let mut note = |at: Option<Location>, text: &str| notes.extend(at.map(|at| Wrong::at(at, text)));
-    note(written.charter.as_ref().map(|c| c.referenced), "charter: kept, not built yet: nothing is refused by it");
     note(written.memory.as_ref().map(|m| m.referenced), "memory: kept, not built yet: nothing is remembered");
     note(written.skills.as_ref().map(|s| s.referenced), "skills: there are none here; the field does nothing");
     note(written.mcp_servers.as_ref().map(|m| m.referenced), "mcpServers: not read from here; the field does nothing");
