@@ -23,24 +23,17 @@ pub(crate) const ENFORCED: &[&str] = &[
 /// Complaints in one event.
 const LISTED_MAX: usize = 200;
 
-/// Puts agents under their charters.
-pub(crate) trait Narrowing {
-    /// Takes an agent away whose charter is not there, and else holds it to that charter's limits.
-    fn narrow(&mut self, id: &AgentId, charters: &Charters);
-}
-
-impl Narrowing for Catalogue {
-    fn narrow(&mut self, id: &AgentId, charters: &Charters) {
-        let Some(profile) = self.profiles.get(id).cloned() else { return };
-        let Some(name) = &profile.charter else { return };
-        match charters.get(name) {
-            Err(missing) => self.refuse(id, format!("charter: {missing}")),
-            Ok(charter) => {
-                if profile.runtime != Runtime::Llm {
-                    self.notes.push(outside(&profile));
-                }
-                self.profiles.insert(id.clone(), Arc::new(under(&profile, charter)));
+/// Takes an agent away whose charter is not there, and else holds it to that charter's limits.
+pub(super) fn narrow(catalogue: &mut Catalogue, id: &AgentId, charters: &Charters) {
+    let Some(profile) = catalogue.profiles.get(id).cloned() else { return };
+    let Some(name) = &profile.charter else { return };
+    match charters.get(name) {
+        Err(missing) => catalogue.refuse(id, format!("charter: {missing}")),
+        Ok(charter) => {
+            if profile.runtime != Runtime::Llm {
+                catalogue.notes.push(outside(&profile));
             }
+            catalogue.profiles.insert(id.clone(), Arc::new(under(&profile, charter)));
         }
     }
 }

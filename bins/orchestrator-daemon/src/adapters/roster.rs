@@ -11,8 +11,8 @@ use orchestrator_vocab::{Actor, AgentId, OrgId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::charters::{Announcer, narrow};
 use super::{Programs, coding};
-use super::charters::{Announcer, Narrowing as _};
 use crate::config::Config;
 
 /// Cheap to clone.
@@ -82,7 +82,7 @@ fn fitting(config: &Config, read: &Catalogue, charters: &CharterCatalogue) -> Ca
         if let Some(Err(error)) = coding::claude(config, profile).map(|claude| claude.validate()) {
             catalogue.refuse(id, error.to_string());
         }
-        catalogue.narrow(id, charters);
+        narrow(&mut catalogue, id, charters);
     }
     catalogue
 }

@@ -92,7 +92,8 @@ impl Domains {
     pub(super) fn table(&self, base: &Base, redactor: &Redactor) -> Table {
         let workforce = Arc::new(FromRegistry(self.roster.clone()));
         let gate = self.llms.gate.clone();
-        let observe = Arc::new(move |tool: &str, arguments: &_| gate.observe(tool, arguments));
+        let observe: orchestrator_charter::Observe =
+            Arc::new(move |tool: &str, arguments: &_| gate.observe(tool, arguments));
         Table::new()
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))
