@@ -21,8 +21,8 @@ mod work;
 mod workforce;
 mod workplaces;
 
-use dispatch::WORKSPACE;
 pub(crate) use charters::{Announcer, ENFORCED};
+use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::Gate;
 pub(crate) use limits::{PerAddress, quota};

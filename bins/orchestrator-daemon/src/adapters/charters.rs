@@ -30,7 +30,7 @@ pub(super) fn narrow(catalogue: &mut Catalogue, id: &AgentId, charters: &Charter
     match charters.get(name) {
         Err(missing) => catalogue.refuse(id, format!("charter: {missing}")),
         Ok(charter) => {
-            if profile.runtime != Runtime::Llm {
+            if profile.runtime == Runtime::Program {
                 catalogue.notes.push(outside(&profile));
             }
             catalogue.profiles.insert(id.clone(), Arc::new(under(&profile, charter)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator_agents::{PermissionMode as Asked, Permissions, Profile, Runtime, tool_like, tools_of_claude_code};
+use orchestrator_agents::{PermissionMode as Asked, Profile, Runtime, tool_like, tools_of_claude_code};
 use orchestrator_runtime_claude::{
     Asked as Request, Claude, CodingAgent, Dialect, PermissionMode, Permissions as Leave, Verdict,
 };
@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
 
 use super::gate::Gate;
-use super::{Llms, WORKSPACE};
+use super::{Llms, Rights, WORKSPACE};
 use crate::config::Config;
 
 /// What the names of its tools begin with. They are not ours: its `Read` reads whatever the program can, so that who allows
@@ -65,15 +65,9 @@ fn mode(asked: Asked, bound: PermissionMode) -> PermissionMode {
 }
 
 /// An agent for one session.
-pub(super) fn runtime(
-    claude: &Claude,
-    permissions: &Permissions,
-    llms: &Llms,
-    workspace: Option<&Workspace>,
-) -> CodingAgent {
+pub(super) fn runtime(claude: &Claude, rights: &Rights, llms: &Llms, workspace: Option<&Workspace>) -> CodingAgent {
     let mut claude = claude.clone();
-    let denied =
-        tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), &alike(tool), permissions).is_err());
+    let denied = tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), &alike(tool), rights).is_err());
     // What it would not ask leave for is not there for it.
     let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
     claude.disallowed_tools = all.into_iter().collect();
@@ -81,7 +75,7 @@ pub(super) fn runtime(
         claude.working_directory = Some(workspace.path.clone());
         claude.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
     }
-    CodingAgent::new(claude, leave(llms.gate.clone(), permissions.clone()), llms.through.clock.clone())
+    CodingAgent::new(claude, leave(llms.gate.clone(), rights.clone()), llms.through.clock.clone())
 }
 
 /// What one of its tools is called in `tools.allow`.
@@ -95,12 +89,12 @@ fn alike(tool: &str) -> String {
 }
 
 /// Asks the gate.
-fn leave(gate: Gate, permissions: Permissions) -> Leave {
+fn leave(gate: Gate, rights: Rights) -> Leave {
     BoxCloneSyncService::new(service_fn(move |request: Request| {
-        let (gate, permissions) = (gate.clone(), permissions.clone());
+        let (gate, rights) = (gate.clone(), rights.clone());
         async move {
             let (tool, alike) = (name(&request.tool), alike(&request.tool));
-            let judged = gate.judge_foreign((&tool, &alike), &request.input, &context(&request), &permissions).await;
+            let judged = gate.judge_foreign((&tool, &alike), &request.input, &context(&request), &rights).await;
             Ok::<_, BoxError>(match judged {
                 Ok(reason) => Verdict::Allow { reason },
                 Err(reason) => Verdict::Deny { reason },

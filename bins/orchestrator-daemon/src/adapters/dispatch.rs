@@ -83,7 +83,7 @@ fn by_model(config: &Config, profile: &Profile, charters: &Charters) -> Run {
 }
 
 fn by_command_line(config: &Config, profile: &Profile) -> Option<Run> {
-    let how = How::Coding(Box::new(coding::claude(config, profile)?), profile.permissions.clone());
+    let how = How::Coding(Box::new(coding::claude(config, profile)?), Rights::of(profile));
     Some((how, Some(llm::choice(profile))))
 }
 

@@ -79,6 +79,13 @@ const PATHS: &[&str] = &["path", "from", "to", "source", "target", "destination"
 /// What the redactor hides that is no credential.
 const PERSONAL: &[&str] = &["card-number", "iban"];
 
+/// A call that somebody else makes, and in words of its own: nothing of what it is about can be told.
+pub(super) fn untold(name: &str, spec: Option<&Spec>) -> Action {
+    let unknown = [Fact::Hosts, Fact::Paths, Fact::Programs, Fact::Secrets].into();
+    let facts = Facts { untrusted: true, unknown, ..Facts::default() };
+    Action { name: name.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
+}
+
 /// A call as charters see it. Of a tool that is not there, that it reads cannot be told.
 pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: Label, redactor: &Redactor) -> Action {
     let mut facts = Facts { untrusted: label.integrity == Integrity::Untrusted, ..Facts::default() };
