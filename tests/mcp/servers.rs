@@ -28,7 +28,7 @@ async fn with_words(directory: &Path) -> anyhow::Result<Daemon> {
 /// Hears everything about servers from the beginning of the log on, and waits until this one is connected.
 pub(crate) async fn connected(daemon: &Daemon, server: &str) -> Socket {
     let mut admin = daemon.admin().await;
-    admin.subscribe_after(&["mcp.*"], 0).await;
+    admin.subscribe_after(&["mcp.**"], 0).await;
     told(&mut admin, "mcp.server.connected", server).await;
     admin
 }
@@ -99,7 +99,7 @@ async fn a_tool_that_has_changed_is_refused_until_it_is_confirmed_as_it_is() -> 
     let (again, _) = (daemon.kill().await, drop(admin));
     let daemon = again.start().await?;
     let mut admin = daemon.admin().await;
-    admin.subscribe(&["mcp.*"]).await;
+    admin.subscribe(&["mcp.**"]).await;
     admin.call("mcp.restart", json!({ "server": "fake" })).await?;
     told(&mut admin, "mcp.server.connected", "fake").await;
     assert_eq!(admin.call("tool.call", echo).await?["content"][0]["text"], "a");
@@ -129,7 +129,7 @@ async fn a_server_that_never_answers_and_one_that_does_not_exist_are_in_nobodys_
         "missing": { "command": ["/no/such/program"] },
         "fake": { "command": [fake] },
     });
-    let daemon = daemon(servers, &["mcp.*"]).await?;
+    let daemon = daemon(servers, &["mcp.**"]).await?;
     assert_eq!(daemon.http().send(Method::GET, "/readyz", &[], "").await.status, 200, "it is ready at once");
     let mut admin = connected(&daemon, "fake").await;
     let said = call(&mut admin, "mcp.fake.echo", json!({ "text": "here" })).await?;
