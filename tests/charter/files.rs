@@ -34,7 +34,7 @@ async fn a_charter_that_changes_is_in_force_and_one_that_breaks_disables_its_age
     assert!(refused.code == Code::Conflict && refused.message.contains("some.yaml:1:"), "{refused:?}");
     let status = admin.call("agent.status", json!({ "agentId": "coder" })).await?;
     assert_eq!((&status["runnable"], &status["agent"]["status"]), (&json!(false), &json!("invalid")));
-    let got = admin.call("charter.get", json!({ "charter": "some" })).await.expect_err("broken");
+    let got = admin.call("charter.get", json!({ "charterId": "some" })).await.expect_err("broken");
     assert_eq!(got.code, Code::Conflict);
     worked(&mut admin, "other", "Nothing.").await?;
 
@@ -72,7 +72,7 @@ async fn charters_are_shown_with_what_is_only_kept() -> anyhow::Result<()> {
     assert_eq!(status(0), (json!("child"), json!("ready")));
     assert_eq!(status(2), (json!("wrong"), json!("broken")));
     assert_eq!(list["items"][2]["error"]["line"], 1);
-    let got = admin.call("charter.get", json!({ "charter": "child" })).await?;
+    let got = admin.call("charter.get", json!({ "charterId": "child" })).await?;
     let kept = ["resourceLimits.tokenBudget.hourly", "resourceLimits.tokenBudget.daily"];
     assert_eq!(got["notEnforced"], json!(kept));
     let constraints: Vec<&Value> = got["hardConstraints"].as_array().into_iter().flatten().collect();
@@ -84,7 +84,7 @@ async fn charters_are_shown_with_what_is_only_kept() -> anyhow::Result<()> {
     let mut foreign = other.socket(&daemon).await;
     assert_eq!(foreign.call("charter.list", json!({})).await?["items"], json!([]));
     for id in ["child", "wrong", "nobody"] {
-        let refused = foreign.call("charter.get", json!({ "charter": id })).await.expect_err("not theirs");
+        let refused = foreign.call("charter.get", json!({ "charterId": id })).await.expect_err("not theirs");
         assert_eq!((refused.code, refused.message.to_string()), (Code::NotFound, format!("no charter `{id}`")));
     }
     Ok(())

@@ -149,7 +149,7 @@ async fn list(desk: Desk, call: Call, params: ListParams) -> Result<Page<Listed>
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct GetParams {
     /// Its id: the stem of its file.
-    charter: CharterId,
+    charter_id: CharterId,
 }
 
 /// A charter, and what of it does nothing.
@@ -165,7 +165,7 @@ struct Shown {
 }
 
 async fn get(desk: Desk, call: Call, params: GetParams) -> Result<Shown, Refusal> {
-    let charter = desk.charter(&call, &params.charter)?;
+    let charter = desk.charter(&call, &params.charter_id)?;
     let of_it = |note: &&Fault| note.charter.as_ref() == Some(&charter.id);
     let notes = desk.charters.catalogue().notes.iter().filter(of_it).cloned().collect();
     Ok(Shown { not_enforced: charter.not_enforced(desk.charters.enforced()), charter, notes })

@@ -54,7 +54,7 @@ pub(crate) async fn run(daemon: &Daemon, command: CharterCommand) -> Result<(), 
     match command {
         CharterCommand::List => list(daemon).await,
         CharterCommand::Get { charter } => {
-            let found = daemon.call("charter.get", json!({ "charter": charter })).await?;
+            let found = daemon.call("charter.get", json!({ "charterId": charter })).await?;
             let told = pretty(&found);
             daemon.out.show(&Answer::told(found, told))
         }
