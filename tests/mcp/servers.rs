@@ -93,14 +93,15 @@ async fn a_tool_that_has_changed_is_refused_until_it_is_confirmed_as_it_is() -> 
     let stale = admin.call("mcp.confirm", confirm(&before["digest"])).await.expect_err("it is another one");
     assert_eq!(stale.code, Code::Conflict);
     admin.call("mcp.confirm", confirm(&now["digest"])).await?;
+    let is_confirmed = |event: &orchestrator_testkit::Event| event.name == "mcp.tool.confirmed";
+    let confirmed = admin.events_until("the confirmation", is_confirmed).await.pop().expect("it was waited for");
     assert_eq!(admin.call("tool.call", echo.clone()).await?["content"][0]["text"], "a");
 
     // It is remembered: by the next start, with the same words, it may be called at once.
     let (again, _) = (daemon.kill().await, drop(admin));
     let daemon = again.start().await?;
     let mut admin = daemon.admin().await;
-    admin.subscribe(&["mcp.**"]).await;
-    admin.call("mcp.restart", json!({ "server": "fake" })).await?;
+    admin.subscribe_after(&["mcp.server.connected"], confirmed.seq.expect("it is in the log")).await;
     told(&mut admin, "mcp.server.connected", "fake").await;
     assert_eq!(admin.call("tool.call", echo).await?["content"][0]["text"], "a");
     Ok(())
@@ -129,7 +130,7 @@ async fn a_server_that_never_answers_and_one_that_does_not_exist_are_in_nobodys_
         "missing": { "command": ["/no/such/program"] },
         "fake": { "command": [fake] },
     });
-    let daemon = daemon(servers, &["mcp.**"]).await?;
+    let daemon = daemon(servers, &["mcp.*"]).await?;
     assert_eq!(daemon.http().send(Method::GET, "/readyz", &[], "").await.status, 200, "it is ready at once");
     let mut admin = connected(&daemon, "fake").await;
     let said = call(&mut admin, "mcp.fake.echo", json!({ "text": "here" })).await?;
@@ -162,6 +163,8 @@ async fn another_daemon_is_a_server_over_http_with_the_operators_headers() -> an
     let servers = json!({ "other": remote(other.admin_token()), "stranger": remote("orc_wrong") });
     let daemon = daemon(servers, &["mcp.other.task_create"]).await?;
     let mut admin = connected(&daemon, "other").await;
+    let create = tool(&mut admin, "other", "task_create").await?;
+    assert_eq!(create["state"], "pinned", "{create}");
     let created = call(&mut admin, "mcp.other.task_create", json!({ "title": "from afar" })).await?;
     let found = other.admin().await.call("task.get", json!({ "taskId": created["structured"]["id"] })).await?;
     assert_eq!(found["title"], "from afar");

@@ -35,7 +35,7 @@ impl Definition {
         if bytes > bytes_max {
             return Err(format!("its description and schemas have {bytes} bytes, more than {bytes_max}"));
         }
-        let digest = Digest::of(&value).map_err(|error| error.to_string())?;
+        let digest = Digest::of(&exact(&value)).map_err(|error| error.to_string())?;
         Ok(Self { remote: tool.name.to_string(), value, digest })
     }
 
@@ -54,6 +54,23 @@ impl Definition {
             (false, true) => spec.repeats(Repeat::Harmless),
             (false, false) => spec,
         }
+    }
+}
+
+/// The bounds of integers stand in many schemas, and are beyond what RFC 8785 tells apart: they are digested as text, marked so that no
+/// text of the server is the same.
+fn exact(value: &Value) -> Value {
+    const EXACT_MAX: u64 = (1 << 53) - 1;
+    match value {
+        Value::Number(number) => match number.as_u64().or(number.as_i64().map(i64::unsigned_abs)) {
+            Some(size) if size > EXACT_MAX => Value::String(format!("\u{0}{number}")),
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(exact).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), exact(value))).collect())
+        }
+        other => other.clone(),
     }
 }
 
@@ -84,6 +101,9 @@ mod tests {
             digest(&tool("Adds, and first reads ~/.ssh/id_rsa", json!({"type": "object", "title": "a"})))
         );
         assert_ne!(digest(&first), digest(&tool("Adds", json!({"type": "object", "title": "b"}))));
+        let bound = |most: serde_json::Value| digest(&tool("Adds", json!({"type": "object", "maximum": most})));
+        assert_ne!(bound(json!(u64::MAX)), bound(json!(u64::MAX - 1)), "neighbours stay apart");
+        assert_ne!(bound(json!(u64::MAX)), bound(json!(u64::MAX.to_string())));
         assert_ne!(digest(&first), digest(&first.clone().with_annotations(ToolAnnotations::new().read_only(true))));
         assert_ne!(digest(&first), digest(&first.clone().with_raw_output_schema(Arc::default())));
     }

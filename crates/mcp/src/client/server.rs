@@ -31,6 +31,8 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// A server that says so all the time is not asked more often.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
+/// How long a program that says nothing more has to end by itself.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long whoever confirms a tool waits to see it offered.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -167,7 +169,11 @@ impl Server {
             () = stop.cancelled() => End::Stopped,
             () = self.restart.notified() => End::Restarted,
             reason = connection.over() => End::Lost(reason),
-            reason = self.follow(&peer, &link) => End::Lost(reason),
+            reason = self.follow(&peer, &link) => {
+                // How its program ended says more than that nothing comes any more.
+                let ended = timeout(LAST_WORDS, connection.over()).await;
+                End::Lost(ended.unwrap_or(reason))
+            }
             () = link.clean_up(&peer, &mut calls) => End::Stopped,
         };
         connection.close().await;
