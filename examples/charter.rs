@@ -28,16 +28,13 @@ fn main() -> anyhow::Result<()> {
         println!("{fault}");
     }
 
-    let facts = |change: fn(&mut Facts)| {
-        let mut facts = Facts::default();
-        change(&mut facts);
-        facts
-    };
+    let to_host = Facts { hosts: ["api.example".into()].into(), ..Facts::default() };
+    let of_program = Facts { programs: ["reboot".into()].into(), ..Facts::default() };
     let calls = [
         ("task.create", Facts::default()),
         ("fs.remove", Facts::default()),
-        ("http.request", facts(|facts| drop(facts.hosts.insert("api.example".into())))),
-        ("command.run", facts(|facts| drop(facts.programs.insert("reboot".into())))),
+        ("http.request", to_host),
+        ("command.run", of_program),
         ("fs.write", Facts::default()),
     ];
     for id in ["virtual-principal", "archivist"] {

@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Something to be done to the ledger of one organisation, all of it or nothing.
+#[expect(clippy::large_enum_variant, reason = "most are of the large kind, and each is moved once or twice")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Puts aside what a request may cost, in every scope and window, if every limit allows it. The same id again changes nothing.
@@ -41,6 +42,7 @@ pub enum Command {
 }
 
 /// What a command came to.
+#[expect(clippy::large_enum_variant, reason = "most are of the large kind, and each is moved once or twice")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It is done.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_models::layers::{AskProvider, AttemptService, LimitLayer, TimeoutLayer};
-use orchestrator_models::{Ask, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy};
+use orchestrator_models::{
+    Ask, Attribution, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
+};
 use orchestrator_transcript::Message;
 use orchestrator_vocab::{Label, OrgId, SystemClock};
 use tower::ServiceBuilder;
@@ -41,7 +43,8 @@ async fn asked(router: &Router, times: usize) -> anyhow::Result<(Duration, usize
     let (before, mut events) = (processor_time(std::process::id())?, 0);
     for _ in 0..times {
         let request = Request::new("", vec![Message::user(Label::USER, "Is it so?")]);
-        let ask = Ask { org: OrgId::LOCAL, model: None, may_fall_back: true, request };
+        let ask =
+            Ask { org: OrgId::LOCAL, model: None, may_fall_back: true, request, attribution: Attribution::default() };
         let mut answer = router.chat(ask).await?;
         while let Some(event) = answer.stream.next().await {
             event?;

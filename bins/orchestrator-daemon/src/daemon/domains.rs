@@ -155,7 +155,7 @@ async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Se
         witness: Arc::new(InJournals(sessions.clone())),
         vendors: config.models.vendors(),
     };
-    Ok(Ledger::new(parts).context("budget")?)
+    Ledger::new(parts).context("budget")
 }
 
 /// Every tool that is built in, behind the operator's list.

@@ -150,8 +150,7 @@ pub(super) async fn list(peer: &Peer<RoleClient>, tools_max: usize) -> Result<Ve
     for _ in 0..PAGES_MAX {
         let params = PaginatedRequestParams::default().with_cursor(cursor);
         // Not through the crate's cache: how long a list is believed is not for the server to say.
-        let mut request = ListToolsRequest::default();
-        request.params = Some(params);
+        let request = ListToolsRequest::with_param(params);
         let answer = peer.send_request(ClientRequest::ListToolsRequest(request)).await;
         let page = match answer.map_err(|error| told(&error))? {
             ServerResult::ListToolsResult(page) => page,
