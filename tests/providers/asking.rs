@@ -27,7 +27,7 @@ pub(crate) async fn attempts(socket: &mut Socket, trace: &Value) -> Vec<String> 
 
 pub(crate) async fn daemon(providers: Value, limits: Value) -> anyhow::Result<Daemon> {
     let models = json!({ "providers": providers, "limits": limits });
-    Daemon::builder().without_rate_limits().config(json!({ "models": models })).start().await
+    crate::builder().without_rate_limits().config(json!({ "models": models })).start().await
 }
 
 /// A daemon with the one provider `vendor` that answers so, what came of asking it, each attempt, and how often it was asked.

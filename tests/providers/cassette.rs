@@ -22,7 +22,7 @@ fn models(url: &str, mode: Option<&str>, directory: &std::path::Path) -> Value {
 }
 
 async fn daemon(models: Value) -> anyhow::Result<Daemon> {
-    Daemon::builder().without_rate_limits().config(json!({ "models": models })).start().await
+    crate::builder().without_rate_limits().config(json!({ "models": models })).start().await
 }
 
 /// A conversation with a tool, with each of the vendors, and the answers as they came.
@@ -68,13 +68,13 @@ async fn a_conversation_is_played_back_exactly_and_offline() -> anyhow::Result<(
 
 #[tokio::test]
 async fn where_conversations_are_written_is_not_set_while_the_daemon_runs() -> anyhow::Result<()> {
-    let daemon = Daemon::builder().start().await?;
+    let daemon = crate::builder().start().await?;
     let values = json!({ "models.cassette.mode": "record", "models.cassette.directory": "/tmp/elsewhere" });
     let refused =
         daemon.admin().await.call("config.set", json!({ "values": values })).await.expect_err("not at run time");
     assert!(refused.message.contains("models.cassette"), "{refused:?}");
     let missing = json!({ "models": models("http://127.0.0.1:9", Some("replay"), std::path::Path::new("/nowhere")) });
-    let ended = Daemon::builder().config(missing).refused().await?;
+    let ended = crate::builder().config(missing).refused().await?;
     assert!(ended.output.contains("claude.jsonl"), "{}", ended.output);
     Ok(())
 }

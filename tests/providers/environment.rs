@@ -1,4 +1,3 @@
-use orchestrator_testkit::Daemon;
 use serde_json::json;
 
 use super::asking::hello;
@@ -25,7 +24,7 @@ async fn a_key_in_the_environment_is_a_provider() -> anyhow::Result<()> {
     for vendor in ["ANTHROPIC", "OPENAI"] {
         let name = |end: &str| format!("{vendor}_{end}");
         let builder =
-            || Daemon::builder().env(&name("BASE_URL"), &upstream.url).env(&name("MODEL"), "the-model-that-is-mine");
+            || crate::builder().env(&name("BASE_URL"), &upstream.url).env(&name("MODEL"), "the-model-that-is-mine");
         for builder in
             [builder().env(&name("API_KEY"), KEY), builder().env(&name("API_KEY_FILE"), &file.to_string_lossy())]
         {
@@ -45,7 +44,7 @@ async fn a_key_in_the_environment_is_a_provider() -> anyhow::Result<()> {
 #[tokio::test]
 async fn who_pays_and_what_is_asked_of_openai_unless_somebody_says() -> anyhow::Result<()> {
     let upstream = refusing().await?;
-    let daemon = Daemon::builder()
+    let daemon = crate::builder()
         .env("OPENAI_API_KEY", KEY)
         .env("OPENAI_BASE_URL", &upstream.url)
         .env("OPENAI_ORG_ID", "org-of-the-environment")
@@ -60,7 +59,7 @@ async fn who_pays_and_what_is_asked_of_openai_unless_somebody_says() -> anyhow::
 #[tokio::test]
 async fn an_address_without_a_key_is_a_server_that_speaks_like_openai() -> anyhow::Result<()> {
     let upstream = refusing().await?;
-    let builder = || Daemon::builder().env("OPENAI_BASE_URL", &upstream.url);
+    let builder = || crate::builder().env("OPENAI_BASE_URL", &upstream.url);
     let daemon = builder().env("OPENAI_MODEL", "local").start().await?;
     daemon.admin().await.call("model.chat", hello()).await.expect_err("there is no money");
     let seen = upstream.seen().pop().expect("it was asked");
@@ -83,7 +82,7 @@ async fn an_address_without_a_key_is_somebody_elses_where_a_key_is_needed() -> a
     for (variable, url) in
         [("ANTHROPIC_BASE_URL", "http://127.0.0.1:9"), ("OPENAI_BASE_URL", "https://api.openai.com/v1")]
     {
-        let daemon = Daemon::builder().env(variable, url).start().await?;
+        let daemon = crate::builder().env(variable, url).start().await?;
         let refusal = daemon.admin().await.call("model.chat", hello()).await.expect_err("there is no model");
         assert!(refusal.message.starts_with(NO_MODEL), "{refusal:?}");
     }
@@ -105,7 +104,7 @@ async fn what_is_missing_or_wrong_is_named_at_the_start() -> anyhow::Result<()> 
         (json!({ "kind": "openai", "apiKey": "k", "openai": { "api": "assistants" } }), "assistants"),
     ] {
         let config = json!({ "models": { "providers": { "mine": provider } } });
-        let ended = Daemon::builder().config(config).refused().await?;
+        let ended = crate::builder().config(config).refused().await?;
         assert!(ended.output.contains(named), "{named}: {}", ended.output);
     }
     Ok(())

@@ -10,3 +10,11 @@ mod openai;
 mod sessions;
 mod upstream;
 mod weather;
+
+use orchestrator_testkit::{Builder, Daemon};
+use serde_json::json;
+
+/// A daemon that asks models of which nobody knows what they cost, as those here are.
+fn builder() -> Builder {
+    Daemon::builder().config(json!({ "budget": { "unknownPriceCeiling": "10" } }))
+}

@@ -58,7 +58,7 @@ impl Stage {
             "providers": providers, "primary": target(&names[0]),
             "fallbacks": names[1..].iter().map(target).collect::<Vec<_>>(),
         });
-        let daemon = Daemon::builder().without_rate_limits().config(json!({
+        let daemon = crate::builder().without_rate_limits().config(json!({
             "models": models,
             "agentFiles": { "directories": [self.0.path().join("agents")] },
             "workspaces": { "sources": { "main": self.source() } },
