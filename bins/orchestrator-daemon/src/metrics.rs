@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 47] = [
+const DESCRIPTIONS: [Description; 56] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -75,6 +75,15 @@ const DESCRIPTIONS: [Description; 47] = [
     Description::gauge("model_provider_health", "1 healthy, 0.5 being tried, 0 left alone."),
     Description::gauge("model_requests_in_flight", "Requests under way, by provider."),
     Description::gauge("mcp_servers", "Servers of tools that are enabled, by whether they are connected."),
+    Description::counter("tool_calls_total", "Calls of tools that were made, by tool and outcome."),
+    Description::counter("tool_refusals_total", "Calls of tools that were not allowed, by tool."),
+    Description::histogram("tool_call_duration_seconds", "Calls of tools that were made, by tool."),
+    Description::gauge("budget_spent_tokens", "Tokens spent in the current windows of organisations, by window."),
+    Description::gauge("budget_spent_nano_usd", "Billionths of a dollar spent in them, by window."),
+    Description::gauge("budget_reserved_tokens", "Tokens that requests under way may use, by window."),
+    Description::gauge("budget_remaining_tokens", "Tokens that are left of the limits, by window."),
+    Description::gauge("budget_forecast_tokens", "Tokens that will be spent by the end of the windows at this pace."),
+    Description::gauge("budget_forecast_nano_usd", "Billionths of a dollar that will be spent by then."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),
