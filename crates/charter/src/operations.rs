@@ -176,7 +176,7 @@ async fn get(desk: Desk, call: Call, params: GetParams) -> Result<Shown, Refusal
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ValidateParams {
     /// The YAML. What it extends is looked for among the charters of the daemon.
-    #[schemars(length(min = 1, max = 1_048_576))]
+    #[schemars(length(max = 1_048_576))]
     document: String,
     /// The id it would have; `document` if there is none.
     #[serde(default)]
@@ -222,7 +222,7 @@ struct ExplainParams {
     /// The id of the charter.
     charter: CharterId,
     /// The tool or operation that would be called, such as `fs.remove`.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(max = 128))]
     action: String,
     /// With which arguments.
     #[serde(default)]

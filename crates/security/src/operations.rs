@@ -16,7 +16,6 @@ struct ListParams {
     limit: Limit,
     /// Only records before this number: `next` of the page before.
     #[serde(default)]
-    #[schemars(range(min = 1))]
     before: Option<u64>,
     /// Only what this one wanted: `user:NAME`, `agent:NAME` or `system:NAME`.
     #[serde(default)]
@@ -70,7 +69,6 @@ struct ReportParams {
 struct ExportParams {
     /// The record to begin with.
     #[serde(default = "one")]
-    #[schemars(range(min = 1))]
     from: u64,
     /// How many lines at most, about.
     #[serde(default)]
