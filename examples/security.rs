@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p orchestrator-examples --example security`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_security::{Audit, Config, Decision, Entry, Filter, Parts, Signer, verify};
@@ -19,7 +20,7 @@ fn entry(action: &str, decision: Decision, reason: &str) -> anyhow::Result<Entry
         agent: None,
         digest: None,
         arguments: r#"{"path":"notes.txt"}"#.to_owned(),
-        policy: None,
+        charters: BTreeMap::new(),
     })
 }
 

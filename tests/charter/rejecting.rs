@@ -30,6 +30,16 @@ async fn an_obedient_model_never_does_what_its_charter_rejects_and_does_it_witho
             assert!(told.contains(reason) && !told.contains("\"kind\":\"calling\""), "{charter}: {told}");
             assert!(told.contains("some.yaml:"), "{told}");
         }
+        // One record, whatever was decided, with the line and with what the charter said.
+        let wanted = json!({ "taskId": ended.payload["taskId"], "action": "fs.remove" });
+        let records = admin.call("audit.list", wanted).await?["items"].as_array().cloned().unwrap_or_default();
+        let [record] = &records[..] else { panic!("{charter}: {records:?}") };
+        let decision = if refused_by.is_some() { "denied" } else { "allowed" };
+        assert_eq!(record["entry"]["decision"], decision, "{charter}: {record}");
+        let reason = record["entry"]["reason"].as_str().unwrap_or_default();
+        assert!(refused_by.is_none_or(|by| reason.contains(by)), "{charter}: {reason}");
+        let digest = admin.call("charter.get", json!({ "charterId": "some" })).await?["digest"].clone();
+        assert_eq!(record["entry"]["charters"], json!({ "some": digest }), "{charter}: {record}");
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn entry(number: u64) -> Entry {
         agent: None,
         digest: None,
         arguments: "{}".into(),
-        policy: None,
+        charters: std::collections::BTreeMap::default(),
     }
 }
 

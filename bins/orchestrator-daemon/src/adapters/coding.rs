@@ -67,7 +67,7 @@ fn mode(asked: Asked, bound: PermissionMode) -> PermissionMode {
 /// An agent for one session.
 pub(super) fn runtime(claude: &Claude, rights: &Rights, llms: &Llms, workspace: Option<&Workspace>) -> CodingAgent {
     let mut claude = claude.clone();
-    let denied = tools_of_claude_code().filter(|tool| llms.gate.rule_for(&name(tool), &alike(tool), rights).is_err());
+    let denied = tools_of_claude_code().filter(|tool| !llms.gate.would_allow(&name(tool), &alike(tool), rights));
     // What it would not ask leave for is not there for it.
     let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
     claude.disallowed_tools = all.into_iter().collect();

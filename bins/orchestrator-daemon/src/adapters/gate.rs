@@ -1,6 +1,6 @@
 //! The one place where permits for tools are made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_agents::Permissions;
@@ -10,6 +10,7 @@ use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, To
 use orchestrator_transcript::ToolPattern;
 use serde_json::{Map, Value};
 
+use super::trail::Judged;
 use super::{Rights, Trail, facts};
 use crate::config::Tools;
 use crate::stacks::{self, ToolCalls};
@@ -93,36 +94,38 @@ impl Gate {
         self.0.metrics.counter("tool_refusals_total", &[("tool", "unknown".into())]).add(1);
         let reason = format!("there is no tool {tool}");
         // Refused is refused, written down or not.
-        self.0.trail.record(&tool, arguments, context, Err(reason)).await.unwrap_or_else(|reason| reason)
+        self.0.trail.record(&tool, arguments, context, refused(reason)).await.unwrap_or_else(|reason| reason)
     }
 
-    fn rule(&self, call: &Call, rights: &Rights) -> Result<String, String> {
+    fn rule(&self, call: &Call, rights: &Rights) -> Judged {
         let tool = &call.tool;
-        let Some(spec) = self.0.registry.get(tool) else { return Err(format!("there is no tool {tool}")) };
-        let Some(line) = self.line(tool) else { return Err(format!("{tool} is not in tools.allow")) };
+        let Some(spec) = self.0.registry.get(tool) else { return refused(format!("there is no tool {tool}")) };
+        let Some(line) = self.line(tool) else { return refused(format!("{tool} is not in tools.allow")) };
         if !rights.permissions.allows(tool.as_str(), reads(&spec)) {
-            return Err(format!("{tool} is not among the tools of this agent, or of who spawned it"));
+            return refused(format!("{tool} is not among the tools of this agent, or of who spawned it"));
         }
         let action =
             facts::action(tool.as_str(), Some(&spec), &call.arguments, call.context.label, &self.0.trail.redactor);
-        let approved = self.ask_charters(&action, &rights.charters)?;
-        Ok(format!("tools.allow has {line}{approved}"))
+        self.ask_charters(&action, &rights.charters, format!("tools.allow has {line}"))
     }
 
-    /// Any charter may refuse, each as it is now. One that is not there refuses everything.
-    /// Answers what to add to the reason.
-    fn ask_charters(&self, action: &Action, charters: &BTreeSet<String>) -> Result<String, String> {
-        let asked = charters.iter().map(|name| Ok(self.0.charters.get(name)?.opinion(action)));
-        let opinions = asked.collect::<Result<Vec<Opinion>, orchestrator_charter::Missing>>();
-        let opinions = opinions.map_err(|missing| format!("nothing may be done: {missing}"))?;
-        match Opinion::strictest(opinions) {
+    /// Any charter may refuse what is allowed so far, each as it is now. One that is not there refuses everything.
+    fn ask_charters(&self, action: &Action, names: &BTreeSet<String>, allowed: String) -> Judged {
+        let asked = names.iter().map(|name| self.0.charters.get(name)).collect::<Result<Vec<_>, _>>();
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(missing) => return refused(format!("nothing may be done: {missing}")),
+        };
+        let decided = match Opinion::strictest(asked.iter().map(|charter| charter.opinion(action))) {
             Some(Opinion { verdict: Verdict::Deny, reason, .. }) => Err(reason),
             Some(Opinion { verdict: Verdict::Confirm, reason, .. }) => {
                 Err(format!("it needs a confirmation, and nobody can be asked for one yet: {reason}"))
             }
-            Some(Opinion { verdict: Verdict::Allow, reason, .. }) => Ok(format!("; {reason}")),
-            _ => Ok(String::new()),
-        }
+            Some(Opinion { verdict: Verdict::Allow, reason, .. }) => Ok(format!("{allowed}; {reason}")),
+            _ => Ok(allowed),
+        };
+        let charters = asked.iter().map(|charter| (charter.id.to_string(), charter.digest.clone())).collect();
+        Judged { decided, charters }
     }
 
     /// What is known of a call that a person asks about.
@@ -153,21 +156,22 @@ impl Gate {
         judged
     }
 
-    /// What would be decided about that.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) fn rule_for(&self, tool: &str, alike: &str, rights: &Rights) -> Result<String, String> {
+    /// Whether it would be allowed, whatever its arguments are.
+    pub(crate) fn would_allow(&self, tool: &str, alike: &str, rights: &Rights) -> bool {
+        self.rule_for(tool, alike, rights).decided.is_ok()
+    }
+
+    fn rule_for(&self, tool: &str, alike: &str, rights: &Rights) -> Judged {
         let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
         let line = allow.iter().find(|pattern| pattern.matches(tool));
-        let line = line.ok_or_else(|| format!("{tool} is not in tools.allow"))?;
+        let Some(line) = line else { return refused(format!("{tool} is not in tools.allow")) };
         // What nothing is known of may change something.
         let spec = self.known(alike);
         if !rights.permissions.allows(alike, spec.as_deref().is_some_and(reads)) {
-            return Err(format!("{alike} is not among the tools of this agent, or of who spawned it"));
+            return refused(format!("{alike} is not among the tools of this agent, or of who spawned it"));
         }
-        let approved = self.ask_charters(&facts::untold(alike, spec.as_deref()), &rights.charters)?;
-        Ok(format!("tools.allow has {line}{approved}"))
+        let action = facts::untold(alike, spec.as_deref());
+        self.ask_charters(&action, &rights.charters, format!("tools.allow has {line}"))
     }
 
     fn known(&self, tool: &str) -> Option<Arc<Spec>> {
@@ -184,6 +188,11 @@ impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate").field("registry", &self.0.registry).finish_non_exhaustive()
     }
+}
+
+/// Before any charter was asked.
+fn refused(reason: String) -> Judged {
+    Judged { decided: Err(reason), charters: BTreeMap::new() }
 }
 
 fn reads(spec: &Spec) -> bool {

@@ -1,5 +1,6 @@
 //! What is decided about calls of tools, as it is written into the audit log.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use orchestrator_redact::Redactor;
@@ -12,6 +13,14 @@ use serde_json::{Value, json};
 /// The longest name that is written down of what is no tool.
 const NAME_CHARS_MAX: usize = 128;
 
+/// What was decided about a call, and by whom beside the operator's list.
+pub(crate) struct Judged {
+    /// Why it is allowed, or why not.
+    pub(crate) decided: Result<String, String>,
+    /// The charters that were asked, with their digests.
+    pub(crate) charters: BTreeMap<String, String>,
+}
+
 /// The audit log, and what keeps secrets out of it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Trail {
@@ -20,7 +29,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// Writes down what was decided: why it is allowed, or why not.
+    /// Writes down what was decided.
     ///
     /// # Errors
     /// Why it is not allowed: also because it cannot be written down.
@@ -29,7 +38,7 @@ impl Trail {
         tool: &impl Display,
         arguments: &Value,
         context: &Context,
-        decided: Result<String, String>,
+        Judged { decided, charters }: Judged,
     ) -> Result<String, String> {
         let tool: String = tool.to_string().chars().take(NAME_CHARS_MAX).collect();
         // What has no digest of its own could be exchanged for something else with the same.
@@ -53,7 +62,7 @@ impl Trail {
             digest: digest.ok(),
             arguments: self.shown(arguments),
             action: tool,
-            policy: None,
+            charters,
         };
         match (self.audit.append(entry).await, decided) {
             (Ok(_), decided) => decided,

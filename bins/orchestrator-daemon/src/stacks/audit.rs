@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -48,7 +49,7 @@ fn entry(request: &Request, decision: Decision, reason: String) -> Entry {
         agent: None,
         digest: None,
         arguments: String::new(),
-        policy: None,
+        charters: BTreeMap::new(),
     }
 }
 

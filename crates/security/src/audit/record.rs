@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use orchestrator_transcript::Digest;
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -43,9 +45,9 @@ pub struct Entry {
     /// The arguments, without secrets, and cut where they are long.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
-    /// Which charter or policy was in force, if one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Digest>,
+    /// The charters that were asked, by their names, with the digests of what they said then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub charters: BTreeMap<String, String>,
 }
 
 /// An entry in its place.
