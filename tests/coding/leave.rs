@@ -60,3 +60,26 @@ async fn what_both_allow_is_done() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_charter_refuses_what_both_allow_and_each_decision_leaves_one_record() -> anyhow::Result<()> {
+    let stage = Stage::new()?.agent("bound", "charter: some")?.agent("free", "")?;
+    std::fs::create_dir(stage.path("charters"))?;
+    let charter = "safetyHeuristics: { alwaysReject: [command.run] }";
+    std::fs::write(stage.path("charters/some.yaml"), charter)?;
+    let builder = stage.daemon(&["claude.*"])?;
+    let daemon = builder.config(json!({ "charters": { "directory": stage.path("charters") } })).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "tool.*"]).await;
+    for (agent, decision) in [("bound", "denied"), ("free", "allowed")] {
+        let done = worked(&mut admin, agent, "@tool Bash ls").await?;
+        let said = done.payload["result"].as_str().unwrap_or_default();
+        assert_eq!(said == "Bash did ls", decision == "allowed", "{agent}: {said}");
+        let wanted = json!({ "taskId": done.payload["taskId"], "action": "claude.Bash" });
+        let records = admin.call("audit.list", wanted).await?["items"].as_array().cloned().unwrap_or_default();
+        let [record] = &records[..] else { panic!("{agent}: {records:?}") };
+        assert_eq!(record["entry"]["decision"], decision, "{record}");
+        assert_eq!(record["entry"]["charters"]["some"].is_string(), agent == "bound", "{record}");
+    }
+    Ok(())
+}
