@@ -102,6 +102,8 @@ async fn after_kill_9_nothing_is_missing_and_a_changed_end_stops_the_start() -> 
     let again = daemon.kill().await;
     let text = std::fs::read_to_string(&file)?;
     std::fs::write(&file, text.replace("agent:coder", "agent:other"))?;
+    let examined = again.clone().arg("doctor").refused().await?;
+    assert!(!examined.status.success() && examined.output.contains("its hash is not"), "{}", examined.output);
     let refused = again.refused().await?;
     assert!(!refused.status.success() && refused.output.contains("not as it was left"), "{}", refused.output);
     let named: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
