@@ -138,3 +138,20 @@ async fn an_address_is_not_set_while_the_daemon_runs() -> anyhow::Result<()> {
     admin.call("config.set", set("model", "claude-other")).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn the_demonstration_asks_a_real_model_where_there_is_a_key_and_says_so() -> anyhow::Result<()> {
+    let upstream = Upstream::start(vec![says(SAYS.len())]).await?;
+    let here = tempfile::tempdir()?;
+    std::fs::write(here.path().join("README.md"), "# A project\n")?;
+    let demo = crate::builder().arg("demo").arg("--once").working_directory(here.path());
+    let demo = demo.env("ANTHROPIC_API_KEY", "sk-ant-of-a-test").env("ANTHROPIC_BASE_URL", &upstream.url);
+    let ended = demo.ended("the demonstration").await?;
+    assert!(ended.status.success() && ended.output.contains("is done: Grüezi."), "{}", ended.output);
+    let seen = upstream.seen().pop().expect("it was asked");
+    let model = seen.body["model"].as_str().unwrap_or_default();
+    assert!(ended.output.contains(&format!("The agents' model is anthropic/{model}, a real one")), "{}", ended.output);
+    assert!(seen.body["system"].to_string().contains("You lead a small team"), "the same agents: {}", seen.body);
+    assert!(seen.body["tools"].to_string().contains("agent_spawn"), "with the same tools: {}", seen.body);
+    Ok(())
+}
