@@ -105,3 +105,22 @@ async fn an_organisation_sees_its_own_records_only_and_the_log_is_the_operators(
     assert_eq!(records(&mut foreign, json!({})).await?.len(), 2, "its own refusals");
     Ok(())
 }
+
+#[tokio::test]
+async fn of_long_arguments_a_record_shows_as_much_as_is_configured_and_the_digest_of_all() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    let config = json!({"audit": {"argumentsBytesMax": 40}, "tools": {"workspaces": {"try": stage.source()}}});
+    let daemon = stage.daemon(&[], &["fs.*"])?.config(config).start().await?;
+    let mut admin = daemon.admin().await;
+    for end in ["a", "b"] {
+        let content = format!("{}{end}", "x".repeat(5_000));
+        let arguments = json!({"path": "long.txt", "content": content});
+        admin.call("tool.call", json!({"tool": "fs.write", "workspace": "try", "arguments": arguments})).await?;
+    }
+    let found = records(&mut admin, json!({"action": "fs.write"})).await?;
+    let shown: Vec<&str> = found.iter().filter_map(|record| record["entry"]["arguments"].as_str()).collect();
+    assert!(shown.iter().all(|text| text.len() < 80 && text.ends_with(" bytes more")), "{shown:?}");
+    assert_eq!(shown[0], shown[1]);
+    assert_ne!(found[0]["entry"]["digest"], found[1]["entry"]["digest"], "what is not shown counts all the same");
+    Ok(())
+}
