@@ -20,6 +20,7 @@ fn entry(action: &str, decision: Decision, reason: &str) -> anyhow::Result<Entry
         agent: None,
         digest: None,
         arguments: r#"{"path":"notes.txt"}"#.to_owned(),
+        rules: Default::default(),
         charters: BTreeMap::new(),
     })
 }

@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) redis: orchestrator_events_redis::Config,
     pub(crate) auth: orchestrator_auth::Config,
     pub(crate) audit: orchestrator_security::Config,
+    /// Calls that wait for a person.
+    pub(crate) approvals: orchestrator_security::ApprovalsConfig,
     pub(crate) rate_limit: orchestrator_auth::RateLimitConfig,
     pub(crate) cors: Cors,
     pub(crate) tls: Tls,
@@ -200,6 +202,7 @@ impl Config {
             .validate()
             .context("auth (auth.jwtSecret is DAEMON_JWT_SECRET, auth.ed25519Key is DAEMON_JWT_ED25519_KEY)")?;
         self.audit.validate().context("audit")?;
+        self.approvals.validate().context("approvals")?;
         self.rate_limit.validate().context("rateLimit")?;
         ensure!(
             self.tls.cert.is_some() == self.tls.key.is_some(),

@@ -68,6 +68,7 @@ pub(crate) struct Daemon {
     pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
     pub(crate) llms: Llms,
     pub(crate) audit: Audit,
+    pub(crate) answers: Arc<reactions::Answers>,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
 }
@@ -111,6 +112,7 @@ impl Daemon {
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
+        let answers = reactions::Answers::listen(&hub, domains.approvals.clone(), sessions.clone(), base.audit.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
@@ -161,6 +163,7 @@ impl Daemon {
             left_workspaces,
             llms,
             audit: base.audit,
+            answers,
             servers,
             ledger,
         };
@@ -228,6 +231,12 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     orchestrator_workspaces::SqlStore::open(database.clone()).await?;
     orchestrator_mcp::SqlStore::open(database.clone()).await?;
     orchestrator_budget::SqlStore::open(database.clone()).await?;
+    let parts = orchestrator_security::ApprovalsParts {
+        database: database.clone(),
+        clock: Arc::new(SystemClock),
+        config: orchestrator_security::ApprovalsConfig::default(),
+    };
+    orchestrator_security::Approvals::open(parts).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

@@ -1,10 +1,12 @@
 //! When something happens in one domain, what follows in another: one file per arrow. Each is idempotent.
 
+mod answers;
 mod confirmed_tools;
 mod lost_tasks;
 mod outcomes;
 mod workspaces;
 
+pub(crate) use answers::Answers;
 pub(crate) use confirmed_tools::confirmed_tools;
 pub(crate) use lost_tasks::StopSessions;
 pub(crate) use outcomes::health_of_agents;

@@ -285,6 +285,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let lost_tasks = lost_tasks.clone();
         async move { lost_tasks.run(stop).await }
     })?;
+    let answers = daemon.answers.clone();
+    loops.spawn("approvals", move |stop| {
+        let answers = answers.clone();
+        async move { answers.run(stop).await }
+    })?;
     let ledger = daemon.ledger.clone();
     loops.spawn("budget", move |stop| {
         let ledger = ledger.clone();

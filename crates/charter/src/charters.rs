@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use orchestrator_vocab::OrgId;
 
 use crate::{Catalogue, Changes, Charter, CharterId, Config, Documents, Fault, Missing, Terms};
 
@@ -18,13 +21,16 @@ struct State {
     documents: Arc<Documents>,
     terms: Terms,
     catalogue: Arc<Catalogue>,
+    /// For the layers that it names.
+    config: Arc<Config>,
 }
 
 impl Charters {
     /// None yet. `enforced` are the keys of limits and settings that whoever makes this sees to.
     pub fn new(config: &Config, enforced: &'static [&'static str]) -> Self {
         let terms = Terms { actions: Arc::new(config.meanings()), enforced };
-        let state = State { documents: Arc::default(), terms, catalogue: Arc::default() };
+        let (documents, catalogue) = (Arc::default(), Arc::default());
+        let state = State { documents, terms, catalogue, config: Arc::new(config.clone()) };
         Self(Arc::new(Inner { enforced, state: RwLock::new(state) }))
     }
 
@@ -41,6 +47,11 @@ impl Charters {
         self.catalogue().get(name).cloned()
     }
 
+    /// The names of the charters that everybody of this organisation acts under, beside their own.
+    pub fn above(&self, org: OrgId) -> BTreeSet<String> {
+        self.state().config.above(org)
+    }
+
     /// Keys of limits and settings that somebody sees to.
     pub fn enforced(&self) -> &'static [&'static str] {
         self.0.enforced
@@ -53,7 +64,10 @@ impl Charters {
 
     /// Puts other meanings of actions in force. Another directory has to be read: [`Charters::put`].
     pub fn reconfigure(&self, config: &Config) -> Changes {
-        self.change(|state| state.terms.actions = Arc::new(config.meanings()))
+        self.change(|state| {
+            state.terms.actions = Arc::new(config.meanings());
+            state.config = Arc::new(config.clone());
+        })
     }
 
     /// What a text would be in a file of this name beside those that were read; and what is worth telling of it.

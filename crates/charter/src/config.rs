@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use orchestrator_vocab::OrgId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Actions, Rule};
+use crate::{Actions, CharterId, Rule};
 
 /// The most rules of one business action, and the most of such actions.
 const RULES_MAX: usize = 256;
@@ -20,6 +21,10 @@ pub struct Config {
     pub bytes_max: u64,
     /// Hosts that are not external: names, or `*.example.com` for all below one. Default none beside the machine itself.
     pub hosts_inside: BTreeSet<String>,
+    /// Charters that everybody acts under, by their ids, beside their own. Default none.
+    pub everyone: BTreeSet<String>,
+    /// Charters that everybody of an organisation acts under, by their ids, beside their own. Default none.
+    pub organisations: BTreeMap<OrgId, BTreeSet<String>>,
     /// What business actions mean, in addition to what they mean anyway.
     pub actions: BTreeMap<String, Vec<Rule>>,
 }
@@ -31,6 +36,8 @@ impl Default for Config {
             files_max: 1_000,
             bytes_max: 65_536,
             hosts_inside: BTreeSet::new(),
+            everyone: BTreeSet::new(),
+            organisations: BTreeMap::new(),
             actions: BTreeMap::new(),
         }
     }
@@ -59,6 +66,10 @@ impl Config {
         check((1..=10_000).contains(&self.files_max), "filesMax", "expected 1 to 10000")?;
         check((1_024..=1_048_576).contains(&self.bytes_max), "bytesMax", "expected 1024 to 1048576")?;
         check(self.actions.len() <= RULES_MAX, "actions", "expected at most 256")?;
+        for (field, ids) in self.layers() {
+            let is_id = ids.iter().all(|id| id.parse::<CharterId>().is_ok());
+            check(is_id, &field, "expected ids of charters: the names of their files without `.yaml`")?;
+        }
         for (name, rules) in &self.actions {
             let field = format!("actions.{name}");
             let named = "expected a name of a-z, 0-9, `_` and `-`, without dots, up to 63";
@@ -70,9 +81,21 @@ impl Config {
         Ok(())
     }
 
+    /// The charters that everybody of this organisation acts under.
+    pub fn above(&self, org: OrgId) -> BTreeSet<String> {
+        self.everyone.iter().chain(self.organisations.get(&org).into_iter().flatten()).cloned().collect()
+    }
+
     /// What business actions mean under this configuration.
     pub fn meanings(&self) -> Actions {
         Actions::inside(&self.hosts_inside).extended(&self.actions)
+    }
+}
+
+impl Config {
+    fn layers(&self) -> impl Iterator<Item = (String, &BTreeSet<String>)> {
+        let of = |(org, ids): (_, _)| (format!("organisations.{org}"), ids);
+        [("everyone".to_owned(), &self.everyone)].into_iter().chain(self.organisations.iter().map(of))
     }
 }
 

@@ -262,7 +262,7 @@ impl Conversation {
             Phase::Answered { stop, calls, text } if calls.is_empty() => self.after(stop, text),
             Phase::Answered { calls, .. } => match calls.due(self.profile.limits.calls_per_answer) {
                 due if !due.is_empty() => Next::Call(due),
-                _ => match calls.unknown() {
+                _ => match calls.waits() {
                     Some(reason) => Next::Wait { reason },
                     None => self.ask(),
                 },

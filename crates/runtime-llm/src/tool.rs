@@ -60,12 +60,23 @@ pub struct Permitted {
     pub run: BoxFuture<'static, ToolAnswer>,
 }
 
-/// A call that may not be made. The agent is told why.
+/// A call that is not made, or not now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Refused {
-    /// Why, for the agent and for people.
-    pub reason: String,
+pub enum Refused {
+    /// It may not be made. The agent is told why.
+    #[error("{reason}")]
+    Denied {
+        /// Why, for the agent and for people.
+        reason: String,
+    },
+    /// A person has to confirm it first. The session waits, and asks again once `session.rule` has told it that they did.
+    #[error("{reason}")]
+    Waits {
+        /// What they answer to.
+        approval: String,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// What a call came to.
@@ -111,7 +122,7 @@ impl Toolbox for NoTools {
     }
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
-        Err(Refused { reason: format!("this agent has no tools, so no {}", request.tool) })
+        Err(Refused::Denied { reason: format!("this agent has no tools, so no {}", request.tool) })
     }
 }
 

@@ -66,6 +66,7 @@ fn entry(number: u64) -> Entry {
         agent: None,
         digest: None,
         arguments: "{}".into(),
+        rules: Default::default(),
         charters: std::collections::BTreeMap::default(),
     }
 }

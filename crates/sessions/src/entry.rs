@@ -57,6 +57,28 @@ pub enum Entry {
         /// By what rule, or why not.
         reason: String,
     },
+    /// A person has to confirm a call before it is made.
+    Awaiting {
+        /// Which call.
+        call: String,
+        /// What they answer to.
+        approval: String,
+        /// Why.
+        reason: String,
+    },
+    /// What they answered, or that nobody did in time.
+    Ruled {
+        /// Which call.
+        call: String,
+        /// What was answered to.
+        approval: String,
+        /// Who.
+        by: Actor,
+        /// Whether it may be made; whoever decides about calls still has a say.
+        allowed: bool,
+        /// Why.
+        reason: String,
+    },
     /// A call is about to be made. Without a matching [`Entry::Returned`] nobody knows whether it was.
     Calling {
         /// Which call.
@@ -110,6 +132,8 @@ impl Entry {
             Self::Asked { .. } => "asked",
             Self::Answered { .. } => "answered",
             Self::Decided { .. } => "decided",
+            Self::Awaiting { .. } => "awaiting",
+            Self::Ruled { .. } => "ruled",
             Self::Calling { .. } => "calling",
             Self::Returned { .. } => "returned",
             Self::Settled { .. } => "settled",

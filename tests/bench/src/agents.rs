@@ -75,6 +75,8 @@ fn daemon(place: &Path, rules: Vec<Value>, front: &str) -> anyhow::Result<Builde
         },
         "agentFiles": {"directories": [agents]},
         "tools": {"allow": ["task.list"]},
+        // What is measured is not how soon a budget ends.
+        "budget": {"daily": null, "weekly": null, "monthly": null},
     })))
 }
 

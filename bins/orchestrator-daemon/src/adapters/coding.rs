@@ -6,8 +6,9 @@ use orchestrator_agents::{PermissionMode as Asked, Profile, Runtime, tool_like, 
 use orchestrator_runtime_claude::{
     Asked as Request, Claude, CodingAgent, Dialect, PermissionMode, Permissions as Leave, Verdict,
 };
+use orchestrator_security::Refusal;
 use orchestrator_tools::Context;
-use orchestrator_vocab::Actor;
+use orchestrator_vocab::{Actor, OrgId};
 use orchestrator_workspaces::Workspace;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
@@ -65,9 +66,14 @@ fn mode(asked: Asked, bound: PermissionMode) -> PermissionMode {
 }
 
 /// An agent for one session.
-pub(super) fn runtime(claude: &Claude, rights: &Rights, llms: &Llms, workspace: Option<&Workspace>) -> CodingAgent {
+pub(super) fn runtime(
+    claude: &Claude,
+    rights: &Rights,
+    llms: &Llms,
+    (org, workspace): (OrgId, Option<&Workspace>),
+) -> CodingAgent {
     let mut claude = claude.clone();
-    let denied = tools_of_claude_code().filter(|tool| !llms.gate.would_allow(&name(tool), &alike(tool), rights));
+    let denied = tools_of_claude_code().filter(|tool| !llms.gate.might_allow(&name(tool), &alike(tool), org, rights));
     // What it would not ask leave for is not there for it.
     let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
     claude.disallowed_tools = all.into_iter().collect();
@@ -88,17 +94,21 @@ fn alike(tool: &str) -> String {
     tool_like(tool).map_or_else(|| name(tool), str::to_owned)
 }
 
-/// Asks the gate.
+/// Asks the gate, and waits if a person has to confirm it: the program waits with its session meanwhile.
 fn leave(gate: Gate, rights: Rights) -> Leave {
     BoxCloneSyncService::new(service_fn(move |request: Request| {
         let (gate, rights) = (gate.clone(), rights.clone());
         async move {
             let (tool, alike) = (name(&request.tool), alike(&request.tool));
-            let judged = gate.judge_foreign((&tool, &alike), &request.input, &context(&request), &rights).await;
-            Ok::<_, BoxError>(match judged {
-                Ok(reason) => Verdict::Allow { reason },
-                Err(reason) => Verdict::Deny { reason },
-            })
+            loop {
+                let context = context(&request);
+                let judged = gate.judge_foreign((&tool, &alike), &request.input, &context, &rights).await;
+                match judged {
+                    Ok(reason) => return Ok::<_, BoxError>(Verdict::Allow { reason }),
+                    Err(Refusal::Denied { reason }) => return Ok(Verdict::Deny { reason }),
+                    Err(Refusal::Waits { approval, .. }) => gate.until_answered(request.org, approval).await,
+                }
+            }
         }
     }))
 }

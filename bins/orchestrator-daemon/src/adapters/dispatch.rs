@@ -124,7 +124,7 @@ impl Dispatch for ToSessions {
             id: Some(session),
             org: task.org,
             agent,
-            runtime: how.runtime(&self.llms, None, &account).map_err(|error| refused(&error))?,
+            runtime: how.runtime(&self.llms, task.org, None, &account).map_err(|error| refused(&error))?,
             task: task.id,
             fence: claim.fence.0,
             brief: brief(task),
@@ -138,9 +138,9 @@ impl Dispatch for ToSessions {
             return self.sessions.start(request).await.map(drop).map_err(|error| refused(&error));
         };
         let lease = Lease { org: task.org, task: task.id, fence: request.fence, session, agent: request.agent.clone() };
-        let (sessions, llms) = (self.sessions.clone(), self.llms.clone());
+        let (sessions, llms, org) = (self.sessions.clone(), self.llms.clone(), task.org);
         self.workplaces.begin(lease, choice, move |workspace| async move {
-            let runtime = how.runtime(&llms, Some(&workspace), &account).map_err(|error| error.to_string())?;
+            let runtime = how.runtime(&llms, org, Some(&workspace), &account).map_err(|error| error.to_string())?;
             sessions.start(StartRequest { runtime, ..request }).await.map_err(|error| error.to_string())
         });
         Ok(())
@@ -173,6 +173,7 @@ impl How {
     fn runtime(
         &self,
         llms: &Llms,
+        org: OrgId,
         workspace: Option<&Workspace>,
         account: &Attribution,
     ) -> Result<Arc<dyn SessionRuntime>, InvalidLimits> {
@@ -181,7 +182,7 @@ impl How {
                 Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
                 None => Arc::new(program.clone()),
             },
-            Self::Coding(claude, rights) => Arc::new(coding::runtime(claude, rights, llms, workspace)),
+            Self::Coding(claude, rights) => Arc::new(coding::runtime(claude, rights, llms, (org, workspace))),
             Self::Llm(character, rights) => {
                 let path = workspace.map(|workspace| workspace.path.clone());
                 Arc::new(llms.runtime(character.clone(), rights.clone(), path, account.clone())?)

@@ -1,48 +1,68 @@
-//! The one place where permits for tools are made.
+//! The one place where permits for tools are made, each for a clearance.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orchestrator_agents::Permissions;
-use orchestrator_charter::{Action, Charters, Opinion, Verdict};
+use orchestrator_charter::{Action, Charters};
+use orchestrator_redact::Redactor;
+use orchestrator_security::{
+    ApprovalId, Approvals, Ask, Audit, Clearance, Gate as Judge, GateParts, Opinion, Place, Refusal,
+};
 use orchestrator_telemetry::Metrics;
 use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, ToolName};
-use orchestrator_transcript::ToolPattern;
+use orchestrator_vocab::OrgId;
 use serde_json::{Map, Value};
 
-use super::trail::Judged;
-use super::{Rights, Trail, facts};
+use super::opinions::{self, Line, Lists, Reads};
+use super::waiting::Waiting;
+use super::{Rights, facts};
 use crate::config::Tools;
 use crate::stacks::{self, ToolCalls};
 
-/// Decides which calls of tools are made: those that the operator's list names, that whoever calls may make, and that no charter
-/// refuses. Cheap to clone.
+/// Has it decided which calls of tools are made, by what everybody who is to be asked thinks of them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
     mint: Mint,
-    allow: RwLock<BTreeSet<ToolPattern>>,
+    lists: Lists,
     calls: ToolCalls,
     metrics: Metrics,
-    trail: Trail,
     charters: Charters,
+    redactor: Redactor,
+    judge: Judge,
+    waiting: Waiting,
+}
+
+/// What the gate is made of.
+pub(crate) struct Parts {
+    pub(crate) metrics: Metrics,
+    pub(crate) charters: Charters,
+    pub(crate) redactor: Redactor,
+    pub(crate) audit: Audit,
+    pub(crate) approvals: Approvals,
+    pub(crate) waiting: Waiting,
 }
 
 /// A call that was allowed.
 pub(crate) struct Allowed {
     pub(crate) permit: Permit,
-    /// By which line.
+    /// By which rules.
     pub(crate) reason: String,
 }
 
 impl Gate {
-    pub(crate) fn new(config: &Tools, metrics: &Metrics, charters: Charters, trail: Trail) -> Self {
+    pub(crate) fn new(config: &Tools, parts: Parts) -> Self {
+        let Parts { metrics, charters, redactor, audit, approvals, waiting } = parts;
         let (registry, mint) = Registry::new(config.limits.clone());
-        let calls = stacks::tool_calls(registry.clone(), metrics);
-        let (allow, metrics) = (RwLock::new(config.allow.clone()), metrics.clone());
-        Self(Arc::new(Inner { registry, mint, allow, calls, metrics, trail, charters }))
+        let calls = stacks::tool_calls(registry.clone(), &metrics);
+        let filtering = redactor.clone();
+        let filter = Arc::new(move |value: &Value| filtering.redact_json(value.clone()));
+        let judge = Judge::new(GateParts { audit, approvals, filter });
+        let lists = Lists::new(config);
+        Self(Arc::new(Inner { registry, mint, lists, calls, metrics, charters, redactor, judge, waiting }))
     }
 
     /// For whoever offers tools.
@@ -50,15 +70,15 @@ impl Gate {
         &self.0.registry
     }
 
-    /// Puts another list in force, at once.
-    pub(crate) fn allow(&self, allow: BTreeSet<ToolPattern>) {
-        *self.0.allow.write().unwrap_or_else(PoisonError::into_inner) = allow;
+    /// Puts other lists in force, at once.
+    pub(crate) fn reconfigure(&self, config: &Tools) {
+        self.0.lists.replace(config);
     }
 
     /// What somebody with these permissions may call, in the order of the names.
     pub(crate) fn offered(&self, permissions: &Permissions) -> Vec<Arc<Spec>> {
         let may =
-            |spec: &Arc<Spec>| self.line(&spec.name).is_some() && permissions.allows(spec.name.as_str(), reads(spec));
+            |spec: &Arc<Spec>| self.line(&spec.name).is_some() && permissions.allows(spec.name.as_str(), spec.reads);
         self.0.registry.list().into_iter().filter(may).collect()
     }
 
@@ -69,113 +89,115 @@ impl Gate {
     }
 
     /// Whether the operator lets anybody call it, and by which line.
-    pub(crate) fn line(&self, tool: &ToolName) -> Option<ToolPattern> {
-        let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
-        allow.iter().find(|pattern| pattern.matches(tool.as_str())).cloned()
+    pub(crate) fn line(&self, tool: &ToolName) -> Option<Line> {
+        self.0.lists.line(tool.as_str())
     }
 
-    /// Decides about a call, and writes the decision down before anything comes of it.
+    /// Has a call decided about; what is decided is written down before anything comes of it. Without a place nobody is waited for.
     ///
     /// # Errors
-    /// Why not, for whoever wants to make it.
-    pub(crate) async fn judge(&self, call: Call, rights: &Rights) -> Result<Allowed, String> {
-        let judged = self.rule(&call, rights);
-        let judged = self.0.trail.record(&call.tool, &call.arguments, &call.context, judged).await;
-        if judged.is_err() {
-            // A name that is no tool's is no label.
-            let known = self.0.registry.get(&call.tool).map_or("unknown".to_owned(), |spec| spec.name.to_string());
-            self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
+    /// Why not, or why not yet, for whoever wants to make it.
+    pub(crate) async fn judge(&self, call: Call, rights: &Rights, place: Option<Place>) -> Result<Allowed, Refusal> {
+        let spec = self.0.registry.get(&call.tool);
+        let known = spec.as_ref().map(|spec| spec.name.to_string());
+        let (opinions, charters) = self.opinions(&call, spec.as_deref(), rights);
+        let ask = ask(call.tool.as_str(), &call.arguments, &call.context, place, charters);
+        let cleared = self.counted(self.0.judge.clear(ask, opinions).await, known)?;
+        let reason = cleared.reason().to_owned();
+        Ok(Allowed { permit: self.permit(call, cleared)?, reason })
+    }
+
+    /// The mint is used here and nowhere else.
+    fn permit(&self, call: Call, clearance: Clearance) -> Result<Permit, Refusal> {
+        match clearance.covers(call.tool.as_str(), &call.arguments) {
+            true => Ok(self.0.mint.permit(call)),
+            false => Err(Refusal::Denied { reason: "it is not the call that was cleared".to_owned() }),
         }
-        judged.map(|reason| Allowed { permit: self.0.mint.permit(call), reason })
     }
 
     /// Why there is no such call. It is written down as well.
-    pub(crate) async fn refuse_unknown(&self, tool: &str, arguments: &Value, context: &Context) -> String {
-        self.0.metrics.counter("tool_refusals_total", &[("tool", "unknown".into())]).add(1);
-        let reason = format!("there is no tool {tool}");
-        // Refused is refused, written down or not.
-        self.0.trail.record(&tool, arguments, context, refused(reason)).await.unwrap_or_else(|reason| reason)
+    pub(crate) async fn refuse_unknown(&self, tool: &str, arguments: &Value, context: &Context) -> Refusal {
+        self.count_refusal(None);
+        let ask = ask(tool, arguments, context, None, BTreeMap::new());
+        self.0.judge.refuse(ask, format!("there is no tool {tool}")).await
     }
 
-    fn rule(&self, call: &Call, rights: &Rights) -> Judged {
-        let tool = &call.tool;
-        let Some(spec) = self.0.registry.get(tool) else { return refused(format!("there is no tool {tool}")) };
-        let Some(line) = self.line(tool) else { return refused(format!("{tool} is not in tools.allow")) };
-        if !rights.permissions.allows(tool.as_str(), reads(&spec)) {
-            return refused(format!("{tool} is not among the tools of this agent, or of who spawned it"));
-        }
-        let action =
-            facts::action(tool.as_str(), Some(&spec), &call.arguments, call.context.label, &self.0.trail.redactor);
-        self.ask_charters(&action, &rights.charters, format!("tools.allow has {line}"))
-    }
-
-    /// Any charter may refuse what is allowed so far, each as it is now. One that is not there refuses everything.
-    fn ask_charters(&self, action: &Action, names: &BTreeSet<String>, allowed: String) -> Judged {
-        let asked = names.iter().map(|name| self.0.charters.get(name)).collect::<Result<Vec<_>, _>>();
-        let asked = match asked {
-            Ok(asked) => asked,
-            Err(missing) => return refused(format!("nothing may be done: {missing}")),
-        };
-        let decided = match Opinion::strictest(asked.iter().map(|charter| charter.opinion(action))) {
-            Some(Opinion { verdict: Verdict::Deny, reason, .. }) => Err(reason),
-            Some(Opinion { verdict: Verdict::Confirm, reason, .. }) => {
-                Err(format!("it needs a confirmation, and nobody can be asked for one yet: {reason}"))
-            }
-            Some(Opinion { verdict: Verdict::Allow, reason, .. }) => Ok(format!("{allowed}; {reason}")),
-            _ => Ok(allowed),
-        };
-        let charters = asked.iter().map(|charter| (charter.id.to_string(), charter.digest.clone())).collect();
-        Judged { decided, charters }
+    fn opinions(&self, call: &Call, spec: Option<&Spec>, rights: &Rights) -> (Vec<Opinion>, BTreeMap<String, String>) {
+        let (tool, context) = (call.tool.as_str(), &call.context);
+        let action = facts::action(tool, spec, &call.arguments, context.label, &self.0.redactor);
+        let (said, digests) = opinions::of_charters(&self.0.charters, context.org, &rights.charters, &action);
+        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, tool, reads(spec))];
+        (own.into_iter().flatten().chain(said).collect(), digests)
     }
 
     /// What is known of a call that a person asks about.
     pub(crate) fn observe(&self, tool: &str, arguments: &Map<String, Value>) -> Action {
         let spec = tool.parse().ok().and_then(|name| self.0.registry.get(&name));
         let arguments = Value::Object(arguments.clone());
-        facts::action(tool, spec.as_deref(), &arguments, orchestrator_vocab::Label::USER, &self.0.trail.redactor)
+        facts::action(tool, spec.as_deref(), &arguments, orchestrator_vocab::Label::USER, &self.0.redactor)
     }
 
-    /// Decides about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so there
-    /// is no permit. Like every decision it is written down first.
+    /// Has decided about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so
+    /// there is no permit. Like every decision it is written down first.
     ///
     /// # Errors
-    /// Why not, for the program.
+    /// Why not, or why not yet, for the program.
     pub(crate) async fn judge_foreign(
         &self,
         (tool, alike): (&str, &str),
         arguments: &Value,
         context: &Context,
         rights: &Rights,
-    ) -> Result<String, String> {
-        let judged = self.rule_for(tool, alike, rights);
-        let judged = self.0.trail.record(&tool, arguments, context, judged).await;
-        if judged.is_err() {
-            let known = self.known(alike).map_or("unknown".to_owned(), |spec| spec.name.to_string());
-            self.0.metrics.counter("tool_refusals_total", &[("tool", known.into())]).add(1);
-        }
-        judged
+    ) -> Result<String, Refusal> {
+        let (opinions, charters) = self.opinions_of((tool, alike), context.org, rights);
+        let (key, requester) = (context.key.clone(), rights.requester.clone());
+        let place = Place { request: key.clone(), key, requester };
+        let ask = ask(tool, arguments, context, Some(place), charters);
+        let known = self.known(alike).map(|spec| spec.name.to_string());
+        let cleared = self.counted(self.0.judge.clear(ask, opinions).await, known)?;
+        Ok(cleared.reason().to_owned())
     }
 
-    /// Whether it would be allowed, whatever its arguments are.
-    pub(crate) fn would_allow(&self, tool: &str, alike: &str, rights: &Rights) -> bool {
-        self.rule_for(tool, alike, rights).decided.is_ok()
+    /// Whether it might be allowed, whatever its arguments are: at once, or by somebody who confirms it.
+    pub(crate) fn might_allow(&self, tool: &str, alike: &str, org: OrgId, rights: &Rights) -> bool {
+        let (opinions, _) = self.opinions_of((tool, alike), org, rights);
+        !matches!(orchestrator_security::decide(opinions), orchestrator_security::Decided::Denied(_))
     }
 
-    fn rule_for(&self, tool: &str, alike: &str, rights: &Rights) -> Judged {
-        let allow = self.0.allow.read().unwrap_or_else(PoisonError::into_inner);
-        let line = allow.iter().find(|pattern| pattern.matches(tool));
-        let Some(line) = line else { return refused(format!("{tool} is not in tools.allow")) };
+    fn opinions_of(
+        &self,
+        (tool, alike): (&str, &str),
+        org: OrgId,
+        rights: &Rights,
+    ) -> (Vec<Opinion>, BTreeMap<String, String>) {
         // What nothing is known of may change something.
         let spec = self.known(alike);
-        if !rights.permissions.allows(alike, spec.as_deref().is_some_and(reads)) {
-            return refused(format!("{alike} is not among the tools of this agent, or of who spawned it"));
-        }
         let action = facts::untold(alike, spec.as_deref());
-        self.ask_charters(&action, &rights.charters, format!("tools.allow has {line}"))
+        let (said, digests) = opinions::of_charters(&self.0.charters, org, &rights.charters, &action);
+        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, alike, reads(spec.as_deref()))];
+        (own.into_iter().flatten().chain(said).collect(), digests)
     }
 
     fn known(&self, tool: &str) -> Option<Arc<Spec>> {
         tool.parse().ok().and_then(|name: ToolName| self.0.registry.get(&name))
+    }
+
+    /// Returns when somebody has answered, or nobody did in time.
+    pub(crate) async fn until_answered(&self, org: OrgId, approval: ApprovalId) {
+        self.0.waiting.until_answered(org, approval).await;
+    }
+
+    /// A name that is no tool's is no label.
+    fn counted(&self, cleared: Result<Clearance, Refusal>, known: Option<String>) -> Result<Clearance, Refusal> {
+        if let Err(Refusal::Denied { .. }) = &cleared {
+            self.count_refusal(known);
+        }
+        cleared
+    }
+
+    fn count_refusal(&self, known: Option<String>) {
+        let tool = known.unwrap_or_else(|| "unknown".to_owned());
+        self.0.metrics.counter("tool_refusals_total", &[("tool", tool.into())]).add(1);
     }
 
     /// Makes calls that are permitted.
@@ -190,13 +212,29 @@ impl std::fmt::Debug for Gate {
     }
 }
 
-/// Before any charter was asked.
-fn refused(reason: String) -> Judged {
-    Judged { decided: Err(reason), charters: BTreeMap::new() }
+fn ask(
+    tool: &str,
+    arguments: &Value,
+    context: &Context,
+    place: Option<Place>,
+    charters: BTreeMap<String, String>,
+) -> Ask {
+    Ask {
+        org: context.org,
+        actor: context.actor.clone(),
+        tool: tool.to_owned(),
+        arguments: arguments.clone(),
+        label: context.label,
+        session: context.session,
+        task: context.task,
+        agent: context.agent.clone(),
+        place,
+        charters,
+    }
 }
 
-fn reads(spec: &Spec) -> bool {
-    spec.reads
+fn reads(spec: Option<&Spec>) -> Reads {
+    if spec.is_some_and(|spec| spec.reads) { Reads::Only } else { Reads::AndMore }
 }
 
 /// What repeating a call does, in the words of a session's journal.

@@ -37,6 +37,9 @@ pub(crate) struct Parent {
     /// The charters it acts under, those above it taken into account.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) charters: BTreeSet<String>,
+    /// Who wanted what it works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requester: Option<Actor>,
 }
 
 /// What an agent may do.
@@ -46,29 +49,33 @@ pub(crate) struct Rights {
     pub(crate) permissions: Permissions,
     /// The charters it acts under: each of them may refuse a call.
     pub(crate) charters: BTreeSet<String>,
+    /// Who wanted what it works on: the first of those who asked, if agents passed it on.
+    pub(crate) requester: Option<Actor>,
 }
 
 impl Rights {
     /// What somebody may whom no file defines: what the operator allows.
     pub(crate) fn all() -> Self {
-        Self { permissions: Permissions::all(), charters: BTreeSet::new() }
+        Self { permissions: Permissions::all(), charters: BTreeSet::new(), requester: None }
     }
 
     /// What an agent may by itself.
     pub(crate) fn of(profile: &Profile) -> Self {
-        Self { permissions: profile.permissions.clone(), charters: profile.charter.iter().cloned().collect() }
+        let (permissions, charters) = (profile.permissions.clone(), profile.charter.iter().cloned().collect());
+        Self { permissions, charters, requester: None }
     }
 
     /// What it may while it works on a task: what it may by itself, and, if an agent spawned it, what that may.
     pub(crate) fn for_task(self, task: &Task) -> Self {
+        let requester = Some(task.created_by.clone());
         match Spawned::of(task) {
-            None => self,
-            Some(Ok(Spawned { parent: None, .. })) => self,
+            None | Some(Ok(Spawned { parent: None, .. })) => Self { requester, ..self },
             Some(Ok(Spawned { parent: Some(parent), .. })) => Self {
                 permissions: self.permissions.intersect(&parent.permissions),
                 charters: &self.charters | &parent.charters,
+                requester: parent.requester.or(requester),
             },
-            Some(Err(_)) => Self { permissions: Permissions::none(), ..self },
+            Some(Err(_)) => Self { permissions: Permissions::none(), requester, ..self },
         }
     }
 }
@@ -93,8 +100,8 @@ pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) ->
         // Whoever cannot tell how deep it is spawns nothing.
         Some(Err(_)) => u32::MAX,
     };
-    let Rights { permissions, charters } = profile.map_or_else(Rights::all, Rights::of).for_task(task);
-    Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions, charters }
+    let Rights { permissions, charters, requester } = profile.map_or_else(Rights::all, Rights::of).for_task(task);
+    Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions, charters, requester }
 }
 
 #[cfg(test)]
@@ -114,21 +121,24 @@ mod tests {
     #[tokio::test]
     async fn a_child_may_use_what_both_may_and_nothing_if_that_cannot_be_told() {
         let permissions = Permissions::new(["fs.*".parse().unwrap()], []);
-        let own = Rights { permissions, charters: ["own".to_owned()].into() };
-        assert_eq!(own.clone().for_task(&task(Map::new()).await), own);
+        let own = Rights { permissions, charters: ["own".to_owned()].into(), requester: None };
+        let somebody = Some(Actor::system("test"));
+        assert_eq!(own.clone().for_task(&task(Map::new()).await), Rights { requester: somebody, ..own.clone() });
         let parent = Parent {
             agent_id: "lead".parse().unwrap(),
             task_id: TaskId::new(),
             depth: 0,
             permissions: Permissions::new(["fs.read".parse().unwrap(), "command.run".parse().unwrap()], []),
             charters: ["theirs".to_owned()].into(),
+            requester: Some("user:ada".parse().unwrap()),
         };
         let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent) };
-        let Rights { permissions: child, charters } = own.clone().for_task(&task(spawned.metadata()).await);
+        let Rights { permissions: child, charters, requester } = own.clone().for_task(&task(spawned.metadata()).await);
         assert!(
             child.allows("fs.read", true) && !child.allows("fs.write", false) && !child.allows("command.run", false)
         );
         assert_eq!(charters, ["own".to_owned(), "theirs".to_owned()].into());
+        assert_eq!(requester, Some("user:ada".parse().unwrap()));
         let damaged = task(Map::from_iter([(KEY.to_owned(), json!("?"))])).await;
         assert_eq!(own.for_task(&damaged).permissions, Permissions::none());
     }

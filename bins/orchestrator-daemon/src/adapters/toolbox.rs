@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_runtime_llm::{Offered, Permitted, Refused, ToolAnswer, ToolRequest, Toolbox};
+use orchestrator_security::{Place, Refusal};
 use orchestrator_tools::{Call, Context, Error, Output, Progress, ToolName};
 use orchestrator_vocab::{Actor, Label};
 use tower::ServiceExt as _;
@@ -30,16 +31,24 @@ impl Toolbox for SessionTools {
     }
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
-        let refused = |reason| Refused { reason };
         let Some(tool) = self.gate.named(&request.tool) else {
             let context = self.context(&request);
             return Err(refused(self.gate.refuse_unknown(&request.tool, &request.call.arguments, &context).await));
         };
+        let requester = self.rights.requester.clone();
+        let place = Place { request: request.call.id.clone(), key: request.key.clone(), requester };
         let call = self.call(tool, request);
-        let allowed = self.gate.judge(call, &self.rights).await.map_err(refused)?;
+        let allowed = self.gate.judge(call, &self.rights, Some(place)).await.map_err(refused)?;
         let (calls, permit) = (self.gate.calls(), allowed.permit);
         let run = Box::pin(async move { told(calls.oneshot(permit).await) });
         Ok(Permitted { reason: allowed.reason, run })
+    }
+}
+
+fn refused(refusal: Refusal) -> Refused {
+    match refusal {
+        Refusal::Denied { reason } => Refused::Denied { reason },
+        Refusal::Waits { approval, reason } => Refused::Waits { approval: approval.to_string(), reason },
     }
 }
 

@@ -45,7 +45,11 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         llm: wanted.llm.clone(),
         budget: wanted.budget.clone(),
         charters: wanted.charters.clone(),
-        tools: Tools { allow: wanted.tools.allow.clone(), ..running.tools.clone() },
+        tools: Tools {
+            allow: wanted.tools.allow.clone(),
+            confirm: wanted.tools.confirm.clone(),
+            ..running.tools.clone()
+        },
         logging: orchestrator_telemetry::Config { level: wanted.logging.level.clone(), ..running.logging.clone() },
         ..running.clone()
     }
@@ -217,6 +221,9 @@ mod tests {
         config.budget.prices.insert("some".into(), serde_json::from_value(price).unwrap());
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
+        config.tools.confirm.insert("some.tool".parse().unwrap());
+        config.charters.everyone.insert("some".into());
+        config.charters.organisations.insert(orchestrator_vocab::OrgId::LOCAL, ["some".to_owned()].into());
         config.tools.http.only_hosts = Some(vec!["some.example".parse().unwrap()]);
         let secret = json!({"SOME": crate::config::shown::MASK});
         let server = json!({"environment": {"set": secret}, "headers": secret});

@@ -33,6 +33,12 @@ pub(super) const AGENTS: &[Key] = &[
         "The tools that may be called at all; an agent's file narrows it. Empty: none. Like all of `tools`, in the file only.",
     ),
     key(
+        "tools.confirm",
+        "list of names, `fs.*` or `*`",
+        Live,
+        "The tools that may be called once a person has confirmed the call (`tool.approve`), also if `tools.allow` has them.",
+    ),
+    key(
         "charters.directory",
         "path",
         Live,
@@ -40,6 +46,13 @@ pub(super) const AGENTS: &[Key] = &[
     ),
     key("charters.filesMax", "1 to 10000", Live, "Charters that are read; those beyond are told of as errors."),
     key("charters.bytesMax", "bytes, 1024 to 1048576", Live, "The largest of them."),
+    key(
+        "charters.everyone",
+        "list of ids",
+        Live,
+        "Charters that every agent acts under, beside its own. While one of them is not there, nothing is done.",
+    ),
+    key("charters.organisations.ORG", "list of ids", Live, "The same for the agents of an organisation."),
     key("charters.hostsInside", "list of hosts, `*.example.com`", Live, "Hosts that are not external to charters."),
     key(
         "charters.actions.NAME",

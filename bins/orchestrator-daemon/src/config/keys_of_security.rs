@@ -4,6 +4,31 @@ use super::keys::{Key, key};
 /// The keys of what is decided about, and written down.
 pub(super) const SECURITY: &[Key] = &[
     key(
+        "approvals.timeoutMs",
+        "ms, 1000 to 604800000",
+        Restart,
+        "How long a call waits for a person where no charter says otherwise; then it is denied. Like all of `approvals`, in the file only.",
+    ),
+    key(
+        "approvals.waitingMax",
+        "1 to 100000",
+        Restart,
+        "How many calls of one organisation may wait at once; what is more is denied.",
+    ),
+    key(
+        "approvals.requesterMayApprove",
+        "true or false",
+        Restart,
+        "Whether whoever wanted a task may confirm what is done for it. By default somebody else has to.",
+    ),
+    key(
+        "approvals.argumentsBytesMax",
+        "bytes, 256 to 1048576",
+        Restart,
+        "How much of a call's arguments is shown to those who are asked; a cut is visible.",
+    ),
+    key("approvals.retentionDays", "days, 1 to 3650", Restart, "How long answered ones are kept."),
+    key(
         "audit.segmentBytesMax",
         "bytes, 4096 to 1073741824",
         Restart,

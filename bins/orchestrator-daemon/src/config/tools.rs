@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Tools {
-    /// Nothing that is not named here is ever called.
+    /// What may be called, unless something else is in the way. What neither this nor `confirm` names is never called.
     pub(crate) allow: BTreeSet<ToolPattern>,
+    /// What may be called once a person has confirmed the call, also if `allow` names it.
+    pub(crate) confirm: BTreeSet<ToolPattern>,
     /// Bounds of every call.
     pub(crate) limits: orchestrator_tools::Config,
     /// How `command.run` runs commands.

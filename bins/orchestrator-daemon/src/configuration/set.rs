@@ -144,6 +144,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["tools", ..]
             | ["mcp", "servers", ..]
             | ["charters", ..]
+            | ["approvals", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }

@@ -11,14 +11,15 @@ use orchestrator_mcp::Servers;
 use orchestrator_models::{Attribution, Router};
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Table;
+use orchestrator_security::{Approvals, ApprovalsParts};
 use orchestrator_sessions::{Node, Parts, Sessions};
 use orchestrator_tasks::{Backlog, SqlStore};
 use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
 use crate::adapters::{
-    Announcer, AtWork, ENFORCED, FromRegistry, Gate, InJournals, Llms, OnBacklog, Programs, Roster, Through, Trail,
-    Workplaces,
+    Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, InJournals, Llms, OnBacklog, Programs, Roster, Through,
+    Waiting, Workplaces,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -40,6 +41,7 @@ pub(crate) struct Domains {
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
     pub(crate) charters: Charters,
+    pub(crate) approvals: Approvals,
 }
 
 impl Domains {
@@ -64,7 +66,8 @@ impl Domains {
         let ledger = open_ledger(config, data, base, &sessions).await?;
         let router = models::open(config, &base.metrics, redactor, clock.clone(), &ledger)?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
-        let gate = open_gate(config, data, base, (&charters, redactor))?;
+        let approvals = open_approvals(config, base).await?;
+        let gate = open_gate(config, data, base, (&charters, redactor, &approvals))?;
         let servers = open_servers(config, data, base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
@@ -85,6 +88,7 @@ impl Domains {
             servers,
             ledger,
             charters,
+            approvals,
         })
     }
 
@@ -106,6 +110,7 @@ impl Domains {
             .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
+            .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))
             .merge(orchestrator_events::operations(base.hub.log().clone()))
     }
 }
@@ -158,15 +163,28 @@ async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Se
     Ledger::new(parts).context("budget")
 }
 
+async fn open_approvals(config: &Config, base: &Base) -> anyhow::Result<Approvals> {
+    let parts =
+        ApprovalsParts { database: base.database.clone(), clock: base.clock.clone(), config: config.approvals.clone() };
+    Ok(Approvals::open(parts).await?)
+}
+
 /// Every tool that is built in, behind the operator's list.
 fn open_gate(
     config: &Config,
     data: &DataDir,
     base: &Base,
-    (charters, redactor): (&Charters, &Redactor),
+    (charters, redactor, approvals): (&Charters, &Redactor, &Approvals),
 ) -> anyhow::Result<Gate> {
-    let trail = Trail { audit: base.audit.clone(), redactor: redactor.clone() };
-    let gate = Gate::new(&config.tools, &base.metrics, charters.clone(), trail);
+    let parts = GateParts {
+        metrics: base.metrics.clone(),
+        charters: charters.clone(),
+        redactor: redactor.clone(),
+        audit: base.audit.clone(),
+        approvals: approvals.clone(),
+        waiting: Waiting::listen(&base.hub, approvals.clone()),
+    };
+    let gate = Gate::new(&config.tools, parts);
     let mut tools = orchestrator_tools::file_tools();
     tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;

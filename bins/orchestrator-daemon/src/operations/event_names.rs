@@ -1,9 +1,11 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 53] = [
+pub(crate) const EVENTS: [&str; 57] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
+    "approval.decided",
+    "approval.requested",
     "auth.key.retired",
     "auth.key.rotated",
     "auth.token.issued",
@@ -16,6 +18,7 @@ pub(crate) const EVENTS: [&str; 53] = [
     "charter.definitions",
     "config.refused",
     "config.reloaded",
+    "grant.revoked",
     "mcp.server.connected",
     "mcp.server.lost",
     "mcp.tool.changed",
@@ -27,6 +30,7 @@ pub(crate) const EVENTS: [&str; 53] = [
     "scheduler.skipped",
     "session.created",
     "session.input",
+    "session.ruled",
     "session.settled",
     "session.stalled",
     "session.status",

@@ -29,9 +29,11 @@ struct ToolInfo {
     reads: bool,
     /// What calling it twice does: `harmless`, `keyed` or `effective`.
     repeat: String,
-    /// The line of `tools.allow` by which it may be called; absent if nobody may.
+    /// The line of `tools.allow` or `tools.confirm` by which it may be called; absent if nobody may.
     #[serde(skip_serializing_if = "Option::is_none")]
     allowed_by: Option<String>,
+    /// Whether a person has to confirm each call (`tools.confirm`).
+    confirmed: bool,
     /// How long a call may take, in milliseconds.
     timeout_ms: u64,
     /// The JSON Schema of its arguments.
@@ -85,7 +87,7 @@ struct Called {
     label: Label,
     /// Whether the tool says that it failed.
     is_error: bool,
-    /// The line of `tools.allow` by which it was made.
+    /// By which rules it was made.
     allowed_by: String,
 }
 
@@ -140,7 +142,8 @@ impl Desk {
             source: self.gate.registry().source(&spec.name).map(|source| source.to_string()).unwrap_or_default(),
             reads: spec.reads,
             repeat: repeat.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
-            allowed_by: self.gate.line(&spec.name).map(|line| line.to_string()),
+            allowed_by: self.gate.line(&spec.name).map(|line| line.pattern.to_string()),
+            confirmed: self.gate.line(&spec.name).is_some_and(|line| line.is_confirmed),
             timeout_ms: spec.timeout_ms,
             input: spec.input.clone(),
             output: spec.output.clone(),
@@ -164,7 +167,8 @@ impl Desk {
             ..Context::new(call.org(), call.actor(), call.correlation.clone())
         };
         let wanted = ToolCall { tool: spec.name.clone(), arguments: Value::Object(params.arguments), context };
-        let allowed = self.gate.judge(wanted, &Rights::all()).await.map_err(Error::forbidden)?;
+        let allowed = self.gate.judge(wanted, &Rights::all(), None).await;
+        let allowed = allowed.map_err(|refusal| Error::forbidden(refusal.to_string()))?;
         let output = self.gate.calls().oneshot(allowed.permit).await.map_err(|error| refused(&error))?;
         let Output { content, structured, label, is_error } = output;
         Ok(Called { content, structured, label, is_error, allowed_by: allowed.reason })

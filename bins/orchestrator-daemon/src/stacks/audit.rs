@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -44,6 +44,7 @@ fn entry(request: &Request, decision: Decision, reason: String) -> Entry {
         action: request.method.to_string(),
         decision,
         reason,
+        rules: BTreeSet::new(),
         session: None,
         task: None,
         agent: None,

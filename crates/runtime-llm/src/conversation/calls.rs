@@ -13,6 +13,13 @@ struct Call {
 #[derive(Debug, Clone, PartialEq)]
 enum State {
     New,
+    /// A person has to confirm it first.
+    Awaiting {
+        approval: String,
+        reason: String,
+    },
+    /// They did not.
+    Refused(String),
     /// It was about to be made when the journal ends: nobody knows whether it was.
     Open(Repeat),
     Settled(Verdict),
@@ -62,6 +69,13 @@ impl Calls {
 
     pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), String> {
         let (id, state) = match entry {
+            Entry::Awaiting { call, approval, reason } => {
+                (call, State::Awaiting { approval: approval.clone(), reason: reason.clone() })
+            }
+            Entry::Ruled { call, approval, allowed, reason, .. } => {
+                self.ruled(call, approval, (!allowed).then_some(reason));
+                return Ok(());
+            }
             Entry::Calling { call, repeat, .. } => (call, State::Open(*repeat)),
             Entry::Settled { call, verdict, .. } => (call, State::Settled(verdict.clone())),
             Entry::Returned { result, label, .. } => (&result.call_id, State::Returned(result.clone(), *label)),
@@ -77,6 +91,16 @@ impl Calls {
         Ok(())
     }
 
+    /// What people answer counts for the call that waits for it, and for no other.
+    fn ruled(&mut self, id: &str, answered: &str, refused: Option<&String>) {
+        let is_meant = |call: &&mut Call| {
+            call.call.id == id && matches!(&call.state, State::Awaiting { approval, .. } if approval == answered)
+        };
+        if let Some(call) = self.0.iter_mut().find(is_meant) {
+            call.state = refused.map_or(State::New, |reason| State::Refused(reason.clone()));
+        }
+    }
+
     /// What can be done now, in order.
     pub(super) fn due(&self, calls_max: usize) -> Vec<Due> {
         let due = |(place, call): (usize, &Call)| {
@@ -89,8 +113,22 @@ impl Calls {
         self.0.iter().enumerate().filter_map(due).collect()
     }
 
-    /// Which call nobody knows of, for people.
-    pub(super) fn unknown(&self) -> Option<String> {
+    /// What only a person can say, for them.
+    pub(super) fn waits(&self) -> Option<String> {
+        self.awaited().or_else(|| self.unknown())
+    }
+
+    fn awaited(&self) -> Option<String> {
+        self.0.iter().find_map(|call| match &call.state {
+            State::Awaiting { reason, .. } => {
+                Some(format!("the call {} of {}: {reason}", call.call.id, call.call.name))
+            }
+            _ => None,
+        })
+    }
+
+    /// Which call nobody knows of.
+    fn unknown(&self) -> Option<String> {
         let open = self.0.iter().find(|call| call.state == State::Open(Repeat::Effective))?;
         let ToolCall { id, name, .. } = &open.call;
         Some(format!("nobody knows whether the call {id} of {name} was made before the interruption: settle it"))
@@ -113,7 +151,8 @@ impl Calls {
 impl Call {
     fn what(&self, is_within: bool, calls_max: usize) -> Option<What> {
         match &self.state {
-            State::Returned(..) | State::Open(Repeat::Effective) => None,
+            State::Returned(..) | State::Open(Repeat::Effective) | State::Awaiting { .. } => None,
+            State::Refused(reason) => Some(What::Refuse(format!("not allowed: {reason}"))),
             State::Settled(Verdict::Done { result }) => Some(What::Tell(result.clone())),
             State::New if !is_within => {
                 Some(What::Refuse(format!("at most {calls_max} calls are made for one answer: ask for it again")))

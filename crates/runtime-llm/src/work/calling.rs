@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Go, Work};
 use crate::conversation::{Due, What};
-use crate::tool::{Permitted, Progress, ToolAnswer, ToolRequest};
+use crate::tool::{Permitted, Progress, Refused, ToolAnswer, ToolRequest};
 
 /// A call that may be made now.
 struct Ready {
@@ -76,10 +76,17 @@ impl Work<'_> {
                 let entries = self.allowed(call, tool, digest, key, &permitted.reason);
                 Ok(Ok(Ready { call: call.clone(), permitted, entries }))
             }
-            Err(refused) => {
-                let decided = Entry::Decided { call: call.id.clone(), allowed: false, reason: refused.reason.clone() };
-                let told = format!("not allowed: {}", refused.reason);
+            Err(Refused::Denied { reason }) => {
+                let told = format!("not allowed: {reason}");
+                let decided = Entry::Decided { call: call.id.clone(), allowed: false, reason };
                 Ok(Err(vec![decided, self.returned(call, ToolAnswer::failed(told), 0)]))
+            }
+            Err(Refused::Waits { approval, reason }) => {
+                self.desk.publish(
+                    "tool.status",
+                    json!({ "requestId": call.id, "status": "awaiting_approval", "approvalId": approval }),
+                );
+                Ok(Err(vec![Entry::Awaiting { call: call.id.clone(), approval, reason }]))
             }
         }
     }

@@ -185,7 +185,7 @@ impl Toolbox for Tools {
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
         if request.tool == "system.stop" {
-            return Err(Refused { reason: "system.stop is not in tools.allow".into() });
+            return Err(Refused::Denied { reason: "system.stop is not in tools.allow".into() });
         }
         let seen = self.0.clone();
         let run = async move {

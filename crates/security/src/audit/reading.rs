@@ -56,8 +56,10 @@ pub struct Summary {
     pub records: u64,
     /// Of these, what was allowed.
     pub allowed: u64,
-    /// And what was not.
+    /// What was not.
     pub denied: u64,
+    /// And what waited for a person first.
+    pub held: u64,
     /// By action, decision and reason, the most frequent first, at most 1,000.
     pub counts: Vec<Count>,
 }
@@ -100,6 +102,7 @@ pub(super) fn summary(directory: &Path, filter: &Filter) -> Result<Summary, Erro
             match record.entry.decision {
                 Decision::Allowed => summary.allowed += 1,
                 Decision::Denied => summary.denied += 1,
+                Decision::Held => summary.held += 1,
             }
             let entry = record.entry;
             *counts.entry((entry.action, entry.decision, entry.reason)).or_default() += 1;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_transcript::Digest;
 use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId, TaskId, Timestamp};
@@ -13,6 +13,8 @@ pub enum Decision {
     Allowed,
     /// It was not done.
     Denied,
+    /// It was not done yet: somebody is asked to confirm it. What they answered is another record.
+    Held,
 }
 
 /// What is to be written down of one decision.
@@ -30,6 +32,9 @@ pub struct Entry {
     pub decision: Decision,
     /// By which line, for people.
     pub reason: String,
+    /// The rules that decided it, each by itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<String>,
     /// In which session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,

@@ -23,6 +23,21 @@ pub struct Said {
     pub key: Option<String>,
 }
 
+/// What was answered about a call that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Which call.
+    pub call: String,
+    /// What was answered to.
+    pub approval: String,
+    /// Who answered.
+    pub by: Actor,
+    /// Whether it may be made.
+    pub allowed: bool,
+    /// Why.
+    pub reason: String,
+}
+
 impl Sessions {
     /// Writes what a person says into the journal, from where the agent reads it when it next can: at once if it works, else
     /// when it goes on. Returns the number of the entry.
@@ -64,6 +79,29 @@ impl Sessions {
         match session.state.is_waiting() && open.is_empty() {
             true => self.go_on(&session).await,
             false => self.get(org, id).await,
+        }
+    }
+
+    /// Tells a session what was answered about a call that it waits with. Telling it again does nothing. If it waits for a person it
+    /// goes on: at once if its agent has room, else when its task is given to it again.
+    ///
+    /// Answers whether it knows by now; otherwise tell it again when it has become `suspended`: it may have been about to wait.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Ended`], [`Error::TakesNoInput`], [`Error::Store`]. [`Error::Work`]: it knows, but did not go
+    /// on; tell it again.
+    pub async fn rule(&self, org: OrgId, id: SessionId, answered: Answered) -> Result<bool, Error> {
+        let session = self.listening(org, id).await?;
+        let Answered { call, approval, by, allowed, reason } = answered;
+        let facts = json!({ "callId": call, "approvalId": approval, "allowed": allowed });
+        let key = format!("approval {approval}");
+        let entry = Entry::Ruled { call, approval, by: by.clone(), allowed, reason };
+        let number = self.write(&session, entry, ("session.ruled", facts), by, Some(key)).await?;
+        let session = self.get(org, id).await?;
+        match session.state.is_waiting() {
+            true => self.go_on(&session).await.map(|_| true),
+            // What it wrote after the answer it wrote knowing it.
+            false => Ok(session.entries > number || !session.state.is_active()),
         }
     }
 

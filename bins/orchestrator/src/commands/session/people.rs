@@ -112,6 +112,10 @@ fn what(entry: &Value) -> String {
         }
         "calling" => format!("{} {}", text(entry, "call"), text(entry, "tool")),
         "returned" => format!("{} {}", text(&entry["result"], "callId"), words(&entry["result"]["content"])),
+        "awaiting" => {
+            format!("{} waits for {}: {}", text(entry, "call"), text(entry, "approval"), text(entry, "reason"))
+        }
+        "ruled" => format!("{}: {}", text(entry, "call"), text(entry, "reason")),
         "settled" => format!("{} {} by {}", text(entry, "call"), text(&entry["verdict"], "is"), plain(&entry["by"])),
         _ => format!("{} {}", text(entry, "what"), plain(&entry["facts"])),
     }
