@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, audit, backup, budget, call, charter, config, connections, doctor, event, init, mcp, model, org, report,
-    schedule, service, session, task, token, tool,
+    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, event, init, mcp, model, org,
+    report, schedule, service, session, task, token, tool,
 };
 use crate::values;
 
@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// What agents can do, and what the operator allows of it
     #[command(subcommand)]
     Tool(tool::ToolCommand),
+    /// Calls that wait for somebody to confirm them
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
     /// What was decided, and whether the log of it is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),

@@ -1,6 +1,7 @@
 //! One module for each noun.
 
 pub(crate) mod agent;
+pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
@@ -77,6 +78,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Usage(usage) => budget::usage(daemon, usage).await,
         Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Tool(command) => tool::run(daemon, command).await,
+        Command::Approval(command) => approval::run(daemon, command).await,
         Command::Audit(command) => audit::run(daemon, command).await,
         Command::Charter(command) => charter::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,

@@ -37,6 +37,15 @@ pub(crate) fn event(name: &str, payload: &Value) -> Option<String> {
         "session.stopped" => format!("session ended: {}{}", text(payload, "status"), reason(payload)),
         "session.input" => format!("{} says: {}", plain(&payload["by"]), text(payload, "text")),
         "session.waiting" => format!("session waits for a person{}", reason(payload)),
+        "session.ruled" => {
+            let verb = if payload["allowed"] == true { "may be made" } else { "is refused" };
+            format!("call {} {verb}", text(payload, "callId"))
+        }
+        "approval.requested" => {
+            let what = [text(payload, "tool"), text(payload, "arguments")].map(|part| short(part, VALUE_CHARS_MAX));
+            format!("{} waits to be confirmed: {}", text(payload, "approvalId"), what.join(" "))
+        }
+        "approval.decided" => format!("{} is {}", text(payload, "approvalId"), text(payload, "status")),
         "session.settled" => format!("call {} is settled", text(payload, "callId")),
         "session.stalled" => "session gives no sign of life".into(),
         "schedule.fired" => format!("creates {}", text(payload, "taskId")),
