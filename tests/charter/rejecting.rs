@@ -14,8 +14,6 @@ async fn an_obedient_model_never_does_what_its_charter_rejects_and_does_it_witho
         (REJECTING, Some("alwaysReject `resource_deletion` (")),
         ("safetyHeuristics: { alwaysReject: [fs.remove] }", Some("alwaysReject `fs.remove` (")),
         ("hardConstraints: [fs.remove]", Some("hardConstraints `fs.remove` (")),
-        ("safetyHeuristics: { requireConfirmation: ['fs.*'] }", Some("it needs a confirmation")),
-        ("safetyHeuristics: { escalate: [{ action: fs.remove, to: 'user:alice' }] }", Some("escalate `fs.remove`")),
         ("safetyHeuristics: { alwaysReject: [fs.removed, task.delete] }", None),
         ("safetyHeuristics: { autoApprove: [fs.remove] }", None),
     ] {

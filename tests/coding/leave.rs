@@ -3,7 +3,7 @@
 use orchestrator_testkit::Socket;
 use serde_json::json;
 
-use crate::{Stage, history, session, worked};
+use crate::{Stage, ended, history, session, spawn, worked};
 
 async fn answer(socket: &mut Socket, agent: &str, order: &str) -> anyhow::Result<String> {
     let done = worked(socket, agent, order).await?;
@@ -80,6 +80,26 @@ async fn a_charter_refuses_what_both_allow_and_each_decision_leaves_one_record()
         let [record] = &records[..] else { panic!("{agent}: {records:?}") };
         assert_eq!(record["entry"]["decision"], decision, "{record}");
         assert_eq!(record["entry"]["charters"]["some"].is_string(), agent == "bound", "{record}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_program_waits_for_somebody_who_confirms_what_it_wants() -> anyhow::Result<()> {
+    let stage = Stage::new()?.agent("coder", "")?;
+    let builder = stage.daemon(&["claude.*"])?.config(json!({ "tools": { "confirm": ["claude.Bash"] } }));
+    let daemon = builder.start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "approval.*"]).await;
+    let mut bob = daemon.socket(&daemon.token("daemon.approve").await).await;
+    for (operation, said) in [("tool.approve", "Bash did ls"), ("tool.deny", "said no")] {
+        let task = spawn(&mut admin, "coder", "@tool Bash ls").await?;
+        let asked = admin.events_until("it is asked", |event| event.name == "approval.requested").await;
+        let waiting = &asked.last().expect("it was waited for").payload;
+        assert_eq!((&waiting["tool"], &waiting["taskId"]), (&json!("claude.Bash"), &task));
+        bob.call(operation, json!({ "approvalId": waiting["approvalId"] })).await?;
+        let done = ended(&mut admin, &task).await.pop().expect("it was waited for");
+        assert!(done.payload["result"].to_string().contains(said), "{done:?}");
     }
     Ok(())
 }

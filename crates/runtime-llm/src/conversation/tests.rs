@@ -123,6 +123,38 @@ fn a_call_that_may_have_been_made_is_repeated_only_if_that_is_harmless() {
 }
 
 #[test]
+fn a_call_that_waits_for_a_person_is_made_or_refused_as_they_say() {
+    let awaiting = |journal: Journal, call: &str| {
+        let (approval, reason) = (format!("approval of {call}"), "it waits".to_owned());
+        journal.with(Entry::Awaiting { call: call.into(), approval, reason })
+    };
+    let ruled = |journal: Journal, call: &str, allowed| {
+        let (approval, by) = (format!("approval of {call}"), Actor::User("bob".into()));
+        journal.with(Entry::Ruled { call: call.into(), approval, by, allowed, reason: "bob said so".into() })
+    };
+    let journal = awaiting(begun().asked().calls(&["a", "b"]), "a");
+    assert_eq!(due(journal.next()), ["b"], "the other one need not wait");
+    let journal = awaiting(journal, "b");
+    assert!(matches!(journal.next(), Next::Wait { reason } if reason == "the call a of fs_list: it waits"));
+    let stray = Entry::Ruled {
+        call: "a".into(),
+        approval: "of another call".into(),
+        by: Actor::User("bob".into()),
+        allowed: true,
+        reason: String::new(),
+    };
+    let journal = ruled(journal.with(stray), "b", false);
+    match journal.next() {
+        Next::Call(due) => assert_eq!(due[0].what, What::Refuse("not allowed: bob said so".into())),
+        next => panic!("{next:?}"),
+    }
+    let journal = ruled(journal.returned("b", "not allowed"), "a", true);
+    assert_eq!(due(journal.next()), ["a"]);
+    let journal = ruled(journal.calling("a", Repeat::Effective).returned("a", "1"), "a", false);
+    assert_eq!(journal.next(), Next::Ask, "too late");
+}
+
+#[test]
 fn what_a_person_says_is_told_with_the_next_request_behind_the_results() {
     let journal = begun().asked().calls(&["a"]).input("hurry").returned("a", "1");
     assert_eq!(journal.next(), Next::Ask);
