@@ -22,6 +22,14 @@ async fn neither_who_asked_nor_a_writer_nor_another_organisation_says_yes() -> a
     let refused = foreign.call("tool.approve", params.clone()).await.expect_err("theirs it is not");
     assert_eq!(refused.code, Code::NotFound);
     assert_eq!(foreign.call("approval.list", json!({})).await?["items"], json!([]));
+    let unknown = format!("approval_{}", "0".repeat(31) + "1");
+    for operation in ["approval.get", "tool.approve", "tool.deny"] {
+        let theirs = foreign.call(operation, params.clone()).await.expect_err("not theirs");
+        let nobodys = foreign.call(operation, json!({ "approvalId": unknown })).await.expect_err("nobody's");
+        let id = waiting["id"].as_str().unwrap_or_default();
+        let same = theirs.message.replace(id, "ID") == nobodys.message.replace(&unknown, "ID");
+        assert!(same && theirs.code == nobodys.code, "{operation}: {theirs:?} {nobodys:?}");
+    }
 
     let mut bob = approver(&daemon, "bob").await?;
     let wrong = json!({ "approvalId": waiting["id"], "digest": format!("sha256:{}", "0".repeat(64)) });
