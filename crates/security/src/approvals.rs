@@ -18,6 +18,8 @@ use orchestrator_vocab::{Actor, AgentId, Clock, Label, OrgId, SessionId, TaskId,
 use crate::{Approval, ApprovalError, ApprovalId, ApprovalState, ApprovalStatus};
 
 pub use config::ApprovalsConfig;
+pub(crate) use migrations::APPROVALS as MIGRATION;
+
 pub use deciding::{Ruling, Which, Word};
 
 /// A call that somebody has to confirm.
@@ -87,7 +89,7 @@ impl Approvals {
     /// # Errors
     /// [`ApprovalError::Store`].
     pub async fn open(parts: ApprovalsParts) -> Result<Self, ApprovalError> {
-        orchestrator_sql::migrate(&parts.database, "security", migrations::ALL).await?;
+        orchestrator_sql::migrate(&parts.database, "security", crate::migrations::ALL).await?;
         Ok(Self(Arc::new(parts)))
     }
 

@@ -5,7 +5,10 @@ mod approval_error;
 #[cfg(feature = "sql")]
 mod approvals;
 mod audit;
+pub mod emergency;
 mod gate;
+#[cfg(feature = "sql")]
+mod migrations;
 #[cfg(feature = "rpc")]
 mod operations;
 
@@ -25,5 +28,6 @@ pub use gate::{Ask, Clearance, Gate, GateParts, Place, Refusal};
 pub use gate::{Decided, Escalation, Opinion, Stance, decide};
 #[cfg(all(feature = "rpc", feature = "sql"))]
 pub use operations::approval_operations;
+pub use emergency::Emergency;
 #[cfg(feature = "rpc")]
 pub use operations::operations;

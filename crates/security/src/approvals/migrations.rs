@@ -1,6 +1,6 @@
 use orchestrator_sql::{Backend, Migration};
 
-pub(super) const ALL: &[Migration] = &[Migration { name: "m0001_approvals", statements: approvals }];
+pub(crate) const APPROVALS: Migration = Migration { name: "m0002_approvals", statements: approvals };
 
 /// What is searched for has a column; everything else is in `body`. `told` is 0 until the session knows what was answered.
 fn approvals(backend: Backend) -> Vec<String> {
