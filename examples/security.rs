@@ -1,11 +1,12 @@
-//! An audit log: written before anything is done, and any change of it is found.
+//! An audit log: written before anything is done, and any change of it is found. And an order that stops everything.
 //!
 //! `cargo run -p orchestrator-examples --example security`
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orchestrator_security::{Audit, Config, Decision, Entry, Filter, Parts, Signer, verify};
+use orchestrator_security::emergency::MemoryStore;
+use orchestrator_security::{Audit, Config, Decision, Emergency, Entry, Filter, Parts, Signer, verify};
 use orchestrator_vocab::{Actor, OrgId, SystemClock};
 
 fn entry(action: &str, decision: Decision, reason: &str) -> anyhow::Result<Entry> {
@@ -47,5 +48,21 @@ async fn main() -> anyhow::Result<()> {
     for fault in verify(&directory, None)?.faults {
         println!("found: {fault}");
     }
+    emergency().await
+}
+
+/// What runs is dropped in the middle, and nothing begins until the order is taken back.
+async fn emergency() -> anyhow::Result<()> {
+    let emergency = Emergency::open(Arc::new(MemoryStore::default()), Arc::new(SystemClock)).await?;
+    let root = Actor::User("root".to_owned());
+    let endless = emergency.unless_stopped(OrgId::LOCAL, std::future::pending::<()>());
+    let stopping = emergency.stop(OrgId::LOCAL, "it deletes everything", root.clone());
+    let (cut_off, stopped) = tokio::join!(endless, stopping);
+    stopped?;
+    if let Err(why) = cut_off {
+        println!("cut off: {why}");
+    }
+    emergency.release(OrgId::LOCAL, "it was a drill", root).await?;
+    println!("goes on: {}", emergency.check(OrgId::LOCAL).is_ok());
     Ok(())
 }

@@ -15,7 +15,7 @@ use orchestrator_gateway::{Gateway, Peers};
 use orchestrator_mcp::Servers;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
-use orchestrator_security::Audit;
+use orchestrator_security::{Audit, Emergency};
 use orchestrator_sessions::Sessions;
 use orchestrator_sql::Database;
 use orchestrator_supervisor::Supervisor;
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::{Llms, Loops, Programs, Roster, ToSessions, Workplaces, offer_operations};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
+use crate::emergency::{self, Halting};
 use crate::files::DataDir;
 use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
@@ -69,6 +70,9 @@ pub(crate) struct Daemon {
     pub(crate) llms: Llms,
     pub(crate) audit: Audit,
     pub(crate) answers: Arc<reactions::Answers>,
+    pub(crate) emergency: Emergency,
+    pub(crate) halting: Halting,
+    pub(crate) going_on: reactions::GoOn,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
 }
@@ -113,6 +117,8 @@ impl Daemon {
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
         let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
         let answers = reactions::Answers::listen(&hub, domains.approvals.clone(), sessions.clone(), base.audit.clone());
+        let going_on = reactions::GoOn::new(sessions.clone(), backlog.clone(), lost_tasks.clone());
+        let halting = Halting::new(base.emergency.clone(), sessions.clone(), going_on.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
@@ -131,7 +137,7 @@ impl Daemon {
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
-        let guards = (redactor, keys.clone(), base.audit.clone());
+        let guards = (redactor, keys.clone(), base.audit.clone(), base.emergency.clone());
         let dispatcher = Dispatcher::new(table)?;
         offered.set(dispatcher.table().clone());
         let parts = (peers, windows, &limits, offered);
@@ -164,6 +170,9 @@ impl Daemon {
             llms,
             audit: base.audit,
             answers,
+            emergency: base.emergency,
+            halting,
+            going_on,
             servers,
             ledger,
         };
@@ -210,6 +219,7 @@ fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     metrics::follow(&base.hub, &base.metrics)?;
     reactions::health_of_agents(&base.hub, domains.registry.clone());
     reactions::confirmed_tools(&base.hub, domains.servers.clone());
+    emergency::follow(&base.hub, base.emergency.clone());
     Ok(())
 }
 
@@ -237,6 +247,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
         config: orchestrator_security::ApprovalsConfig::default(),
     };
     orchestrator_security::Approvals::open(parts).await?;
+    orchestrator_security::emergency::SqlStore::open(database.clone()).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

@@ -4,6 +4,7 @@
 
 mod agents;
 mod audit;
+mod emergency;
 mod encryption;
 mod files;
 mod finding;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use orchestrator_settings::Loaded;
 
 pub(crate) use agents::{of as of_agents, of_charters};
+pub(crate) use emergency::of as of_emergency;
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
 pub(crate) use mcp::of as of_servers;

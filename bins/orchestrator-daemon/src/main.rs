@@ -7,6 +7,7 @@ mod configuration;
 mod daemon;
 mod demo;
 mod doctor;
+mod emergency;
 mod files;
 mod keys;
 mod live;

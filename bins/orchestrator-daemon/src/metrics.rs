@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 56] = [
+const DESCRIPTIONS: [Description; 57] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -84,6 +84,10 @@ const DESCRIPTIONS: [Description; 56] = [
     Description::gauge("budget_remaining_tokens", "Tokens that are left of the limits, by window."),
     Description::gauge("budget_forecast_tokens", "Tokens that will be spent by the end of the windows at this pace."),
     Description::gauge("budget_forecast_nano_usd", "Billionths of a dollar that will be spent by then."),
+    Description::gauge(
+        "emergency_stopped",
+        "Emergency stops in force: that of the operator (scope `daemon`), those of other organisations.",
+    ),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),

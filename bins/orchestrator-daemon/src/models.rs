@@ -13,7 +13,7 @@ use orchestrator_vocab::Clock;
 
 use crate::adapters::SpendingLayer;
 use crate::config::Config;
-use crate::stacks;
+use crate::stacks::{self, StopLayer};
 
 /// Names of models that are labels; a client may name any, so later ones are counted together.
 const MODELS_MAX: usize = 100;
@@ -25,7 +25,7 @@ pub(crate) fn open(
     metrics: &Metrics,
     redactor: &Redactor,
     clock: Arc<dyn Clock>,
-    ledger: &Ledger,
+    (ledger, stop): (&Ledger, &StopLayer),
 ) -> anyhow::Result<Router> {
     let models = &config.models;
     let (primary, fallbacks) = models.candidates();
@@ -37,9 +37,9 @@ pub(crate) fn open(
         strategy: models.strategy,
         on_refusal: models.on_refusal,
         limits: models.limits.clone(),
-        attempts: stacks::model_attempts(&models.limits, &spending),
+        attempts: stacks::model_attempts(&models.limits, &spending, stop),
         embedder: models.embedding.clone(),
-        embeddings: stacks::model_embeddings(&models.limits, &spending),
+        embeddings: stacks::model_embeddings(&models.limits, &spending, stop),
         clock,
         listener: listener(metrics.clone(), redactor.clone()),
     };

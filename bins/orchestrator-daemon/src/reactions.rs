@@ -2,12 +2,14 @@
 
 mod answers;
 mod confirmed_tools;
+mod going_on;
 mod lost_tasks;
 mod outcomes;
 mod workspaces;
 
 pub(crate) use answers::Answers;
 pub(crate) use confirmed_tools::confirmed_tools;
+pub(crate) use going_on::GoOn;
 pub(crate) use lost_tasks::StopSessions;
 pub(crate) use outcomes::health_of_agents;
 pub(crate) use workspaces::LeaveWorkspaces;

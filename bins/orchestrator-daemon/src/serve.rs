@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use orchestrator_budget::Recovered;
 use orchestrator_events::Hub;
-use orchestrator_sessions::{Sessions, Stop};
+use orchestrator_sessions::Sessions;
 use orchestrator_settings::Loaded;
 use orchestrator_tasks::{Error as TaskError, Keeper, Origin, Scheduler};
 use orchestrator_telemetry::{Guard, Redaction};
@@ -23,6 +23,7 @@ use crate::args::{Args, Command};
 use crate::config::{Config, Reading};
 use crate::configuration::Configuration;
 use crate::daemon::{self, Daemon};
+use crate::emergency::{self, UnlessStopped};
 use crate::files::{self, DataDir};
 use crate::{demo, metrics, redis};
 
@@ -31,8 +32,6 @@ const LOOPS_STOP: Duration = Duration::from_secs(5);
 /// How often old events are looked for, and how many go in one transaction.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETENTION_ROWS: usize = 1_000;
-/// How many suspended sessions are looked at at once.
-const SUSPENDED_PAGE: usize = 200;
 
 pub(crate) async fn run(args: &Args, loaded: Loaded<Config>) -> anyhow::Result<ExitCode> {
     // Before anything else is started: what a program leaves behind comes to this process instead of escaping it.
@@ -113,6 +112,7 @@ async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
 }
 
 async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Result<()> {
+    daemon.halting.begin();
     take_back(daemon).await?;
     let (scheduling, closing) = (CancellationToken::new(), CancellationToken::new());
     start_loops(daemon, &scheduling)?;
@@ -171,42 +171,7 @@ async fn take_back(daemon: &Daemon) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    go_on(daemon).await
-}
-
-/// Suspended sessions: those of this node go on with their agents before the scheduler gives their tasks to others; those
-/// whose tasks are over are ended.
-async fn go_on(daemon: &Daemon) -> anyhow::Result<()> {
-    let mut after = None;
-    loop {
-        let page = daemon.sessions.suspended(after, SUSPENDED_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
-        for session in page {
-            daemon.lost_tasks.remember(&session);
-            let is_over = match daemon.backlog.get(session.org, session.task).await {
-                Ok((task, _)) => task.state.is_finished(),
-                Err(TaskError::NotFound(_)) => true,
-                Err(error) => return Err(error.into()),
-            };
-            let actor = Actor::system("recovery");
-            let outcome = if is_over {
-                let stop = Stop { reason: Some("the task is over".to_owned()), force: true, actor };
-                daemon.sessions.stop(session.org, session.id, stop).await
-            } else if session.node == daemon.sessions.node() && !session.state.is_waiting() {
-                daemon.sessions.resume(session.org, session.id, actor).await
-            } else {
-                continue;
-            };
-            match outcome {
-                Ok(now) => {
-                    tracing::info!(session = %now.id, task = %now.task, status = %now.state.status(), "suspended before")
-                }
-                // Its task will be given to somebody, or it was somebody else's already.
-                Err(error) => tracing::info!(session = %session.id, %error, "does not go on now"),
-            }
-        }
-    }
+    daemon.going_on.run(|org| daemon.emergency.check(org).is_ok()).await
 }
 
 fn announce(daemon: &Daemon, url: &str) {
@@ -254,6 +219,7 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         })?;
     }
     redis::spawn(daemon, loops)?;
+    obey(daemon)?;
     let auth = daemon.auth.clone();
     loops.spawn("authentication", move |stop| {
         let auth = auth.clone();
@@ -311,6 +277,27 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     follow_configuration(daemon)
 }
 
+/// What is ordered for an emergency is heard of, and what it ends is ended.
+fn obey(daemon: &Daemon) -> anyhow::Result<()> {
+    let emergency = daemon.emergency.clone();
+    daemon.supervisor.spawn("emergency stop", move |stop| {
+        let emergency = emergency.clone();
+        async move {
+            emergency.run(stop).await;
+            Ok::<(), std::io::Error>(())
+        }
+    })?;
+    let halting = daemon.halting.clone();
+    daemon.supervisor.spawn("emergency ends", move |stop| {
+        let halting = halting.clone();
+        async move {
+            halting.run(stop).await;
+            Ok::<(), std::io::Error>(())
+        }
+    })?;
+    Ok(())
+}
+
 fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
     // From here on SIGHUP does not end the daemon.
     let hangup = Arc::new(Mutex::new(signal(SignalKind::hangup())?));
@@ -326,10 +313,11 @@ fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
 fn keep_servers(daemon: &Daemon) -> anyhow::Result<()> {
     for name in daemon.servers.enabled() {
         let (servers, title) = (daemon.servers.clone(), format!("MCP server {name}"));
+        let emergency = daemon.emergency.clone();
         daemon.supervisor.spawn(title, move |stop| {
-            let (servers, name) = (servers.clone(), name.clone());
+            let (servers, name, emergency) = (servers.clone(), name.clone(), emergency.clone());
             async move {
-                servers.run(&name, stop).await;
+                emergency::keep_server(&servers, &name, &emergency, stop).await;
                 Ok::<(), std::io::Error>(())
             }
         })?;
@@ -340,9 +328,10 @@ fn keep_servers(daemon: &Daemon) -> anyhow::Result<()> {
 /// It stops before everything else, so that nothing is given to sessions that may not start any more.
 fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
     let (backlog, roster, scheduling) = (daemon.backlog.clone(), daemon.roster.clone(), scheduling.clone());
-    let dispatch = Arc::new(daemon.dispatch());
+    let (dispatch, halting) = (Arc::new(daemon.dispatch()), daemon.halting.clone());
     daemon.supervisor.spawn("scheduler", move |_| {
-        let workforce = Arc::new(FromRegistry(roster.clone()));
+        let workforce = UnlessStopped { workforce: FromRegistry(roster.clone()), halting: halting.clone() };
+        let workforce = Arc::new(workforce);
         let scheduler = Scheduler::new(backlog.clone(), workforce, dispatch.clone());
         let stop = scheduling.child_token();
         async move {

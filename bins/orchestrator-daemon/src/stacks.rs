@@ -1,6 +1,7 @@
 //! The tower stacks, each built once, outermost layer first.
 
 mod audit;
+mod emergency;
 mod models;
 mod one_request_per_key;
 mod rate_limit;
@@ -15,7 +16,7 @@ use orchestrator_auth::Limiter;
 use orchestrator_gateway::CallService;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Dispatcher, Error, Request, Table};
-use orchestrator_security::Audit;
+use orchestrator_security::{Audit, Emergency};
 use orchestrator_telemetry::{LatencyLayer, Metrics};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
@@ -24,6 +25,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder};
 
 use audit::AuditLayer;
+pub(crate) use emergency::StopLayer;
 pub(crate) use models::{model_attempts, model_embeddings, model_requests};
 use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
@@ -38,15 +40,15 @@ const CALLS_MAX: usize = 4_096;
 /// When a call that was shed may come again.
 const SHED_RETRY: Duration = Duration::from_millis(250);
 
-/// *Client call*: trace, latency, rate limit per credential, load shed, audit of what administrators do and of refusals, one
-/// request per idempotency key, then the dispatcher with scope, deadline and parameters.
+/// *Client call*: trace, latency, rate limit per credential, load shed, audit of what administrators do and of refusals, the
+/// emergency stop, one request per idempotency key, then the dispatcher with scope, deadline and parameters.
 pub(crate) fn client_calls(
     dispatcher: Dispatcher,
     metrics: &Metrics,
     limiter: Arc<Limiter<Credential>>,
     redactor: &Redactor,
     sample_ratio: f64,
-    (keys, audit): (Keys, Audit),
+    (keys, audit, emergency): (Keys, Audit, Emergency),
 ) -> CallService {
     let table = dispatcher.table().clone();
     let named = table.clone();
@@ -59,6 +61,7 @@ pub(crate) fn client_calls(
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))
         .layer(AuditLayer { audit, table: table.clone() })
+        .layer(StopLayer(emergency))
         .layer(OneRequestPerKeyLayer::new(keys, table))
         .service(dispatcher);
     BoxCloneSyncService::new(ServiceBuilder::new().map_err(refused).service(stack))

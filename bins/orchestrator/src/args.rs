@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, event, init, mcp, model, org,
+    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, init, mcp, model, org,
     report, schedule, service, session, task, token, tool,
 };
 use crate::values;
@@ -123,6 +123,9 @@ pub(crate) enum Command {
     /// What agents may do by themselves, after a confirmation, and never
     #[command(subcommand)]
     Charter(charter::CharterCommand),
+    /// Stops every tool, model and session at once, and lets them go on
+    #[command(subcommand)]
+    Emergency(emergency::EmergencyCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

@@ -10,6 +10,7 @@ pub(crate) mod charter;
 pub(crate) mod config;
 pub(crate) mod connections;
 pub(crate) mod doctor;
+pub(crate) mod emergency;
 pub(crate) mod event;
 pub(crate) mod init;
 pub(crate) mod mcp;
@@ -81,6 +82,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Approval(command) => approval::run(daemon, command).await,
         Command::Audit(command) => audit::run(daemon, command).await,
         Command::Charter(command) => charter::run(daemon, command).await,
+        Command::Emergency(command) => emergency::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_redact::Redactor;
-use orchestrator_sessions::{Desk, Ending, Error, Gate, Outcome, Runtime};
+use orchestrator_sessions::{Cause, Desk, Ending, Error, Gate, Outcome, Runtime};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,9 @@ use crate::{InvalidLimits, ModelService, Profile, Toolbox};
 
 /// How long a call that is under way gets to come back when the session is to end.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the last entries may take of one that has to end at once: it has no process of its own, and what its calls came to
+/// would not be known otherwise.
+const LAST_ENTRIES: Duration = Duration::from_millis(400);
 /// At most one frame of a stream per pause.
 const FRAME_PAUSE: Duration = Duration::from_millis(16);
 
@@ -113,13 +116,14 @@ async fn until(
     ending: &Ending,
     mut work: impl Future<Output = Result<Outcome, Stopped>> + Unpin,
 ) -> Option<Outcome> {
-    let mut grace = ending.grace;
+    let least = if ending.cause == Cause::Held { LAST_ENTRIES } else { Duration::ZERO };
+    let mut grace = ending.grace.max(least);
     let asked = Instant::now();
     loop {
         tokio::select! {
             outcome = &mut work => return outcome.ok(),
             () = sleep_until(asked + grace) => return None,
-            sooner = desk.asked_to_end_within(grace) => grace = sooner.grace,
+            sooner = desk.asked_to_end_within(grace), if grace > least => grace = sooner.grace.max(least),
         }
     }
 }

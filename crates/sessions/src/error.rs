@@ -21,6 +21,12 @@ pub enum Error {
     /// Go to another daemon, or wait until this one is back.
     #[error("the daemon is stopping and starts no sessions")]
     Draining,
+    /// Wait until sessions are let go.
+    #[error("sessions are held: {reason}")]
+    Held {
+        /// Why.
+        reason: String,
+    },
     /// Ask that daemon.
     #[error("session {session} runs on node `{node}`")]
     Elsewhere {

@@ -148,6 +148,13 @@ impl Table {
         self.entries().iter().map(|((_, id), live)| (*id, live.clone())).collect()
     }
 
+    /// Those of an organisation, or with `None` all.
+    pub(crate) fn of(&self, whose: Option<OrgId>) -> Vec<(OrgId, Arc<Live>)> {
+        let entries = self.entries();
+        let wanted = entries.iter().filter(|((org, _), _)| whose.is_none_or(|whose| whose == *org));
+        wanted.map(|((org, _), live)| (*org, live.clone())).collect()
+    }
+
     pub(crate) fn add(&self, org: OrgId, id: SessionId, live: Arc<Live>) {
         self.entries().insert((org, id), live);
     }

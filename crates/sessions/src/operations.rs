@@ -206,7 +206,7 @@ impl From<Error> for Refusal {
             Error::AtCapacity { .. } => Self::unavailable(message).with_retry_after(Duration::from_secs(1)),
             Error::Draining | Error::Elsewhere { .. } => Self::unavailable(message),
             Error::Invalid { field, problem } => Self::invalid_field(field, problem),
-            Error::TakesNoInput { .. } | Error::NothingToSettle { .. } => Self::conflict(message),
+            Error::TakesNoInput { .. } | Error::NothingToSettle { .. } | Error::Held { .. } => Self::conflict(message),
             Error::Store(_) | Error::Work(_) => Self::unavailable(message).with_source(error),
         }
     }

@@ -100,6 +100,8 @@ pub enum Cause {
     Lost,
     /// It gave no sign of life for `stallMs`.
     Stalled,
+    /// Sessions are held: see [`Sessions::hold`](crate::Sessions::hold).
+    Held,
 }
 
 impl From<Ending> for Outcome {

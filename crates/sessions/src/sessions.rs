@@ -1,5 +1,6 @@
 mod control;
 mod drain;
+mod hold;
 mod people;
 mod reopen;
 mod start;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     admission: Arc<Admission>,
     tracker: TaskTracker,
     handing_back: CancellationToken,
+    holds: hold::Holds,
     /// From here on nobody is asked again: what is open is recovered at the next start.
     pub(crate) abandoned: CancellationToken,
     changed: watch::Sender<u64>,
@@ -82,6 +84,7 @@ impl Sessions {
             table: Table::default(),
             tracker: TaskTracker::new(),
             handing_back: CancellationToken::new(),
+            holds: hold::Holds::default(),
             abandoned: CancellationToken::new(),
             changed: watch::Sender::new(0),
         })))

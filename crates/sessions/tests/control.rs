@@ -217,3 +217,30 @@ async fn a_session_of_another_node_is_named() {
     assert_eq!(refused.to_string(), format!("session {id} runs on node `n1`"));
     fixture.sessions.stop(LOCAL, id, stop("please")).await.unwrap();
 }
+
+#[tokio::test]
+async fn held_sessions_are_killed_at_once_and_none_starts_until_they_are_let_go() {
+    let mut fixture = Fixture::new().await;
+    let id = fixture.start(Program { grace_ms: 3_600_000, ..shell(STUBBORN) }).await;
+    let pid = fixture.pid().await;
+    fixture.sessions.hold(Some(OrgId::new()), "not ours", user());
+    fixture.sessions.hold(Some(LOCAL), "stand still", user());
+    gone(pid).await;
+    let session = fixture.ended(id).await;
+    assert_eq!(session.state, State::Terminated { reason: "stand still".into() });
+    assert_eq!(fixture.backlog.told(), [Told::Released("stand still".into())]);
+    let refused = fixture.sessions.start(request(shell("true"))).await.unwrap_err();
+    assert!(matches!(&refused, Error::Held { reason } if reason == "stand still"), "{refused}");
+    fixture.sessions.let_go(Some(LOCAL));
+    fixture.sessions.start(request(shell("true"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn other_organisations_are_held_by_themselves_or_with_all() {
+    let mut fixture = Fixture::new().await;
+    fixture.sessions.hold(Some(OrgId::new()), "not ours", user());
+    let id = fixture.start(shell(STUBBORN)).await;
+    fixture.pid().await;
+    fixture.sessions.hold(None, "all of them", user());
+    assert_eq!(fixture.ended(id).await.state, State::Terminated { reason: "all of them".into() });
+}

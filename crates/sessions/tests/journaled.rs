@@ -152,3 +152,13 @@ async fn an_entry_has_a_bound() {
     let (fine, _) = fixture.run(support::journaled::Writes(vec![support::journaled::large(500)])).await;
     assert_eq!((fine.state, fine.entries), (State::Completed, 1));
 }
+
+#[tokio::test]
+async fn a_held_session_is_suspended_and_this_was_no_attempt() {
+    let fixture = Fixture::new().await;
+    let id = fixture.start(Steps::new(3)).await;
+    fixture.sessions.hold(None, "stand still", user());
+    let session = fixture.ended(id).await;
+    assert_eq!(session.state, State::Suspended { reason: "stand still".into(), waiting: false });
+    assert_eq!(fixture.backlog.told(), [Told::Released("stand still".into())]);
+}

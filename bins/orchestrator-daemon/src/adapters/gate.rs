@@ -7,7 +7,7 @@ use orchestrator_agents::Permissions;
 use orchestrator_charter::{Action, Charters};
 use orchestrator_redact::Redactor;
 use orchestrator_security::{
-    ApprovalId, Approvals, Ask, Audit, Clearance, Gate as Judge, GateParts, Opinion, Place, Refusal,
+    ApprovalId, Approvals, Ask, Audit, Clearance, Emergency, Gate as Judge, GateParts, Opinion, Place, Refusal,
 };
 use orchestrator_telemetry::Metrics;
 use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, ToolName};
@@ -34,6 +34,7 @@ struct Inner {
     redactor: Redactor,
     judge: Judge,
     waiting: Waiting,
+    emergency: Emergency,
 }
 
 /// What the gate is made of.
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) audit: Audit,
     pub(crate) approvals: Approvals,
     pub(crate) waiting: Waiting,
+    pub(crate) emergency: Emergency,
 }
 
 /// A call that was allowed.
@@ -55,19 +57,24 @@ pub(crate) struct Allowed {
 
 impl Gate {
     pub(crate) fn new(config: &Tools, parts: Parts) -> Self {
-        let Parts { metrics, charters, redactor, audit, approvals, waiting } = parts;
+        let Parts { metrics, charters, redactor, audit, approvals, waiting, emergency } = parts;
         let (registry, mint) = Registry::new(config.limits.clone());
-        let calls = stacks::tool_calls(registry.clone(), &metrics);
+        let calls = stacks::tool_calls(registry.clone(), &metrics, emergency.clone());
         let filtering = redactor.clone();
         let filter = Arc::new(move |value: &Value| filtering.redact_json(value.clone()));
         let judge = Judge::new(GateParts { audit, approvals, filter });
         let lists = Lists::new(config);
-        Self(Arc::new(Inner { registry, mint, lists, calls, metrics, charters, redactor, judge, waiting }))
+        Self(Arc::new(Inner { registry, mint, lists, calls, metrics, charters, redactor, judge, waiting, emergency }))
     }
 
     /// For whoever offers tools.
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// Whether everything is stopped.
+    pub(crate) fn emergency(&self) -> &Emergency {
+        &self.0.emergency
     }
 
     /// Puts other lists in force, at once.
@@ -102,9 +109,17 @@ impl Gate {
         let known = spec.as_ref().map(|spec| spec.name.to_string());
         let (opinions, charters) = self.opinions(&call, spec.as_deref(), rights);
         let ask = ask(call.tool.as_str(), &call.arguments, &call.context, place, charters);
-        let cleared = self.counted(self.0.judge.clear(ask, opinions).await, known)?;
+        let cleared = self.counted(self.clear(ask, opinions).await, known)?;
         let reason = cleared.reason().to_owned();
         Ok(Allowed { permit: self.permit(call, cleared)?, reason })
+    }
+
+    /// Before anybody is asked about one call: whether all are stopped.
+    async fn clear(&self, ask: Ask, opinions: Vec<Opinion>) -> Result<Clearance, Refusal> {
+        match self.0.emergency.check(ask.org) {
+            Ok(()) => self.0.judge.clear(ask, opinions).await,
+            Err(stopped) => Err(self.0.judge.refuse(ask, stopped.to_string()).await),
+        }
     }
 
     /// The mint is used here and nowhere else.
@@ -154,7 +169,7 @@ impl Gate {
         let place = Place { request: key.clone(), key, requester };
         let ask = ask(tool, arguments, context, Some(place), charters);
         let known = self.known(alike).map(|spec| spec.name.to_string());
-        let cleared = self.counted(self.0.judge.clear(ask, opinions).await, known)?;
+        let cleared = self.counted(self.clear(ask, opinions).await, known)?;
         Ok(cleared.reason().to_owned())
     }
 

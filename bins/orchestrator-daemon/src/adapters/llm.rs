@@ -34,7 +34,10 @@ impl Llms {
     ) -> Result<Llm, InvalidLimits> {
         Llm::new(Parts {
             profile: character,
-            models: stacks::model_requests(Through { attribution, ..self.through.clone() }),
+            models: stacks::model_requests(
+                Through { attribution, ..self.through.clone() },
+                self.gate.emergency().clone(),
+            ),
             tools: toolbox(&self.gate, rights, workspace),
             redactor: self.redactor.clone(),
         })

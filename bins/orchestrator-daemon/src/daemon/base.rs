@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_redact::Redactor;
-use orchestrator_security::{Audit, Parts, Signer};
+use orchestrator_security::emergency::SqlStore as EmergencyStore;
+use orchestrator_security::{Audit, Emergency, Parts, Signer};
 use orchestrator_sql::{Database, Options};
 use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock, SystemClock};
@@ -27,6 +28,8 @@ pub(crate) struct Base {
     pub(crate) hub: Hub,
     /// Where every decision is written down.
     pub(crate) audit: Audit,
+    /// Whether everything is to stand still.
+    pub(crate) emergency: Emergency,
 }
 
 impl Base {
@@ -36,8 +39,16 @@ impl Base {
         let relay = redis::open(config, clock.clone())?;
         let audit = open_audit(config, data, clock.clone())?;
         let (database, log, hub) = open_database(config, data, redactor, relay.clone()).await?;
-        Ok(Self { clock, metrics, relay, database, log, hub, audit })
+        let emergency = open_emergency(&database, &clock).await?;
+        Ok(Self { clock, metrics, relay, database, log, hub, audit, emergency })
     }
+}
+
+/// Who does not know whether everything is stopped starts nothing.
+async fn open_emergency(database: &Database, clock: &Arc<dyn Clock>) -> anyhow::Result<Emergency> {
+    let store = EmergencyStore::open(database.clone()).await?;
+    let opened = Emergency::open(Arc::new(store), clock.clone()).await;
+    opened.context("cannot tell whether an emergency stop is in force")
 }
 
 fn open_audit(config: &Config, data: &DataDir, clock: Arc<dyn Clock>) -> anyhow::Result<Audit> {

@@ -24,6 +24,7 @@ use crate::adapters::{
 use crate::config::Config;
 use crate::files::DataDir;
 use crate::models;
+use crate::stacks::StopLayer;
 
 /// Every domain, made once.
 #[derive(Clone)]
@@ -64,7 +65,13 @@ impl Domains {
         let work = OnBacklog::new(backlog.clone(), roster.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let ledger = open_ledger(config, data, base, &sessions).await?;
-        let router = models::open(config, &base.metrics, redactor, clock.clone(), &ledger)?;
+        let router = models::open(
+            config,
+            &base.metrics,
+            redactor,
+            clock.clone(),
+            (&ledger, &StopLayer(base.emergency.clone())),
+        )?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
         let gate = open_gate(config, data, base, (&charters, redactor, &approvals))?;
@@ -111,6 +118,7 @@ impl Domains {
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))
+            .merge(orchestrator_security::emergency::operations(&base.emergency))
             .merge(orchestrator_events::operations(base.hub.log().clone()))
     }
 }
@@ -183,6 +191,7 @@ fn open_gate(
         audit: base.audit.clone(),
         approvals: approvals.clone(),
         waiting: Waiting::listen(&base.hub, approvals.clone()),
+        emergency: base.emergency.clone(),
     };
     let gate = Gate::new(&config.tools, parts);
     let mut tools = orchestrator_tools::file_tools();

@@ -6,7 +6,7 @@ use orchestrator_gateway::{Gateway, Peers, Tls, TlsFiles};
 use orchestrator_mcp::Offered;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
-use orchestrator_security::Audit;
+use orchestrator_security::{Audit, Emergency};
 use orchestrator_vocab::SystemClock;
 use secrecy::ExposeSecret as _;
 
@@ -32,7 +32,7 @@ pub(super) fn open_gateway(
     config: &Config,
     dispatcher: Dispatcher,
     auth: &Auth,
-    (redactor, keys, audit): (&Redactor, Keys, Audit),
+    (redactor, keys, audit, emergency): (&Redactor, Keys, Audit, Emergency),
     status: operations::StatusOf,
     (peers, windows, limits, offered): (Peers, Windows, &RateLimits, Offered),
 ) -> anyhow::Result<Gateway> {
@@ -44,7 +44,7 @@ pub(super) fn open_gateway(
         limits.per_credential.clone(),
         redactor,
         config.telemetry.otlp.sample_ratio,
-        (keys, audit),
+        (keys, audit, emergency),
     );
     let mut builder = Gateway::builder(table, calls.clone(), Arc::new(auth.clone()))
         .config(config.gateway())

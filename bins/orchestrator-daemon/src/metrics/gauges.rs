@@ -8,6 +8,7 @@ use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
 use orchestrator_mcp::Servers;
 use orchestrator_models::Router;
+use orchestrator_security::Emergency;
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
 use orchestrator_telemetry::Metrics;
@@ -38,6 +39,7 @@ pub(crate) struct Gauges {
     /// Those who run language models.
     pub(crate) models: Router,
     servers: Servers,
+    pub(crate) emergency: Emergency,
     counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
@@ -63,6 +65,7 @@ impl Gauges {
             ledger: domains.ledger.clone(),
             models: domains.router.clone(),
             servers: domains.servers.clone(),
+            emergency: base.emergency.clone(),
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),
@@ -97,6 +100,7 @@ impl Gauges {
         for (state, count) in [("connected", connected), ("lost", lost)] {
             self.metrics.gauge("mcp_servers", &[("state", state.into())]).set(count as f64);
         }
+        self.stops();
         spending::measure(&self.ledger, &self.metrics).await?;
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);
@@ -105,6 +109,15 @@ impl Gauges {
             self.connections(counters);
         }
         Ok(self.metrics.render())
+    }
+
+    /// The operator's order concerns all organisations, another one its own.
+    fn stops(&self) {
+        let (all, some): (Vec<OrgId>, Vec<OrgId>) =
+            self.emergency.orders().orgs().partition(|org| *org == OrgId::LOCAL);
+        for (scope, count) in [("daemon", all.len()), ("organisations", some.len())] {
+            self.metrics.gauge("emergency_stopped", &[("scope", scope.into())]).set(count as f64);
+        }
     }
 
     fn set(&self, name: &'static str, value: f64) {

@@ -6,6 +6,7 @@ use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::Readiness as _;
 use orchestrator_mcp::Servers;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
+use orchestrator_security::Emergency;
 use orchestrator_sql::Database;
 use orchestrator_vocab::{Clock as _, OrgId, SystemClock, Timestamp};
 use schemars::JsonSchema;
@@ -32,6 +33,7 @@ pub(crate) struct Doctor {
     relay: Option<RedisRelay>,
     roster: Roster,
     servers: Servers,
+    emergency: Emergency,
 }
 
 /// What a running daemon knows about itself.
@@ -71,6 +73,7 @@ impl Doctor {
     ) -> Self {
         Self {
             servers: servers.clone(),
+            emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
             database: database.clone(),
             data: data.clone(),
@@ -81,7 +84,7 @@ impl Doctor {
     }
 
     async fn examine(&self) -> Report {
-        let mut findings = vec![self.parts(), doctor::disk(self.data.path())];
+        let mut findings = vec![self.parts(), doctor::of_emergency(&self.emergency), doctor::disk(self.data.path())];
         findings.extend(doctor::of_charters(&self.roster.charters().catalogue()));
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));

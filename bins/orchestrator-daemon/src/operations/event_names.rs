@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 57] = [
+pub(crate) const EVENTS: [&str; 59] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -18,6 +18,8 @@ pub(crate) const EVENTS: [&str; 57] = [
     "charter.definitions",
     "config.refused",
     "config.reloaded",
+    "emergency.released",
+    "emergency.stopped",
     "grant.revoked",
     "mcp.server.connected",
     "mcp.server.lost",

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_gateway::Readiness as _;
+use orchestrator_security::emergency::Standing;
 use orchestrator_sql::{Backend, Database};
 use orchestrator_supervisor::State;
 use orchestrator_vocab::{Clock, OrgId, Timestamp};
@@ -65,6 +66,9 @@ pub(crate) struct Status {
     /// Those who run language models, for the operator's organisation only.
     #[serde(skip_serializing_if = "Option::is_none")]
     providers: Option<Vec<orchestrator_models::ProviderStatus>>,
+    /// Present while an emergency stop concerns the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<Standing>,
     /// The parts that run by themselves.
     loops: Vec<Loop>,
 }
@@ -175,6 +179,7 @@ impl StatusOf {
             subscriptions: is_operator.then(|| self.gauges.hub.subscribers()),
             redis: self.gauges.relay.as_ref().filter(|_| is_operator).map(|relay| relay.health().into()),
             providers: is_operator.then(|| self.gauges.models.status()),
+            emergency: Some(Standing::of(&self.gauges.emergency, org)).filter(|standing| standing.stopped),
             loops: self.loops.supervisor.status().into_iter().map(described).collect(),
         })
     }

@@ -26,6 +26,8 @@ pub(super) struct Audited<S> {
 
 /// The operation whose calls the gate writes down.
 const BY_THE_GATE: &str = "tool.call";
+/// The operation that is done though it cannot be written down: nothing is less safe than before by it, and its event tells of it.
+const FOR_AN_EMERGENCY: &str = "emergency.stop";
 
 impl AuditLayer {
     /// Whether it changes something that only an administrator may, and will be let through.
@@ -87,9 +89,15 @@ where
         let before = AuditLayer::is_privileged(operation, &request)
             .then(|| entry(&request, Decision::Allowed, "its caller is an administrator".to_owned()));
         let refused = entry(&request, Decision::Denied, String::new());
+        let is_for_an_emergency = operation.name() == FOR_AN_EMERGENCY;
         Box::pin(async move {
-            if let Some(before) = before {
-                audit.append(before).await.map_err(|error| unaudited(&error))?;
+            if let Some(before) = before
+                && let Err(error) = audit.append(before).await
+            {
+                if !is_for_an_emergency {
+                    return Err(unaudited(&error));
+                }
+                tracing::error!(error = &error as &dyn std::error::Error, "an emergency stop is in no audit log");
             }
             let answered = ready.call(request).await;
             if let Err(error) = &answered

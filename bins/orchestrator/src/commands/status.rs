@@ -25,6 +25,9 @@ async fn answer(daemon: &Daemon) -> Result<Answer, Failure> {
     if !text(&status, "problem").is_empty() {
         table.add_row(vec!["problem", text(&status, "problem")]);
     }
+    if status["emergency"].is_object() {
+        table.add_row(vec!["emergency stop".to_owned(), super::emergency::described(&status["emergency"])]);
+    }
     table.add_row(vec!["daemon".to_owned(), format!("{} {}", text(&status, "name"), text(&status, "version"))]);
     table.add_row(vec!["up for".to_owned(), span(uptime)]);
     for group in ["tasks", "sessions"] {

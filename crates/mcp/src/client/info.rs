@@ -42,7 +42,7 @@ pub enum State {
     Connected,
     /// It failed, and is tried again after a while.
     Waiting,
-    /// The daemon ends.
+    /// It was ended, or the daemon ends.
     Stopped,
 }
 

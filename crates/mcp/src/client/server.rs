@@ -123,6 +123,12 @@ impl Server {
         self.enter(State::Stopped);
     }
 
+    pub(super) fn cut_off(&self) {
+        // Taking a source away is always possible.
+        let _ = self.shared.registry.replace(&self.source(), Vec::new());
+        self.enter(State::Stopped);
+    }
+
     /// Has the tools looked at, and waits until that is done; not for a server that is not there.
     pub(super) async fn look_again(&self) {
         let mut looked = self.looked.subscribe();

@@ -68,6 +68,13 @@ impl Servers {
         }
     }
 
+    /// Its [`run`](Self::run) was dropped in the middle, and its program is killed: its tools are not offered any more.
+    pub fn cut_off(&self, name: &ServerName) {
+        if let Some(server) = self.0.get(name) {
+            server.cut_off();
+        }
+    }
+
     /// All of them, in the order of their names.
     pub fn list(&self) -> Vec<ServerInfo> {
         self.0.values().map(|server| server.known().info.clone()).collect()

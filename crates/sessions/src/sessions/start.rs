@@ -52,10 +52,11 @@ impl Sessions {
     /// session goes on.
     ///
     /// # Errors
-    /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Invalid`], [`Error::Stale`] if the task was claimed anew
-    /// meanwhile, [`Error::Store`]; then there is no session.
+    /// [`Error::AtCapacity`], [`Error::Draining`], [`Error::Held`], [`Error::Invalid`], [`Error::Stale`] if the task was
+    /// claimed anew meanwhile, [`Error::Store`]; then there is no session.
     pub async fn start(&self, request: StartRequest) -> Result<Session, Error> {
         request.runtime.validate()?;
+        self.may_start(request.org)?;
         let permit = self.0.admission.enter()?;
         let (answer, answered) = oneshot::channel();
         self.0.tracker.spawn(begin(self.0.clone(), request, permit, answer));
@@ -111,6 +112,9 @@ async fn begin(
     let _ = answer.send(Ok(session.clone()));
     if shared.handing_back.is_cancelled() {
         live.end(shared.hand_back(&live));
+    }
+    if let Some(ending) = shared.holds.ending(session.org) {
+        live.end(ending);
     }
     let lease = session.lease();
     let span = tracing::info_span!(
