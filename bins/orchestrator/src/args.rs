@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, init, mcp, model, org,
-    report, schedule, service, session, task, token, tool,
+    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, init, mcp,
+    model, org, report, schedule, service, session, task, token, tool,
 };
 use crate::values;
 

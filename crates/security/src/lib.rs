@@ -23,11 +23,11 @@ pub use audit::{
     Audit, Begun, Checkpoint, Config, Count, Decision, Entry, Error, Fault, FaultKind, Filter, Head, InvalidConfig,
     Parts, Record, Signer, Summary, Verified, verify,
 };
+pub use emergency::Emergency;
 #[cfg(feature = "sql")]
 pub use gate::{Ask, Clearance, Gate, GateParts, Place, Refusal};
 pub use gate::{Decided, Escalation, Opinion, Stance, decide};
 #[cfg(all(feature = "rpc", feature = "sql"))]
 pub use operations::approval_operations;
-pub use emergency::Emergency;
 #[cfg(feature = "rpc")]
 pub use operations::operations;
