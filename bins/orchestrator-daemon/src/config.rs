@@ -9,12 +9,14 @@ mod keys_of_budget;
 mod keys_of_coding;
 mod keys_of_mcp;
 mod keys_of_models;
+mod keys_of_notify;
 mod keys_of_parts;
 mod keys_of_security;
 mod keys_of_workspaces;
 mod mcp;
 mod models;
 mod names;
+mod notify;
 mod reading;
 pub(crate) mod reference;
 pub(crate) mod shown;
@@ -36,6 +38,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use agents::AgentConfig;
 pub(crate) use mcp::Mcp;
 pub(crate) use models::{Models, ProviderConfig};
+pub(crate) use notify::{Notify, Route};
 pub(crate) use reading::Reading;
 pub(crate) use tools::Tools;
 
@@ -68,6 +71,8 @@ pub(crate) struct Config {
     /// What models cost, and how much may be spent.
     pub(crate) budget: orchestrator_budget::Config,
     pub(crate) mcp: Mcp,
+    /// Who is told of what.
+    pub(crate) notify: Notify,
     /// What an agent that is a language model may use up.
     pub(crate) llm: orchestrator_runtime_llm::Limits,
     pub(crate) tools: Tools,
@@ -227,6 +232,7 @@ impl Config {
         );
         self.models.validate().context("models")?;
         self.mcp.validate().context("mcp")?;
+        self.notify.validate().context("notify")?;
         self.budget.validate().context("budget")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;

@@ -33,6 +33,7 @@ use crate::files::DataDir;
 use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
+use crate::notifications::{Notifications, Positions, ReadinessWatch};
 use crate::{metrics, operations, reactions, redis};
 
 pub(crate) use base::Base;
@@ -75,6 +76,8 @@ pub(crate) struct Daemon {
     pub(crate) going_on: reactions::GoOn,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
+    pub(crate) notifications: Notifications,
+    pub(crate) readiness: ReadinessWatch,
 }
 
 /// What hides secrets at every sink; knows those of the configuration.
@@ -98,6 +101,7 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
     let builder = known.fold(builder, |builder, (name, secret)| builder.secret(name, secret));
     let builder = config.models.secrets().fold(builder, |builder, (_, secret)| builder.secret("model-key", secret));
     let builder = config.mcp.secrets().fold(builder, |builder, (_, secret)| builder.secret("mcp-secret", secret));
+    let builder = config.notify.secrets().fold(builder, |builder, (_, secret)| builder.secret("notify-secret", secret));
     let headers = config.telemetry.otlp.secrets();
     headers.iter().fold(builder, |builder, (name, secret)| builder.secret(name, secret)).build()
 }
@@ -122,8 +126,19 @@ impl Daemon {
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
+        let stores = (&database, &hub, &clock);
+        let notifications =
+            Notifications::open(&config.notify, stores, (&metrics, redactor), data.node()?).await.context("notify")?;
+        let readiness = ReadinessWatch {
+            loops: loops.clone(),
+            database: database.clone(),
+            clock: clock.clone(),
+            node: node.clone(),
+            notifications: notifications.clone(),
+        };
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers));
+        let notifier = &notifications.notifier;
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers, notifier));
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains
@@ -133,6 +148,7 @@ impl Daemon {
             .merge(operations::table(status.clone(), roster.clone(), doctor, description.clone()))
             .merge(operations::tools(llms.gate.clone(), config.tools.workspaces.clone()))
             .merge(operations::config(&configuration))
+            .merge(operations::notify(notifier.clone()))
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
@@ -175,6 +191,8 @@ impl Daemon {
             going_on,
             servers,
             ledger,
+            notifications,
+            readiness,
         };
         domains.work.connect(Arc::new(daemon.dispatch()));
         daemon.connect(level, limits, clock);
@@ -248,6 +266,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     };
     orchestrator_security::Approvals::open(parts).await?;
     orchestrator_security::emergency::SqlStore::open(database.clone()).await?;
+    Positions::open(database.clone(), Arc::new(SystemClock), String::new()).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

@@ -11,6 +11,7 @@ mod finding;
 mod machine;
 mod mcp;
 mod network;
+mod notify;
 mod redis;
 mod store;
 
@@ -24,6 +25,7 @@ pub(crate) use emergency::of as of_emergency;
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
 pub(crate) use mcp::of as of_servers;
+pub(crate) use notify::of as of_notifications;
 pub(crate) use redis::of as of_redis;
 pub(crate) use store::of as of_store;
 
@@ -67,6 +69,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     findings.extend(encryption::findings(config));
     findings.extend(store::offline(config, &data, is_running).await);
     findings.extend(redis::findings(config).await);
+    findings.extend(notify::findings(config).await);
     findings
 }
 

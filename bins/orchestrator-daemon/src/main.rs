@@ -13,6 +13,7 @@ mod keys;
 mod live;
 mod metrics;
 mod models;
+mod notifications;
 mod operations;
 mod reactions;
 mod redis;

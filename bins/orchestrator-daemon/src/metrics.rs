@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 57] = [
+const DESCRIPTIONS: [Description; 58] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -88,6 +88,7 @@ const DESCRIPTIONS: [Description; 57] = [
         "emergency_stopped",
         "Emergency stops in force: that of the operator (scope `daemon`), those of other organisations.",
     ),
+    Description::counter("notifications_total", "Messages to people, by destination and what became of them."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
     Description::gauge("config_last_reload_successful", "Whether the last configuration that was read is in force."),

@@ -267,6 +267,7 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         async move { left_workspaces.run(stop).await }
     })?;
     keep_servers(daemon)?;
+    tell_people(daemon)?;
     start_scheduler(daemon, scheduling)?;
     let metrics = daemon.metrics.clone();
     let keys = daemon.keys.clone();
@@ -306,6 +307,17 @@ fn follow_configuration(daemon: &Daemon) -> anyhow::Result<()> {
         let (configuration, hangup) = (configuration.clone(), hangup.clone());
         async move { configuration.run(&mut *hangup.lock().await, stop).await }
     })?;
+    Ok(())
+}
+
+fn tell_people(daemon: &Daemon) -> anyhow::Result<()> {
+    let notifications = daemon.notifications.clone();
+    daemon.supervisor.spawn("notifications", move |stop| {
+        let notifications = notifications.clone();
+        async move { notifications.run(stop).await }
+    })?;
+    let readiness = daemon.readiness.clone();
+    daemon.supervisor.spawn("readiness", move |stop| readiness.clone().run(stop))?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, init, mcp,
-    model, org, report, schedule, service, session, task, token, tool,
+    model, notify, org, report, schedule, service, session, task, token, tool,
 };
 use crate::values;
 
@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// Calls that wait for somebody to confirm them
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
+    /// Who is told of what happens
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// What was decided, and whether the log of it is as it was written
     #[command(subcommand)]
     Audit(audit::AuditCommand),

@@ -15,6 +15,7 @@ pub(crate) mod event;
 pub(crate) mod init;
 pub(crate) mod mcp;
 pub(crate) mod model;
+pub(crate) mod notify;
 pub(crate) mod org;
 pub(crate) mod report;
 pub(crate) mod schedule;
@@ -80,6 +81,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Mcp(command) => mcp::run(daemon, command).await,
         Command::Tool(command) => tool::run(daemon, command).await,
         Command::Approval(command) => approval::run(daemon, command).await,
+        Command::Notify(command) => notify::run(daemon, command).await,
         Command::Audit(command) => audit::run(daemon, command).await,
         Command::Charter(command) => charter::run(daemon, command).await,
         Command::Emergency(command) => emergency::run(daemon, command).await,

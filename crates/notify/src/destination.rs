@@ -142,6 +142,11 @@ impl Destination {
         all.into_iter().filter_map(|(key, secret)| Some((key, secret.as_ref()?)))
     }
 
+    /// The host that is spoken to; `None` if it is configured wrongly.
+    pub fn spoken_to(&self) -> Option<String> {
+        Some(self.target().ok()?.host().to_owned())
+    }
+
     pub(crate) fn target(&self) -> Result<Target, Problem> {
         let is_email = self.kind == Kind::Email;
         for (key, is_given, belongs) in [

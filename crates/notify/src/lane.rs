@@ -69,7 +69,7 @@ impl Lane {
         let (tell, told) = oneshot::channel();
         let full = |_| Error::Full { destination: self.name.clone(), waiting: self.bounds.queue_max };
         self.enter.try_send(Waiting { message, tell }).map_err(full)?;
-        Ok(Receipt(told))
+        Ok(Receipt::new(told))
     }
 
     pub(crate) fn info(&self) -> Info {

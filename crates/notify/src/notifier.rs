@@ -56,7 +56,14 @@ pub enum Outcome {
 
 /// Tells what becomes of a message.
 #[derive(Debug)]
-pub struct Receipt(pub(crate) oneshot::Receiver<Outcome>);
+pub struct Receipt(pub(crate) Told);
+
+/// What is known of it.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Open(oneshot::Receiver<Outcome>),
+    Known(Option<Outcome>),
+}
 
 /// A destination, and how it is doing. No secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -161,17 +168,35 @@ impl Notifier {
 }
 
 impl Receipt {
+    pub(crate) fn new(told: oneshot::Receiver<Outcome>) -> Self {
+        Self(Told::Open(told))
+    }
+
     /// What became of it; `None`: the notifier was stopped before it was sent, or while it was.
-    pub async fn outcome(self) -> Option<Outcome> {
-        self.0.await.ok()
+    pub async fn outcome(mut self) -> Option<Outcome> {
+        self.settled().await;
+        self.peek().flatten()
+    }
+
+    /// Waits until that is known. Cancel-safe.
+    pub async fn settled(&mut self) {
+        if let Told::Open(told) = &mut self.0 {
+            self.0 = Told::Known(told.await.ok());
+        }
     }
 
     /// The same, if it is known by now.
     pub fn peek(&mut self) -> Option<Option<Outcome>> {
-        match self.0.try_recv() {
-            Ok(outcome) => Some(Some(outcome)),
-            Err(oneshot::error::TryRecvError::Closed) => Some(None),
-            Err(oneshot::error::TryRecvError::Empty) => None,
+        if let Told::Open(told) = &mut self.0 {
+            match told.try_recv() {
+                Ok(outcome) => self.0 = Told::Known(Some(outcome)),
+                Err(oneshot::error::TryRecvError::Closed) => self.0 = Told::Known(None),
+                Err(oneshot::error::TryRecvError::Empty) => return None,
+            }
+        }
+        match &self.0 {
+            Told::Known(outcome) => Some(outcome.clone()),
+            Told::Open(_) => None,
         }
     }
 }

@@ -128,7 +128,8 @@ impl<T: DeserializeOwned> Loader<T> {
         self
     }
 
-    /// A key whose value is never shown, and which may be given as `<key>File`: the path of a file that holds it.
+    /// A key whose value is never shown, and which may be given as `<key>File`: the path of a file that holds it. One part
+    /// of it may be `*`, for any name.
     #[must_use]
     pub fn secret(mut self, key: &str) -> Self {
         self.secrets.push(key.to_owned());

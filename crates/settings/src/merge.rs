@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Config, ConfigError, Map, Value as Merged, ValueKind};
 
-use crate::tree::{Form, Node, Table, Value, join, looks_secret};
+use crate::tree::{Form, Node, Table, Value, join, looks_secret, stands_for};
 use crate::{Position, Source};
 
 /// Where each value of a merged tree was written. `config` carries one text per value: the number of its entry here.
@@ -29,7 +29,8 @@ impl Origins {
 
     /// Turns one layer into what `config` merges.
     fn lower(&mut self, node: &Node, path: &str, secrets: &[String]) -> Merged {
-        let secret = node.form == Form::Hidden || looks_secret(path) || secrets.iter().any(|secret| secret == path);
+        let secret =
+            node.form == Form::Hidden || looks_secret(path) || secrets.iter().any(|secret| stands_for(secret, path));
         let number = self.0.len().to_string();
         self.0.push(Origin { source: node.source.clone(), key: node.key, form: node.form, secret });
         let kind = match &node.value {
@@ -83,20 +84,22 @@ pub(crate) fn alone(layer: &Node, secrets: &[String]) -> (Merged, Origins) {
 /// The dotted keys of values that must not be shown: those of secrets, and those that hold text which may be one.
 pub(crate) fn hidden(value: &Merged, origins: &Origins, secrets: &[String]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    collect_hidden(value, "", origins, &mut found);
+    collect_hidden(value, "", (origins, secrets), &mut found);
     found.extend(secrets.iter().cloned());
     found
 }
 
-fn collect_hidden(value: &Merged, path: &str, origins: &Origins, found: &mut BTreeSet<String>) {
+fn collect_hidden(value: &Merged, path: &str, how: (&Origins, &[String]), found: &mut BTreeSet<String>) {
     match &value.kind {
         ValueKind::Table(table) => {
-            table.iter().for_each(|(name, value)| collect_hidden(value, &join(path, name), origins, found));
+            table.iter().for_each(|(name, value)| collect_hidden(value, &join(path, name), how, found));
         }
-        ValueKind::Array(items) => items.iter().for_each(|item| collect_hidden(item, path, origins, found)),
+        ValueKind::Array(items) => items.iter().for_each(|item| collect_hidden(item, path, how, found)),
         _ => {}
     }
-    if origins.of(value).is_some_and(|origin| origin.form == Form::Hidden) {
+    let (origins, secrets) = how;
+    let is_named = secrets.iter().any(|secret| stands_for(secret, path));
+    if is_named || origins.of(value).is_some_and(|origin| origin.form == Form::Hidden) {
         found.insert(path.to_owned());
     }
 }

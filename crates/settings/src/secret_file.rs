@@ -7,7 +7,8 @@ use crate::{Error, Source, file};
 ///
 /// A relative path in a configuration file is relative to that file, else to the working directory.
 pub(crate) fn resolve(layer: &mut Node, secrets: &[String], files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    for secret in secrets {
+    let named: Vec<String> = secrets.iter().flat_map(|secret| layer.spelled_out(secret)).collect();
+    for secret in &named {
         let key = format!("{secret}File");
         let Some(named) = layer.remove(&key) else { continue };
         if let Some(there) = layer.get(secret) {

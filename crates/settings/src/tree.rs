@@ -58,6 +58,13 @@ impl Node {
         path.split('.').try_fold(self, |node, name| node.child(name))
     }
 
+    /// The dotted paths that the pattern stands for here: with the names that are there in the place of a `*`.
+    pub(crate) fn spelled_out(&self, pattern: &str) -> Vec<String> {
+        let Some((before, after)) = pattern.split_once(".*.") else { return vec![pattern.to_owned()] };
+        let Some(Value::Table(table)) = self.get(before).map(|node| &node.value) else { return Vec::new() };
+        table.keys().map(|name| format!("{before}.{name}.{after}")).collect()
+    }
+
     /// Takes the value at a dotted path out of the tree.
     pub(crate) fn remove(&mut self, path: &str) -> Option<Self> {
         let (parent, name) = match path.rsplit_once('.') {
@@ -146,6 +153,18 @@ fn yields(there: &mut Node, new: &Node, path: &str) -> Result<bool, Error> {
 
 pub(crate) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Whether a dotted path is one that the pattern stands for: a part `*` stands for any one name.
+pub(crate) fn stands_for(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut names) = (pattern.split('.'), path.split('.'));
+    loop {
+        match (wanted.next(), names.next()) {
+            (None, None) => return true,
+            (Some(part), Some(name)) if part == "*" || part == name => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Whether values under this key are kept out of messages even if nobody said that the key is a secret.

@@ -128,6 +128,7 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
     }
     found.extend(config.models.secrets().map(|(key, secret)| (key, secret.clone())));
     found.extend(config.mcp.secrets().map(|(key, secret)| (key, secret.clone())));
+    found.extend(config.notify.secrets().map(|(key, secret)| (key, secret.clone())));
     found
 }
 
@@ -228,6 +229,8 @@ mod tests {
         let secret = json!({"SOME": crate::config::shown::MASK});
         let server = json!({"environment": {"set": secret}, "headers": secret});
         config.mcp.servers.insert("some".parse().unwrap(), serde_json::from_value(server).unwrap());
+        let destination = json!({ "kind": "webhook" });
+        config.notify.destinations.insert("some".into(), serde_json::from_value(destination).unwrap());
         config.charters.actions.insert("some".into(), Vec::new());
         config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());

@@ -143,6 +143,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["workspaces", "sources", ..]
             | ["tools", ..]
             | ["mcp", "servers", ..]
+            | ["notify", "destinations" | "routes" | "allowHosts" | "allowNetworks", ..]
             | ["charters", ..]
             | ["approvals", ..]
     ) {
@@ -230,6 +231,8 @@ mod tests {
         check(json!({}), json!({"daemon.dataDir": "/"}), true, Err("daemon.dataDir"));
         check(json!({}), json!({"tools.allow": ["*"]}), true, Err("tools.allow"));
         check(json!({}), json!({"charters.directory": "/tmp"}), true, Err("charters.directory"));
+        let url = json!({"notify": {"destinations": {"ops": {"url": "http://a"}}}});
+        check(json!({}), url, true, Err("notify.destinations.ops.url"));
         check(json!({}), json!({"daemon.port": 2, "daemon": {"port": 3}}), true, Err("daemon.port"));
         check(json!({}), json!({"daemon": 1, "daemon.port": 3}), true, Err("daemon"));
         check(json!({}), json!({"": 1}), true, Err(""));

@@ -5,6 +5,7 @@ use orchestrator_auth::{Auth, TokenKind};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::Readiness as _;
 use orchestrator_mcp::Servers;
+use orchestrator_notify::Notifier;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
 use orchestrator_security::Emergency;
 use orchestrator_sql::Database;
@@ -34,6 +35,7 @@ pub(crate) struct Doctor {
     roster: Roster,
     servers: Servers,
     emergency: Emergency,
+    notifier: Notifier,
 }
 
 /// What a running daemon knows about itself.
@@ -69,9 +71,10 @@ impl Doctor {
         data: &DataDir,
         auth: &Auth,
         status: &StatusOf,
-        (roster, servers): (&Roster, &Servers),
+        (roster, servers, notifier): (&Roster, &Servers, &Notifier),
     ) -> Self {
         Self {
+            notifier: notifier.clone(),
             servers: servers.clone(),
             emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
@@ -88,6 +91,7 @@ impl Doctor {
         findings.extend(doctor::of_charters(&self.roster.charters().catalogue()));
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));
+        findings.extend(doctor::of_notifications(&self.notifier.list()));
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
         findings.push(self.administrator().await);

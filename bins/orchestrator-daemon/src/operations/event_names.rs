@@ -1,11 +1,12 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 59] = [
+pub(crate) const EVENTS: [&str; 62] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
     "agent.unregistered",
     "approval.decided",
     "approval.requested",
+    "audit.unwritable",
     "auth.key.retired",
     "auth.key.rotated",
     "auth.token.issued",
@@ -18,6 +19,8 @@ pub(crate) const EVENTS: [&str; 59] = [
     "charter.definitions",
     "config.refused",
     "config.reloaded",
+    "daemon.ready",
+    "daemon.unready",
     "emergency.released",
     "emergency.stopped",
     "grant.revoked",

@@ -94,6 +94,21 @@ fn a_secret_comes_from_a_file_of_its_own() {
 }
 
 #[test]
+fn a_secret_below_any_name_comes_from_a_file_and_is_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "key", "hunter2\n");
+    let text = "limits: {}\nnamed: { a: { pin: 'plain' }, b: { pinFile: 'key' } }\n";
+    write(folder.path(), "c.yaml", text);
+    let loader = Loader::<serde_json::Value>::new().secret("named.*.pin").file(folder.path().join("c.yaml"));
+    let loaded = loader.load().unwrap();
+    assert_eq!(loaded.value["named"]["b"]["pin"], "hunter2");
+    for key in ["named.a.pin", "named.b.pin"] {
+        assert!(loaded.hidden.contains(key), "{:?}", loaded.hidden);
+    }
+    assert!(!loaded.hidden.contains("named.a"), "{:?}", loaded.hidden);
+}
+
+#[test]
 fn the_real_environment_wins_over_the_env_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
