@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
     })?;
     let leave = BoxCloneSyncService::new(service_fn(|asked: Asked| async move {
         println!("{} asks leave for {} {}", asked.agent, asked.tool, asked.input);
-        Ok::<_, BoxError>(Verdict::Allow { reason: "it only looks".into() })
+        Ok::<_, BoxError>(Verdict::Allow { reason: "it only looks".into(), input: None })
     }));
     let agent = CodingAgent::new(Claude::new(["sh", "-c", AGENT]), leave, Arc::new(SystemClock));
     let request = StartRequest {

@@ -1,10 +1,12 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
+mod before_work;
 mod charters;
 mod coding;
 mod dispatch;
 mod facts;
 mod gate;
+mod hooking;
 mod limits;
 mod llm;
 mod mcp;
@@ -26,6 +28,7 @@ pub(crate) use charters::{Announcer, ENFORCED};
 use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::{Gate, Parts as GateParts};
+pub(crate) use hooking::{Failed, Hooking, Judged, counted as counted_hooks, words};
 pub(crate) use limits::{PerAddress, quota};
 pub(crate) use llm::Llms;
 pub(crate) use mcp::tools_over_http;

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod keys_of_agents;
 mod keys_of_budget;
 mod keys_of_coding;
+mod keys_of_hooks;
 mod keys_of_mcp;
 mod keys_of_models;
 mod keys_of_notify;
@@ -78,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) tools: Tools,
     /// What agents may do by themselves, after a confirmation, and never.
     pub(crate) charters: orchestrator_charter::Config,
+    /// What is asked and told before and after agents do something.
+    pub(crate) hooks: orchestrator_hooks::Config,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,
@@ -237,6 +240,7 @@ impl Config {
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.charters.validate().context("charters")?;
+        self.hooks.validate().context("hooks")?;
         self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
             agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;

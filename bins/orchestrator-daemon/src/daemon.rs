@@ -74,6 +74,7 @@ pub(crate) struct Daemon {
     pub(crate) emergency: Emergency,
     pub(crate) halting: Halting,
     pub(crate) going_on: reactions::GoOn,
+    pub(crate) told_hooks: Arc<reactions::TellHooks>,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
     pub(crate) notifications: Notifications,
@@ -102,6 +103,7 @@ pub(crate) fn redactor(config: &Config) -> Redactor {
     let builder = config.models.secrets().fold(builder, |builder, (_, secret)| builder.secret("model-key", secret));
     let builder = config.mcp.secrets().fold(builder, |builder, (_, secret)| builder.secret("mcp-secret", secret));
     let builder = config.notify.secrets().fold(builder, |builder, (_, secret)| builder.secret("notify-secret", secret));
+    let builder = config.hooks.secrets().fold(builder, |builder, (_, secret)| builder.secret("hook-secret", secret));
     let headers = config.telemetry.otlp.secrets();
     headers.iter().fold(builder, |builder, (name, secret)| builder.secret(name, secret)).build()
 }
@@ -124,6 +126,7 @@ impl Daemon {
         let going_on = reactions::GoOn::new(sessions.clone(), backlog.clone(), lost_tasks.clone());
         let halting = Halting::new(base.emergency.clone(), sessions.clone(), going_on.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
+        let told_hooks = reactions::TellHooks::listen(&hub, llms.hooking.hooks.clone(), base.emergency.clone());
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
         let stores = (&database, &hub, &clock);
@@ -146,14 +149,15 @@ impl Daemon {
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), roster.clone(), doctor, description.clone()))
-            .merge(operations::tools(llms.gate.clone(), config.tools.workspaces.clone()))
+            .merge(operations::tools(llms.gate.clone(), llms.hooking.clone(), config.tools.workspaces.clone()))
             .merge(operations::config(&configuration))
             .merge(operations::notify(notifier.clone()))
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
-        let guards = (redactor, keys.clone(), base.audit.clone(), base.emergency.clone());
+        let asked = (base.emergency.clone(), llms.hooking.clone());
+        let guards = (redactor, keys.clone(), base.audit.clone(), asked);
         let dispatcher = Dispatcher::new(table)?;
         offered.set(dispatcher.table().clone());
         let parts = (peers, windows, &limits, offered);
@@ -189,6 +193,7 @@ impl Daemon {
             emergency: base.emergency,
             halting,
             going_on,
+            told_hooks,
             servers,
             ledger,
             notifications,

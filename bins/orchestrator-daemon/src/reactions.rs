@@ -3,6 +3,7 @@
 mod answers;
 mod confirmed_tools;
 mod going_on;
+mod hooks;
 mod lost_tasks;
 mod outcomes;
 mod workspaces;
@@ -10,6 +11,7 @@ mod workspaces;
 pub(crate) use answers::Answers;
 pub(crate) use confirmed_tools::confirmed_tools;
 pub(crate) use going_on::GoOn;
+pub(crate) use hooks::TellHooks;
 pub(crate) use lost_tasks::StopSessions;
 pub(crate) use outcomes::health_of_agents;
 pub(crate) use workspaces::LeaveWorkspaces;

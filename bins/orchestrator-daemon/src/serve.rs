@@ -266,6 +266,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let left_workspaces = left_workspaces.clone();
         async move { left_workspaces.run(stop).await }
     })?;
+    let told_hooks = daemon.told_hooks.clone();
+    loops.spawn("hooks", move |stop| {
+        let told_hooks = told_hooks.clone();
+        async move { told_hooks.run(stop).await }
+    })?;
     keep_servers(daemon)?;
     tell_people(daemon)?;
     start_scheduler(daemon, scheduling)?;

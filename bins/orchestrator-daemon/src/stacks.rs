@@ -2,6 +2,7 @@
 
 mod audit;
 mod emergency;
+mod hooks;
 mod models;
 mod one_request_per_key;
 mod rate_limit;
@@ -26,6 +27,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use audit::AuditLayer;
 pub(crate) use emergency::StopLayer;
+use hooks::PromptLayer;
 pub(crate) use models::{model_attempts, model_embeddings, model_requests};
 use one_request_per_key::OneRequestPerKeyLayer;
 pub(crate) use rate_limit::Credential;
@@ -33,6 +35,7 @@ use rate_limit::RateLimitLayer;
 pub(crate) use tools::{ToolCalls, tool_calls};
 use trace::TraceLayer;
 
+use crate::adapters::Hooking;
 use crate::keys::Keys;
 
 /// Calls that may run at once, over all connections; what comes on top is refused at once rather than queued.
@@ -41,14 +44,14 @@ const CALLS_MAX: usize = 4_096;
 const SHED_RETRY: Duration = Duration::from_millis(250);
 
 /// *Client call*: trace, latency, rate limit per credential, load shed, audit of what administrators do and of refusals, the
-/// emergency stop, one request per idempotency key, then the dispatcher with scope, deadline and parameters.
+/// emergency stop, hooks for what people say, one request per idempotency key, then the dispatcher with scope, deadline and parameters.
 pub(crate) fn client_calls(
     dispatcher: Dispatcher,
     metrics: &Metrics,
     limiter: Arc<Limiter<Credential>>,
     redactor: &Redactor,
     sample_ratio: f64,
-    (keys, audit, emergency): (Keys, Audit, Emergency),
+    (keys, audit, (emergency, hooking)): (Keys, Audit, (Emergency, Hooking)),
 ) -> CallService {
     let table = dispatcher.table().clone();
     let named = table.clone();
@@ -62,6 +65,7 @@ pub(crate) fn client_calls(
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))
         .layer(AuditLayer { audit, table: table.clone() })
         .layer(StopLayer(emergency))
+        .layer(PromptLayer(hooking))
         .layer(OneRequestPerKeyLayer::new(keys, table))
         .service(dispatcher);
     BoxCloneSyncService::new(ServiceBuilder::new().map_err(refused).service(stack))

@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, init, mcp,
-    model, notify, org, report, schedule, service, session, task, token, tool,
+    agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, hook, init,
+    mcp, model, notify, org, report, schedule, service, session, task, token, tool,
 };
 use crate::values;
 
@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Stops every tool, model and session at once, and lets them go on
     #[command(subcommand)]
     Emergency(emergency::EmergencyCommand),
+    /// What is asked and told before and after agents do something
+    #[command(subcommand)]
+    Hook(hook::HookCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

@@ -12,6 +12,7 @@ pub(crate) mod connections;
 pub(crate) mod doctor;
 pub(crate) mod emergency;
 pub(crate) mod event;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod mcp;
 pub(crate) mod model;
@@ -85,6 +86,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(daemon, command).await,
         Command::Charter(command) => charter::run(daemon, command).await,
         Command::Emergency(command) => emergency::run(daemon, command).await,
+        Command::Hook(command) => hook::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -29,10 +29,12 @@ pub struct Asked {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may, with what it asked for.
+    /// It may.
     Allow {
         /// By what rule; for the journal.
         reason: String,
+        /// With these arguments; `None`: with those that it asked for.
+        input: Option<Value>,
     },
     /// It may not.
     Deny {

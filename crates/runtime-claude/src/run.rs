@@ -369,7 +369,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let (allowed, reason) = match &verdict {
-            Verdict::Allow { reason } => (true, reason.clone()),
+            Verdict::Allow { reason, .. } => (true, reason.clone()),
             Verdict::Deny { reason } => (false, reason.clone()),
         };
         self.write(Entry::Decided { call, allowed, reason }).await?;

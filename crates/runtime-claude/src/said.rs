@@ -28,7 +28,9 @@ fn request(id: &str, request: Value) -> Value {
 /// The answer to `can_use_tool`.
 pub(crate) fn verdict(request_id: &str, input: &Value, verdict: &Verdict) -> Value {
     let response = match verdict {
-        Verdict::Allow { .. } => json!({ "behavior": "allow", "updatedInput": input }),
+        Verdict::Allow { input: changed, .. } => {
+            json!({ "behavior": "allow", "updatedInput": changed.as_ref().unwrap_or(input) })
+        }
         Verdict::Deny { reason } => json!({ "behavior": "deny", "message": reason }),
     };
     let response = json!({ "subtype": "success", "request_id": request_id, "response": response });

@@ -46,7 +46,7 @@ async fn nobody_gives_leave_unless_somebody_does() {
 
     let allowing = permissions(|asked| {
         assert_eq!((asked.tool.as_str(), &asked.input["command"]), ("Bash", &json!("ls")));
-        Ok(Verdict::Allow { reason: "rule 1".into() })
+        Ok(Verdict::Allow { reason: "rule 1".into(), input: None })
     });
     let agent = CodingAgent::new(config(), allowing, Arc::new(SystemClock));
     let (session, told) = fixture.run_with(agent, "@tool Bash ls").await;

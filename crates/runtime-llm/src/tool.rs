@@ -109,6 +109,16 @@ pub trait Toolbox: Send + Sync {
     /// # Errors
     /// [`Refused`], also for a tool that does not exist. It is told to the agent, and not tried again by itself.
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused>;
+
+    /// Whether a conversation that is too long for its model may be made shorter, after so many times. It is asked before that
+    /// is written down.
+    ///
+    /// # Errors
+    /// [`Refused`]: the work fails with it. Default: it may.
+    async fn may_compact(&self, session: &Session, compactions: u32) -> Result<(), Refused> {
+        let _ = (session, compactions);
+        Ok(())
+    }
 }
 
 /// For agents that only talk.

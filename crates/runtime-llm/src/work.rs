@@ -73,6 +73,9 @@ impl<'a> Work<'a> {
                 Next::Ask => self.ask().await?,
                 Next::Call(due) => self.call(due).await?,
                 Next::Note { what, facts, message } => {
+                    if what == noted::TOO_LONG {
+                        self.may_compact().await?;
+                    }
                     tracing::info!(session = %self.session.id, what, %facts, "noted");
                     let entry = Entry::Noted { what: what.to_owned(), facts, message };
                     self.record(vec![entry]).await?;

@@ -14,7 +14,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
 
 use super::gate::Gate;
-use super::{Llms, Rights, WORKSPACE};
+use super::{Hooking, Llms, Rights, WORKSPACE};
 use crate::config::Config;
 
 /// What the names of its tools begin with. They are not ours: its `Read` reads whatever the program can, so that who allows
@@ -81,7 +81,7 @@ pub(super) fn runtime(
         claude.working_directory = Some(workspace.path.clone());
         claude.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
     }
-    CodingAgent::new(claude, leave(llms.gate.clone(), rights.clone()), llms.through.clock.clone())
+    CodingAgent::new(claude, leave(llms.gate.clone(), llms.hooking.clone(), rights.clone()), llms.through.clock.clone())
 }
 
 /// What one of its tools is called in `tools.allow`.
@@ -94,17 +94,18 @@ fn alike(tool: &str) -> String {
     tool_like(tool).map_or_else(|| name(tool), str::to_owned)
 }
 
-/// Asks the gate, and waits if a person has to confirm it: the program waits with its session meanwhile.
-fn leave(gate: Gate, rights: Rights) -> Leave {
+/// Asks hooks once, then the gate, and waits if a person has to confirm it: the program waits with its session meanwhile.
+fn leave(gate: Gate, hooking: Hooking, rights: Rights) -> Leave {
     BoxCloneSyncService::new(service_fn(move |request: Request| {
-        let (gate, rights) = (gate.clone(), rights.clone());
+        let (gate, hooking, rights) = (gate.clone(), hooking.clone(), rights.clone());
         async move {
             let (tool, alike) = (name(&request.tool), alike(&request.tool));
+            let (said, input) = hooking.foreign((&tool, &alike), request.input.clone(), &context(&request)).await;
             loop {
                 let context = context(&request);
-                let judged = gate.judge_foreign((&tool, &alike), &request.input, &context, &rights).await;
+                let judged = gate.judge_foreign((&tool, &alike), &input, &context, (&rights, said.clone())).await;
                 match judged {
-                    Ok(reason) => return Ok::<_, BoxError>(Verdict::Allow { reason }),
+                    Ok(reason) => return Ok::<_, BoxError>(Verdict::Allow { reason, input: Some(input) }),
                     Err(Refusal::Denied { reason }) => return Ok(Verdict::Deny { reason }),
                     Err(Refusal::Waits { approval, .. }) => gate.until_answered(request.org, approval).await,
                 }

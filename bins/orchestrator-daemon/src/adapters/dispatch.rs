@@ -13,6 +13,7 @@ use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
+use super::before_work::asked;
 use super::{Llms, Rights, Roster, Workplaces, coding, llm};
 use crate::config::{AgentConfig, Config};
 
@@ -177,7 +178,7 @@ impl How {
         workspace: Option<&Workspace>,
         account: &Attribution,
     ) -> Result<Arc<dyn SessionRuntime>, InvalidLimits> {
-        Ok(match self {
+        let runtime: Arc<dyn SessionRuntime> = match self {
             Self::Program(program) => match workspace {
                 Some(workspace) => Arc::new(working_in(program.clone(), workspace)),
                 None => Arc::new(program.clone()),
@@ -187,7 +188,8 @@ impl How {
                 let path = workspace.map(|workspace| workspace.path.clone());
                 Arc::new(llms.runtime(character.clone(), rights.clone(), path, account.clone())?)
             }
-        })
+        };
+        Ok(asked(runtime, &llms.hooking, &llms.gate))
     }
 }
 

@@ -100,14 +100,22 @@ impl Gate {
         self.0.lists.line(tool.as_str())
     }
 
-    /// Has a call decided about; what is decided is written down before anything comes of it. Without a place nobody is waited for.
+    /// Has a call decided about, by what was said of it before too; what is decided is written down before anything comes of it.
+    /// Without a place nobody is waited for.
     ///
     /// # Errors
     /// Why not, or why not yet, for whoever wants to make it.
-    pub(crate) async fn judge(&self, call: Call, rights: &Rights, place: Option<Place>) -> Result<Allowed, Refusal> {
+    pub(crate) async fn judge(
+        &self,
+        call: Call,
+        rights: &Rights,
+        place: Option<Place>,
+        said: Option<Opinion>,
+    ) -> Result<Allowed, Refusal> {
         let spec = self.0.registry.get(&call.tool);
         let known = spec.as_ref().map(|spec| spec.name.to_string());
-        let (opinions, charters) = self.opinions(&call, spec.as_deref(), rights);
+        let (mut opinions, charters) = self.opinions(&call, spec.as_deref(), rights);
+        opinions.extend(said);
         let ask = ask(call.tool.as_str(), &call.arguments, &call.context, place, charters);
         let cleared = self.counted(self.clear(ask, opinions).await, known)?;
         let reason = cleared.reason().to_owned();
@@ -137,6 +145,11 @@ impl Gate {
         self.0.judge.refuse(ask, format!("there is no tool {tool}")).await
     }
 
+    /// Refuses what is no call of a tool. It is written down as well.
+    pub(crate) async fn refuse(&self, action: &str, facts: &Value, context: &Context, reason: String) -> Refusal {
+        self.0.judge.refuse(ask(action, facts, context, None, BTreeMap::new()), reason).await
+    }
+
     fn opinions(&self, call: &Call, spec: Option<&Spec>, rights: &Rights) -> (Vec<Opinion>, BTreeMap<String, String>) {
         let (tool, context) = (call.tool.as_str(), &call.context);
         let action = facts::action(tool, spec, &call.arguments, context.label, &self.0.redactor);
@@ -162,9 +175,10 @@ impl Gate {
         (tool, alike): (&str, &str),
         arguments: &Value,
         context: &Context,
-        rights: &Rights,
+        (rights, said): (&Rights, Option<Opinion>),
     ) -> Result<String, Refusal> {
-        let (opinions, charters) = self.opinions_of((tool, alike), context.org, rights);
+        let (mut opinions, charters) = self.opinions_of((tool, alike), context.org, rights);
+        opinions.extend(said);
         let (key, requester) = (context.key.clone(), rights.requester.clone());
         let place = Place { request: key.clone(), key, requester };
         let ask = ask(tool, arguments, context, Some(place), charters);

@@ -9,7 +9,7 @@ use orchestrator_workspaces::{Choice, Mode, SourceName};
 
 use super::gate::Gate;
 use super::toolbox::toolbox;
-use super::{Rights, Through};
+use super::{Hooking, Rights, Through};
 use crate::stacks;
 
 /// What agents that are language models are made of. Cheap to clone.
@@ -17,6 +17,7 @@ use crate::stacks;
 pub(crate) struct Llms {
     pub(crate) through: Through,
     pub(crate) gate: Gate,
+    pub(crate) hooking: Hooking,
     pub(crate) redactor: Redactor,
 }
 
@@ -38,7 +39,7 @@ impl Llms {
                 Through { attribution, ..self.through.clone() },
                 self.gate.emergency().clone(),
             ),
-            tools: toolbox(&self.gate, rights, workspace),
+            tools: toolbox(&self.gate, &self.hooking, rights, workspace),
             redactor: self.redactor.clone(),
         })
     }

@@ -2,18 +2,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orchestrator_hooks::Event;
 use orchestrator_runtime_llm::{Offered, Permitted, Refused, ToolAnswer, ToolRequest, Toolbox};
 use orchestrator_security::{Place, Refusal};
+use orchestrator_sessions::Session;
 use orchestrator_tools::{Call, Context, Error, Output, Progress, ToolName};
+use orchestrator_transcript::ToolResultPart;
 use orchestrator_vocab::{Actor, Label};
+use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::Rights;
+use super::before_work::too_long;
 use super::gate::{Gate, repeat};
+use super::{Failed, Hooking, Judged, Rights, words};
 
 /// The tools of one session: what the operator allows, and its agent may use.
 pub(crate) struct SessionTools {
     pub(crate) gate: Gate,
+    pub(crate) hooking: Hooking,
     pub(crate) rights: Rights,
     pub(crate) workspace: Option<PathBuf>,
 }
@@ -38,10 +44,24 @@ impl Toolbox for SessionTools {
         let requester = self.rights.requester.clone();
         let place = Place { request: request.call.id.clone(), key: request.key.clone(), requester };
         let call = self.call(tool, request);
-        let allowed = self.gate.judge(call, &self.rights, Some(place)).await.map_err(refused)?;
+        let judged = self.hooking.judge(&self.gate, call, &self.rights, Some(place)).await.map_err(refused)?;
+        let Judged { allowed, afterwards } = judged;
         let (calls, permit) = (self.gate.calls(), allowed.permit);
-        let run = Box::pin(async move { told(calls.oneshot(permit).await) });
+        let run = Box::pin(async move {
+            let mut answer = told(calls.oneshot(permit).await);
+            let failed = if answer.is_error { Failed::Yes } else { Failed::No };
+            let context = afterwards.told(json!(answer.content), failed).await;
+            if !context.is_empty() {
+                answer.content.push(ToolResultPart::Text { text: words(&context) });
+            }
+            answer
+        });
         Ok(Permitted { reason: allowed.reason, run })
+    }
+
+    async fn may_compact(&self, session: &Session, compactions: u32) -> Result<(), Refused> {
+        let asked = self.hooking.decide(Event::PreCompact, too_long(session, compactions)).await;
+        asked.map(drop).map_err(|reason| Refused::Denied { reason })
     }
 }
 
@@ -90,6 +110,6 @@ impl std::fmt::Debug for SessionTools {
 }
 
 /// For whoever holds it behind a port.
-pub(crate) fn toolbox(gate: &Gate, rights: Rights, workspace: Option<PathBuf>) -> Arc<dyn Toolbox> {
-    Arc::new(SessionTools { gate: gate.clone(), rights, workspace })
+pub(crate) fn toolbox(gate: &Gate, hooking: &Hooking, rights: Rights, workspace: Option<PathBuf>) -> Arc<dyn Toolbox> {
+    Arc::new(SessionTools { gate: gate.clone(), hooking: hooking.clone(), rights, workspace })
 }

@@ -129,6 +129,7 @@ pub(crate) fn secrets(config: &Config) -> BTreeMap<String, SecretString> {
     found.extend(config.models.secrets().map(|(key, secret)| (key, secret.clone())));
     found.extend(config.mcp.secrets().map(|(key, secret)| (key, secret.clone())));
     found.extend(config.notify.secrets().map(|(key, secret)| (key, secret.clone())));
+    found.extend(config.hooks.secrets().map(|(key, secret)| (format!("hooks.{key}"), secret.clone())));
     found
 }
 
@@ -232,6 +233,8 @@ mod tests {
         let destination = json!({ "kind": "webhook" });
         config.notify.destinations.insert("some".into(), serde_json::from_value(destination).unwrap());
         config.charters.actions.insert("some".into(), Vec::new());
+        let hook = json!({"program": {"environment": {"set": secret}}, "http": {"secret": crate::config::shown::MASK}});
+        config.hooks.custom.insert("some".into(), serde_json::from_value(hook).unwrap());
         config.models.cassette = serde_json::from_value(json!({"mode": "replay", "directory": "/some"})).unwrap();
         config.tools.workspaces.insert("some".into(), "/some".into());
         config.models.providers.insert("some".into(), serde_json::from_value(provider).unwrap());

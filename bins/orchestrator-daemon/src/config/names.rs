@@ -46,7 +46,7 @@ pub(super) const VARIABLES: [Variable; 41] = [
 ];
 
 /// Sections of parts that are not built yet: one warning each.
-const SECTIONS: [&str; 5] = ["memory", "channels", "plugins", "teams", "hooks"];
+const SECTIONS: [&str; 4] = ["memory", "channels", "plugins", "teams"];
 
 /// Variables of parts that are not built yet: one warning each.
 const UNUSED: [&str; 9] = [

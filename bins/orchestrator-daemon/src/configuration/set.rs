@@ -146,6 +146,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["notify", "destinations" | "routes" | "allowHosts" | "allowNetworks", ..]
             | ["charters", ..]
             | ["approvals", ..]
+            | ["hooks", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }

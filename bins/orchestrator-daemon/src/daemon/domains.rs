@@ -7,6 +7,7 @@ use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_budget::{Ledger, Owner};
 use orchestrator_charter::Charters;
+use orchestrator_hooks::Hooks;
 use orchestrator_mcp::Servers;
 use orchestrator_models::{Attribution, Router};
 use orchestrator_redact::Redactor;
@@ -18,8 +19,8 @@ use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
 use crate::adapters::{
-    Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, InJournals, Llms, OnBacklog, Programs, Roster, Through,
-    Waiting, Workplaces,
+    Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, Llms, OnBacklog, Programs, Roster,
+    Through, Waiting, Workplaces, counted_hooks,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -79,6 +80,7 @@ impl Domains {
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
             gate,
+            hooking: open_hooks(config, data, base, redactor)?,
             redactor: redactor.clone(),
         };
         Ok(Self {
@@ -115,6 +117,7 @@ impl Domains {
             .merge(orchestrator_mcp::client_operations(&self.servers))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_budget::operations(&self.ledger))
+            .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))
@@ -200,6 +203,20 @@ fn open_gate(
     tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;
     Ok(gate)
+}
+
+fn open_hooks(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) -> anyhow::Result<Hooking> {
+    let parts = orchestrator_hooks::Parts {
+        config: config.hooks.clone(),
+        more: Vec::new(),
+        redactor: redactor.clone(),
+        clock: base.clock.clone(),
+        owner: data.node()?,
+        listener: counted_hooks(&base.metrics),
+    };
+    let hooks = Hooks::new(parts).context("hooks")?;
+    let (database, clock, emergency) = (base.database.clone(), base.clock.clone(), base.emergency.clone());
+    Ok(Hooking { hooks, database, clock, emergency })
 }
 
 /// Nothing of them runs yet, so that none can be in the way of the start.

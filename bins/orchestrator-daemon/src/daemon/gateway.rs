@@ -32,7 +32,7 @@ pub(super) fn open_gateway(
     config: &Config,
     dispatcher: Dispatcher,
     auth: &Auth,
-    (redactor, keys, audit, emergency): (&Redactor, Keys, Audit, Emergency),
+    (redactor, keys, audit, asked): (&Redactor, Keys, Audit, (Emergency, adapters::Hooking)),
     status: operations::StatusOf,
     (peers, windows, limits, offered): (Peers, Windows, &RateLimits, Offered),
 ) -> anyhow::Result<Gateway> {
@@ -44,7 +44,7 @@ pub(super) fn open_gateway(
         limits.per_credential.clone(),
         redactor,
         config.telemetry.otlp.sample_ratio,
-        (keys, audit, emergency),
+        (keys, audit, asked),
     );
     let mut builder = Gateway::builder(table, calls.clone(), Arc::new(auth.clone()))
         .config(config.gateway())

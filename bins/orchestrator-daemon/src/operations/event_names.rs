@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 62] = [
+pub(crate) const EVENTS: [&str; 63] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -24,6 +24,7 @@ pub(crate) const EVENTS: [&str; 62] = [
     "emergency.released",
     "emergency.stopped",
     "grant.revoked",
+    "hook.blocked",
     "mcp.server.connected",
     "mcp.server.lost",
     "mcp.tool.changed",

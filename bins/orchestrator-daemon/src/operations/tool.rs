@@ -8,10 +8,10 @@ use orchestrator_transcript::ToolResultPart;
 use orchestrator_vocab::Label;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use crate::adapters::{Gate, Rights};
+use crate::adapters::{Failed, Gate, Hooking, Judged, Rights, words};
 
 /// A tool, and whether anybody may call it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -94,12 +94,13 @@ struct Called {
 #[derive(Clone)]
 struct Desk {
     gate: Gate,
+    hooking: Hooking,
     workspaces: Arc<BTreeMap<String, PathBuf>>,
 }
 
 /// `tool.list`, `tool.describe` and `tool.call`.
-pub(crate) fn table(gate: Gate, workspaces: BTreeMap<String, PathBuf>) -> Table {
-    let desk = Desk { gate, workspaces: Arc::new(workspaces) };
+pub(crate) fn table(gate: Gate, hooking: Hooking, workspaces: BTreeMap<String, PathBuf>) -> Table {
+    let desk = Desk { gate, hooking, workspaces: Arc::new(workspaces) };
     let (all, one, calls) = (desk.clone(), desk.clone(), desk);
     let list = move |_: Call, NoParams {}| {
         let tools = all.gate.registry().list().iter().map(|spec| all.info(spec)).collect();
@@ -167,10 +168,23 @@ impl Desk {
             ..Context::new(call.org(), call.actor(), call.correlation.clone())
         };
         let wanted = ToolCall { tool: spec.name.clone(), arguments: Value::Object(params.arguments), context };
-        let allowed = self.gate.judge(wanted, &Rights::all(), None).await;
-        let allowed = allowed.map_err(|refusal| Error::forbidden(refusal.to_string()))?;
-        let output = self.gate.calls().oneshot(allowed.permit).await.map_err(|error| refused(&error))?;
-        let Output { content, structured, label, is_error } = output;
+        let judged = self.hooking.judge(&self.gate, wanted, &Rights::all(), None).await;
+        let judged = judged.map_err(|refusal| Error::forbidden(refusal.to_string()))?;
+        let Judged { allowed, afterwards } = judged;
+        let output = match self.gate.calls().oneshot(allowed.permit).await {
+            Ok(output) => output,
+            Err(error) => {
+                // Whoever called learns of the failure alone.
+                afterwards.told(error.to_string().into(), Failed::Yes).await;
+                return Err(refused(&error));
+            }
+        };
+        let Output { mut content, structured, label, is_error } = output;
+        let failed = if is_error { Failed::Yes } else { Failed::No };
+        let context = afterwards.told(json!(content), failed).await;
+        if !context.is_empty() {
+            content.push(ToolResultPart::Text { text: words(&context) });
+        }
         Ok(Called { content, structured, label, is_error, allowed_by: allowed.reason })
     }
 }

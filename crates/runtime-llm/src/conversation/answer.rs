@@ -34,6 +34,11 @@ impl Conversation {
         Next::Note { what: noted::CONTINUED, facts: json!({}), message: Some(Message::user(Label::USER, advice)) }
     }
 
+    /// How often it was made shorter since it last fitted.
+    pub(crate) fn shortened(&self) -> u32 {
+        self.shortened
+    }
+
     /// Whether a conversation that is too long for its model can still be made shorter.
     pub(crate) fn can_be_shorter(&self) -> bool {
         self.shortened < SHORTENED_MAX

@@ -90,6 +90,7 @@ impl Work<'_> {
         match &error {
             ModelError::Broken(_) => self.record(vec![note(noted::BROKEN)]).await,
             ModelError::TooLong(_) if self.conversation.can_be_shorter() => {
+                self.may_compact().await?;
                 self.record(vec![note(noted::TOO_LONG)]).await
             }
             ModelError::Unavailable { retry_at, .. } => {
@@ -101,6 +102,12 @@ impl Work<'_> {
             }
             ModelError::TooLong(_) | ModelError::Refused(_) => Err(failed(error.to_string())),
         }
+    }
+
+    pub(super) async fn may_compact(&self) -> Go {
+        let asked = self.parts.tools.may_compact(&self.session, self.conversation.shortened());
+        let refused = |why| failed(format!("the conversation is too long, and must not be made shorter: {why}"));
+        self.until_cancelled(asked).await?.map_err(refused)
     }
 
     pub(super) async fn until_cancelled<T>(&self, work: impl Future<Output = T>) -> Go<T> {
