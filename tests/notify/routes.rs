@@ -145,7 +145,7 @@ async fn a_task_that_failed_for_good_is_told_of_without_its_secrets() -> anyhow:
     let task = socket.call("task.create", json!({ "title": "a", "kind": "a", "maxAttempts": 1 })).await?;
     let told = receiver.next().await;
     let data = &told.body["data"];
-    assert_eq!(data["title"], json!(format!("{} has failed for good", task["taskId"].as_str().unwrap_or_default())));
+    assert_eq!(data["title"], json!(format!("{} has failed for good", task["id"].as_str().unwrap_or_default())));
     assert!(!told.body.to_string().contains("sk-ant") && !told.body.to_string().contains("://"), "{data}");
     Ok(())
 }
