@@ -127,13 +127,40 @@ async fn a_hook_that_fails_is_not_there_or_takes_too_long_denies() -> anyhow::Re
     Ok(())
 }
 
-#[tokio::test]
-async fn a_hook_that_asks_is_a_refusal_as_long_as_nobody_can_be_asked() -> anyhow::Result<()> {
+/// Wants a person to confirm it.
+fn asking() -> Value {
     let answer =
         json!({ "hookSpecificOutput": { "permissionDecision": "ask", "permissionDecisionReason": "is it meant?" } });
-    let hook = json!({ "events": ["PreToolUse"], "program": { "command": ["echo", answer.to_string()] } });
-    let said = refused_by(hook).await?;
+    json!({ "events": ["PreToolUse"], "program": { "command": ["echo", answer.to_string()] } })
+}
+
+#[tokio::test]
+async fn where_nobody_can_wait_a_hook_that_asks_refuses() -> anyhow::Result<()> {
+    let said = refused_by(asking()).await?;
     assert!(said.contains("the hook one wants it confirmed: is it meant?"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_waits_for_a_person_if_a_hook_asks_and_goes_on_once_they_say_yes() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    let calls = [("command_run", json!({ "argv": ["touch", "made"] }))];
+    let daemon = stage.daemon(&calls, named("one", asking()))?.start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "session.*"]).await;
+    let spawned = admin.call("agent.spawn", json!({ "agent": "coder", "prompt": "Do it." })).await?;
+    admin.events_until("the session waits", |event| event.name == "session.waiting").await;
+    assert!(!stage.path("source/made").exists());
+    let waiting = admin.call("approval.list", json!({ "status": "pending" })).await?["items"][0].clone();
+    assert_eq!(waiting["rules"], json!(["the hook one wants it confirmed: is it meant?"]), "{waiting}");
+    let key = json!({ "kind": "apiKey", "subject": "bob", "scopes": ["daemon.read", "daemon.approve"] });
+    let issued = admin.call("auth.token.issue", key).await?;
+    let mut bob = daemon.socket(issued["token"].as_str().unwrap_or_default()).await;
+    bob.call("tool.approve", json!({ "approvalId": waiting["id"], "digest": waiting["digest"] })).await?;
+    admin
+        .events_until("the end", |event| event.name == "task.completed" && event.payload["taskId"] == spawned["taskId"])
+        .await;
+    assert!(stage.path("source/made").exists());
     Ok(())
 }
 
