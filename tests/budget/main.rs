@@ -1,5 +1,6 @@
 //! Budgets through the socket of the running binary: what is refused, what is spent, and what a kill leaves.
 
+mod charters;
 mod exact;
 mod sessions;
 mod verbs;

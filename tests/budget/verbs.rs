@@ -52,6 +52,21 @@ async fn a_model_that_nobody_knows_the_price_of_is_not_asked() -> anyhow::Result
     Ok(())
 }
 
+/// The day that one of them was gone is past for good.
+#[tokio::test]
+async fn the_doctor_tells_of_a_model_that_is_gone() -> anyhow::Result<()> {
+    let said = async |model: &str| -> anyhow::Result<String> {
+        let provider = json!({ "apiKey": "sk-test-0123456789abcdef", "model": model });
+        let config = json!({ "models": { "providers": { "openai": provider } } });
+        Ok(Daemon::builder().config(config).arg("doctor").ended("the doctor to end").await?.output)
+    };
+    let gone = said("gpt-4.1-nano").await?;
+    assert!(gone.contains("openai/gpt-4.1-nano is gone since 2026-10-23"), "{gone}");
+    let there = said("gpt-4.1").await?;
+    assert!(!there.contains("is gone") && there.contains("models: none that is configured"), "{there}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_limit_changes_with_the_configuration() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;

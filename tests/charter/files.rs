@@ -57,7 +57,10 @@ async fn an_agent_whose_charter_no_file_defines_gets_nothing() -> anyhow::Result
 
 async fn principal() -> anyhow::Result<(Stage, Daemon)> {
     let stage = Stage::new()?.charter("virtual-principal", VIRTUAL_PRINCIPAL)?;
-    let stage = stage.charter("child", "extends: virtual-principal\nhardConstraints: [Be kind., fs.remove]\n")?;
+    let stage = stage.charter(
+        "child",
+        "extends: virtual-principal\noperationalSettings: {maxRetries: 2}\nhardConstraints: [Be kind., fs.remove]\n",
+    )?;
     let stage = stage.charter("wrong", "colour: red")?;
     let daemon = stage.daemon()?.start().await?;
     Ok((stage, daemon))
@@ -73,12 +76,11 @@ async fn charters_are_shown_with_what_is_only_kept() -> anyhow::Result<()> {
     assert_eq!(status(2), (json!("wrong"), json!("broken")));
     assert_eq!(list["items"][2]["error"]["line"], 1);
     let got = admin.call("charter.get", json!({ "charterId": "child" })).await?;
-    let kept = ["resourceLimits.tokenBudget.hourly", "resourceLimits.tokenBudget.daily"];
-    assert_eq!(got["notEnforced"], json!(kept));
+    assert_eq!(got["notEnforced"], json!(["operationalSettings.maxRetries"]));
     let constraints: Vec<&Value> = got["hardConstraints"].as_array().into_iter().flatten().collect();
     assert_eq!((&constraints[0]["enforced"], &constraints[1]["enforced"]), (&json!(false), &json!(true)));
     assert!(got["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
-    assert!(daemon.log().contains("resourceLimits.tokenBudget.daily: kept, not enforced yet"));
+    assert!(daemon.log().contains("operationalSettings.maxRetries: kept, not enforced yet"));
 
     let other = daemon.organisation("other").await;
     let mut foreign = other.socket(&daemon).await;

@@ -138,11 +138,11 @@ async fn who_was_away_is_told_when_it_is_back() -> anyhow::Result<()> {
 async fn a_task_that_failed_for_good_is_told_of_without_its_secrets() -> anyhow::Result<()> {
     let (directory, mut receiver) = (tempfile::tempdir()?, Receiver::start(204).await?);
     let script = "echo 'see https://evil.example/ with sk-ant-api03-0123456789abcdefghijklmnop' >&2; exit 3";
-    let agents = json!({ "agents": { "worker": shell(script, &[], 1) }, "tasks": { "maxAttempts": 1 } });
-    let daemon = daemon(directory.path(), &receiver, &["task.failed"])?.config(json!({ "agents": agents["agents"] }));
+    let agents = json!({ "agents": { "worker": shell(script, &[], 1) } });
+    let daemon = daemon(directory.path(), &receiver, &["task.failed"])?.config(agents);
     let daemon = daemon.start().await?;
     let mut socket = daemon.admin().await;
-    let task = socket.call("task.create", json!({ "title": "a", "kind": "a", "maxAttempts": 1 })).await?;
+    socket.call("task.create", json!({ "title": "a", "kind": "a", "maxAttempts": 1 })).await?;
     let told = receiver.next().await;
     let data = &told.body["data"];
     assert_eq!(data["title"], json!(format!("{} has failed for good", task["id"].as_str().unwrap_or_default())));

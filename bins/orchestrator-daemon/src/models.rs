@@ -13,7 +13,9 @@ use orchestrator_vocab::Clock;
 
 use crate::adapters::SpendingLayer;
 use crate::config::Config;
+use crate::doctor::Severity;
 use crate::stacks::{self, StopLayer};
+use crate::doctor;
 
 /// Names of models that are labels; a client may name any, so later ones are counted together.
 const MODELS_MAX: usize = 100;
@@ -28,6 +30,9 @@ pub(crate) fn open(
     (ledger, stop): (&Ledger, &StopLayer),
 ) -> anyhow::Result<Router> {
     let models = &config.models;
+    for finding in doctor::of_models(config).iter().filter(|finding| finding.severity == Severity::Warning) {
+        tracing::warn!("{}", finding.found);
+    }
     let (primary, fallbacks) = models.candidates();
     let spending = SpendingLayer::new(ledger.clone(), models.free());
     let parts = Parts {

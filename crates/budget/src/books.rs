@@ -189,7 +189,7 @@ impl Books {
         wanted: Amount,
     ) -> Option<(Refusal, CounterKey)> {
         let mut found: Option<(Refusal, CounterKey)> = None;
-        for limit in judge.policy.in_force(&self.limits, judge.now) {
+        for limit in judge.policy.in_force(judge.org, &self.limits, judge.now) {
             for (key, window) in
                 keys.iter().filter(|(key, _)| key.span == limit.window && limit.scope.covers(&key.scope))
             {
@@ -232,7 +232,7 @@ impl Books {
         let Some(counter) = self.counters.get_mut(key) else { return };
         let covering = judge
             .policy
-            .in_force(&self.limits, judge.now)
+            .in_force(judge.org, &self.limits, judge.now)
             .filter(|limit| limit.window == key.span && limit.scope.covers(&key.scope));
         let Some((permille, limit)) =
             covering.map(|limit| (limit.used_permille(counter.spent), limit)).max_by_key(|(permille, _)| *permille)

@@ -103,7 +103,7 @@ impl Config {
                 limits.push(limit);
             }
         }
-        Policy { limits, alert_at: self.alerts_enabled.then_some(self.alert_threshold) }
+        Policy { limits, firm: Vec::new(), alert_at: self.alerts_enabled.then_some(self.alert_threshold) }
     }
 }
 

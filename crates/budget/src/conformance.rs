@@ -131,7 +131,7 @@ fn limit(scope: &str, window: Span, tokens: u64) -> Limit {
 }
 
 fn policy(limits: &[Limit]) -> Arc<Policy> {
-    Arc::new(Policy { limits: limits.to_vec(), alert_at: Some(Share::USUAL) })
+    Arc::new(Policy { limits: limits.to_vec(), firm: Vec::new(), alert_at: Some(Share::USUAL) })
 }
 
 async fn apply(store: &Arc<dyn Store>, org: OrgId, policy: &Arc<Policy>, command: Command, now: Timestamp) -> Outcome {

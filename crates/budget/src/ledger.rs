@@ -16,7 +16,7 @@ use orchestrator_vocab::{Clock, OrgId, Timestamp};
 use tokio_util::task::TaskTracker;
 
 use crate::estimate::Experience;
-use crate::{Apply, Command, Config, Error, Outcome, Owner, Policy, PriceBook, Reservation, Store, Zone};
+use crate::{Apply, Command, Config, Error, Limit, Outcome, Owner, Policy, PriceBook, Reservation, Store, Zone};
 
 pub use keeper::Recovered;
 pub use reserving::Request;
@@ -75,6 +75,7 @@ struct Inner {
 }
 
 /// What is configured, as it is used.
+#[derive(Clone)]
 struct Rules {
     book: PriceBook,
     policy: Arc<Policy>,
@@ -85,6 +86,10 @@ struct Rules {
 }
 
 impl Rules {
+    fn with_firm(&self, firm: Vec<(OrgId, Limit)>) -> Self {
+        Self { policy: Arc::new(Policy { firm, ..(*self.policy).clone() }), ..self.clone() }
+    }
+
     fn of(config: &Config) -> Result<Arc<Self>, Error> {
         config.validate()?;
         Ok(Arc::new(Self {
@@ -124,7 +129,20 @@ impl Ledger {
     /// [`Error::Invalid`]; then everything is as before.
     pub fn reconfigure(&self, config: &Config) -> Result<(), Error> {
         let rules = Rules::of(config)?;
-        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        let mut known = self.0.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(rules.with_firm(known.policy.firm.clone()));
+        Ok(())
+    }
+
+    /// Puts limits in force that count beside all others, each in one organisation, in the place of those that were. No operation
+    /// raises them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]; then everything is as before.
+    pub fn hold_to(&self, firm: Vec<(OrgId, Limit)>) -> Result<(), Error> {
+        firm.iter().try_for_each(|(_, limit)| limit.validate())?;
+        let mut known = self.0.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(known.with_firm(firm));
         Ok(())
     }
 

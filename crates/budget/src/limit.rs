@@ -1,4 +1,4 @@
-use orchestrator_vocab::{NanoUsd, Timestamp, Tokens};
+use orchestrator_vocab::{NanoUsd, OrgId, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
 
 use crate::{Amount, Error, Scope, Span};
@@ -39,6 +39,8 @@ pub struct InvalidShare;
 pub struct Policy {
     /// Those that are configured. One that was set by an operation takes the place of that with the same scope and window.
     pub limits: Vec<Limit>,
+    /// Those that count beside all others, each in one organisation, whatever an operation sets.
+    pub firm: Vec<(OrgId, Limit)>,
     /// From which share of a limit on its organisation is told; `None`: never.
     pub alert_at: Option<Share>,
 }
@@ -87,11 +89,18 @@ impl Limit {
 }
 
 impl Policy {
-    /// What counts at a moment: what was set and has not expired, in the place of what is configured.
-    pub(crate) fn in_force<'l>(&'l self, set: &'l [Limit], now: Timestamp) -> impl Iterator<Item = &'l Limit> {
+    /// What counts in an organisation at a moment: what was set and has not expired, in the place of what is configured, and what is
+    /// firm.
+    pub(crate) fn in_force<'l>(
+        &'l self,
+        org: OrgId,
+        set: &'l [Limit],
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'l Limit> {
         let holds = move |limit: &&Limit| limit.expires_at.is_none_or(|end| now < end);
         let replaced = move |limit: &&Limit| !set.iter().filter(holds).any(|other| other.replaces(limit));
-        self.limits.iter().filter(replaced).chain(set.iter().filter(holds))
+        let firm = self.firm.iter().filter(move |(of, _)| *of == org).map(|(_, limit)| limit);
+        self.limits.iter().filter(replaced).chain(set.iter().filter(holds)).chain(firm)
     }
 }
 
@@ -173,14 +182,16 @@ mod tests {
     fn what_is_set_takes_the_place_of_what_is_configured_until_it_expires() {
         let configured = limit(r#"{ "scope": "organisation", "window": "day", "tokens": 10 }"#);
         let set = Limit { tokens: Some(Tokens(20)), expires_at: Some(Timestamp(5)), ..configured.clone() };
-        let policy = Policy { limits: vec![configured], alert_at: None };
+        let other = (OrgId::new(), Limit { tokens: Some(Tokens(1)), ..configured.clone() });
+        let firm = vec![(OrgId::LOCAL, Limit { tokens: Some(Tokens(5)), ..configured.clone() }), other];
+        let policy = Policy { limits: vec![configured], firm, alert_at: None };
         let at = |now| {
             policy
-                .in_force(std::slice::from_ref(&set), Timestamp(now))
+                .in_force(OrgId::LOCAL, std::slice::from_ref(&set), Timestamp(now))
                 .map(|limit| limit.tokens.unwrap().0)
                 .collect::<Vec<_>>()
         };
-        assert_eq!((at(4), at(5)), (vec![20], vec![10]));
+        assert_eq!((at(4), at(5)), (vec![20, 5], vec![10, 5]));
     }
 
     #[test]

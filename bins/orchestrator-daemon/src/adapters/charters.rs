@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use orchestrator_agents::{Catalogue, Fault as AgentFault, Profile, Runtime};
-use orchestrator_charter::{Catalogue as Charters, Changes, Charter, Fault};
+use orchestrator_budget::{Limit, Scope, ScopeKind, Span};
+use orchestrator_charter::{Catalogue as Charters, Changes, Charter, Fault, ResourceLimits};
 use orchestrator_events::{NewEvent, SqlLog};
 use orchestrator_sql::Database;
-use orchestrator_vocab::{Actor, AgentId, Clock, OrgId};
+use orchestrator_vocab::{Actor, AgentId, Clock, NanoUsd, OrgId, Tokens};
 use serde_json::json;
 
 /// What this daemon sees to of a charter's limits and settings. What is not here is told as not enforced.
@@ -14,6 +15,11 @@ pub(crate) const ENFORCED: &[&str] = &[
     "resourceLimits.maxSessions",
     "resourceLimits.maxTokensPerSession",
     "resourceLimits.maxConcurrentTasks",
+    "resourceLimits.tokenBudget.hourly",
+    "resourceLimits.tokenBudget.daily",
+    "resourceLimits.tokenBudget.weekly",
+    "resourceLimits.tokenBudget.monthly",
+    "resourceLimits.costBudget",
     "resourceLimits.maxDuration",
     "operationalSettings.defaultModel",
     "operationalSettings.temperature",
@@ -36,6 +42,39 @@ pub(super) fn narrow(catalogue: &mut Catalogue, id: &AgentId, charters: &Charter
             catalogue.profiles.insert(id.clone(), Arc::new(under(&profile, charter)));
         }
     }
+}
+
+/// What the agents under charters may spend, whatever else limits them.
+pub(super) fn budgets(catalogue: &Catalogue, charters: &Charters) -> Vec<(OrgId, Limit)> {
+    let under = catalogue.profiles.values().filter_map(|profile| {
+        let charter = charters.get(profile.charter.as_ref()?).ok()?;
+        // The names of agents are names of scopes: both are bounded alike.
+        let scope = Scope::new(ScopeKind::Agent, profile.id.to_string()).ok()?;
+        Some((profile.org, scope, &charter.resource_limits))
+    });
+    under.flat_map(|(org, scope, limits)| of_agent(&scope, limits).into_iter().map(move |limit| (org, limit))).collect()
+}
+
+fn of_agent(scope: &Scope, limits: &ResourceLimits) -> Vec<Limit> {
+    let budget = &limits.token_budget;
+    let spans = [
+        (Span::Hour, budget.hourly, None),
+        (Span::Day, budget.daily, limits.cost_budget.map(nano_usd)),
+        (Span::Week, budget.weekly, None),
+        (Span::Month, budget.monthly, None),
+    ];
+    let limit = |(window, tokens, usd): (Span, Option<u64>, Option<NanoUsd>)| {
+        let tokens = tokens.map(Tokens);
+        let is_limited = tokens.is_some() || usd.is_some();
+        is_limited.then(|| Limit { scope: scope.clone(), window, tokens, usd, expires_at: None })
+    };
+    spans.into_iter().filter_map(limit).collect()
+}
+
+/// Charters say dollars as numbers; less than a billionth is nothing.
+fn nano_usd(dollars: f64) -> NanoUsd {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what is too large is the largest")]
+    NanoUsd((dollars * 1e9).round() as u64)
 }
 
 /// What one would not think.

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use orchestrator_agents::{Agent, Catalogue, Changes, Definition, Error, Kind, Profile, Registry, Runtime, Status};
+use orchestrator_budget::Ledger;
 use orchestrator_charter::{Catalogue as CharterCatalogue, Charters, Documents};
 use orchestrator_settings::Watch;
 use orchestrator_vocab::{Actor, AgentId, OrgId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::charters::{Announcer, narrow};
+use super::charters::{Announcer, budgets, narrow};
 use super::{Programs, coding};
 use crate::config::Config;
 
@@ -24,6 +25,8 @@ struct Inner {
     programs: Programs,
     charters: Charters,
     announcer: Announcer,
+    /// Who holds agents to what their charters let them spend, once it is made.
+    ledger: OnceLock<Ledger>,
     /// What relative directories are relative to.
     base: PathBuf,
     known: Mutex<Known>,
@@ -107,6 +110,7 @@ impl Roster {
             programs,
             charters,
             announcer,
+            ledger: OnceLock::new(),
             base,
             known: Mutex::new(known),
             turn: tokio::sync::Mutex::default(),
@@ -274,7 +278,21 @@ impl Roster {
         }
         self.0.registry.reconfigure_with(definitions, broken, config.registry.clone())?;
         self.0.programs.replace(config, catalogue, &self.0.charters.catalogue());
+        self.hold_to_budgets(catalogue);
         Ok(())
+    }
+
+    /// Tells the ledger what charters let agents spend, now and whenever that changes.
+    pub(crate) fn connect(&self, ledger: &Ledger) {
+        self.0.ledger.get_or_init(|| ledger.clone());
+        self.hold_to_budgets(&self.catalogue());
+    }
+
+    fn hold_to_budgets(&self, catalogue: &Catalogue) {
+        let Some(ledger) = self.0.ledger.get() else { return };
+        if let Err(error) = ledger.hold_to(budgets(catalogue, &self.0.charters.catalogue())) {
+            tracing::error!(%error, "agents are not held to the budgets of their charters");
+        }
     }
 
     async fn read_files(&self) -> anyhow::Result<(Documents, Catalogue)> {

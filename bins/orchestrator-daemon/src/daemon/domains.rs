@@ -66,6 +66,7 @@ impl Domains {
         let work = OnBacklog::new(backlog.clone(), roster.clone());
         let sessions = open_sessions(config, data, base, &work, redactor).await?;
         let ledger = open_ledger(config, data, base, &sessions).await?;
+        roster.connect(&ledger);
         let router = models::open(
             config,
             &base.metrics,

@@ -30,7 +30,7 @@ impl Ledger {
     /// [`Error::Store`].
     pub async fn limits(&self, org: OrgId) -> Result<Vec<Limit>, Error> {
         let set = self.0.store.limits(org).await?;
-        Ok(self.rules().policy.in_force(&set, self.now()).cloned().collect())
+        Ok(self.rules().policy.in_force(org, &set, self.now()).cloned().collect())
     }
 
     /// Spendings, the newest first.
