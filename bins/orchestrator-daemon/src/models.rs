@@ -13,9 +13,9 @@ use orchestrator_vocab::Clock;
 
 use crate::adapters::SpendingLayer;
 use crate::config::Config;
+use crate::doctor;
 use crate::doctor::Severity;
 use crate::stacks::{self, StopLayer};
-use crate::doctor;
 
 /// Names of models that are labels; a client may name any, so later ones are counted together.
 const MODELS_MAX: usize = 100;
