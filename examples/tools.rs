@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
     let workspace = tempfile::tempdir()?;
     let (registry, mint) = Registry::new(Config::default());
     let mut tools = file_tools();
-    tools.extend(command_tools(CommandConfig::default(), "tools-example"));
+    tools.extend(command_tools(CommandConfig::default(), "tools-example", None));
     registry.replace("builtin", tools)?;
 
     let calls = [

@@ -12,6 +12,7 @@ mod keys_of_mcp;
 mod keys_of_models;
 mod keys_of_notify;
 mod keys_of_parts;
+mod keys_of_sandbox;
 mod keys_of_security;
 mod keys_of_workspaces;
 mod mcp;
@@ -20,6 +21,7 @@ mod names;
 mod notify;
 mod reading;
 pub(crate) mod reference;
+mod sandbox;
 pub(crate) mod shown;
 mod tools;
 
@@ -41,6 +43,7 @@ pub(crate) use mcp::Mcp;
 pub(crate) use models::{Models, ProviderConfig};
 pub(crate) use notify::{Notify, Route};
 pub(crate) use reading::Reading;
+pub(crate) use sandbox::Sandbox;
 pub(crate) use tools::Tools;
 
 use crate::args::Args;
@@ -77,6 +80,7 @@ pub(crate) struct Config {
     /// What an agent that is a language model may use up.
     pub(crate) llm: orchestrator_runtime_llm::Limits,
     pub(crate) tools: Tools,
+    pub(crate) sandbox: Sandbox,
     /// What agents may do by themselves, after a confirmation, and never.
     pub(crate) charters: orchestrator_charter::Config,
     /// What is asked and told before and after agents do something.
@@ -239,6 +243,7 @@ impl Config {
         self.budget.validate().context("budget")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
+        self.sandbox.validate(&self.daemon.data_dir).context("sandbox")?;
         self.charters.validate().context("charters")?;
         self.hooks.validate().context("hooks")?;
         self.workspaces.validate().context("workspaces")?;

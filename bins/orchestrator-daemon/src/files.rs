@@ -46,6 +46,13 @@ impl DataDir {
         self.0.join("workspaces")
     }
 
+    /// Where programs keep what is temporary, each in a directory of its own. Made if it is missing, for its owner only.
+    pub(crate) fn temporary(&self) -> std::io::Result<PathBuf> {
+        let path = self.0.join("temporary");
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        Ok(path)
+    }
+
     pub(crate) fn audit(&self) -> PathBuf {
         self.0.join("audit")
     }

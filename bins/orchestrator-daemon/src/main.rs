@@ -32,6 +32,9 @@ use crate::args::{Args, Command, ConfigCommand};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = as_another_program() {
+        return code;
+    }
     let args = Args::parse();
     let outcome = start(&args);
     match outcome {
@@ -42,6 +45,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What this program is when it starts itself: the launcher of a confined program, or what tries to get out of one.
+fn as_another_program() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next()?;
+    if first == orchestrator_confine::CONFINE {
+        let error = orchestrator_confine::confine_and_exec(arguments);
+        let code = error.exit_code();
+        eprintln!("orchestrator-daemon: {:#}", anyhow::Error::from(error));
+        return Some(ExitCode::from(code));
+    }
+    if first == orchestrator_confine::PROBE {
+        let told = orchestrator_confine::attempt_all(&arguments.next()?.to_string_lossy()).ok()?;
+        println!("{told}");
+        return Some(ExitCode::SUCCESS);
+    }
+    None
 }
 
 fn start(args: &Args) -> anyhow::Result<ExitCode> {

@@ -19,6 +19,8 @@ use crate::{Exit, Limits, Status};
 
 /// Longer graces are cut to this, which keeps the arithmetic of instants safe.
 const GRACE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a tree's processes are counted where they are limited: what a search takes is then some percent of a core.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a killed program may take to be collected.
 const COLLECT_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -88,6 +90,7 @@ impl Driver {
                 () = self.root.ended(&mut self.child) => return None,
                 Some(command) = self.commands.recv() => command,
                 () = self.activity.over.notified() => return Some((Status::OutputLimit, self.limits.grace)),
+                () = crowded(&self.guard.tree, self.limits.processes_max) => return Some((Status::ProcessLimit, Duration::ZERO)),
                 () = until(wall_time) => return Some((Status::TimedOut, self.limits.grace)),
                 () = self.activity.idle_for(self.limits.idle_time) => return Some((Status::Idle, self.limits.grace)),
             };
@@ -196,6 +199,18 @@ async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Until the tree has more processes than it may. There is no event for that, so it is looked at.
+async fn crowded(tree: &Arc<Tree>, processes_max: Option<u64>) {
+    let Some(limit) = processes_max else { return std::future::pending().await };
+    loop {
+        sleep(LOOK_EVERY).await;
+        let size = with_tree(tree, Tree::size).await.unwrap_or_default();
+        if u64::try_from(size).unwrap_or(u64::MAX) > limit {
+            return;
+        }
     }
 }
 

@@ -49,7 +49,8 @@ impl Environment {
         self.0.get(name.as_ref()).map(OsString::as_os_str)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.0.iter()
     }
 

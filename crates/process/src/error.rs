@@ -37,6 +37,12 @@ pub enum Error {
     /// Too many processes or open files, or no memory. Retry later.
     #[error("the system has no room for another process")]
     Exhausted(#[source] io::Error),
+    /// Provide what is missing, or confine it less: it was not started.
+    #[error("the program cannot be confined: {missing}")]
+    Confinement {
+        /// What this system, or the confinement, lacks.
+        missing: String,
+    },
     /// The process has ended or is about to.
     #[error("the process has ended")]
     Ended,

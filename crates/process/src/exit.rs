@@ -37,6 +37,8 @@ pub enum Status {
     Idle,
     /// It printed more than `output_bytes_max`, with `OverOutput::End`.
     OutputLimit,
+    /// It had more processes than `processes_max`.
+    ProcessLimit,
     /// It was told to stop through its [`Handle`](crate::Handle).
     Stopped,
     /// It was ended, but how is not known: something else in this program collected its status or ignores SIGCHLD, or

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod confinement;
 mod driver;
 mod environment;
 mod error;
@@ -18,6 +19,7 @@ mod spec;
 mod strays;
 mod tree;
 
+pub use confinement::{Confine, Confinement, Network, ResourceLimits};
 pub use environment::Environment;
 pub use error::Error;
 pub use exit::{Exit, Status};

@@ -8,6 +8,8 @@ pub struct Limits {
     /// How long it may print nothing. Time in which it is paused, or in which its output waits to be read, does not
     /// count. Default: no limit.
     pub idle_time: Option<Duration>,
+    /// How many processes the tree may have; looked at every 100 ms. Default: no limit.
+    pub processes_max: Option<u64>,
     /// How many bytes of each of the two streams are delivered. Default 10 MiB.
     pub output_bytes_max: u64,
     /// What happens to a process that prints more. Default: it runs on and the rest is discarded.
@@ -38,6 +40,7 @@ impl Default for Limits {
         Self {
             wall_time: None,
             idle_time: None,
+            processes_max: None,
             output_bytes_max: 10 * 1024 * 1024,
             over_output: OverOutput::default(),
             line_bytes_max: 64 * 1024,

@@ -54,6 +54,12 @@ impl Tree {
         signalled
     }
 
+    /// How many members live.
+    pub(crate) fn size(&self) -> usize {
+        let collected = lock(&self.collected);
+        if *collected { 0 } else { self.living().len() }
+    }
+
     /// Pauses every member, those included that are started meanwhile, and returns when all have stopped. One that
     /// waits for a device stops later.
     pub(crate) fn freeze(&self) {

@@ -88,6 +88,7 @@ fn unfinished(status: Status, stderr: &str, config: &Claude) -> String {
         Status::OutputLimit => {
             format!("the agent printed more than outputBytesMax ({} bytes)", config.output_bytes_max)
         }
+        Status::ProcessLimit => "the agent had more processes than it may".to_owned(),
         _ => "the agent ended in an unknown way".to_owned(),
     };
     if stderr.is_empty() { what } else { format!("{what}: {stderr}") }

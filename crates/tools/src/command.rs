@@ -2,6 +2,7 @@
 
 mod config;
 mod output;
+mod sandbox;
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd as _;
@@ -14,10 +15,12 @@ use cap_std::fs::Dir;
 use orchestrator_process::{Environment, Exit, Framing, Limits, Process, Spec as Program, Status, Stdin};
 use serde::Deserialize;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 pub use self::config::{CommandConfig, CommandEnvironment};
 use self::output::Collected;
+pub use self::sandbox::Sandbox;
 use crate::files::Workspace;
 use crate::{Error, Invocation, Output, Repeat, Spec, Tool, ToolName};
 
@@ -30,16 +33,22 @@ const TIME_TO_END_MS: u64 = 10_000;
 /// The tool `command.run`. Its processes carry the mark `owner`: after a crash `orchestrator_process::end_strays(owner)` ends what is
 /// left of them.
 ///
-/// The configuration is taken as it is: [validate](CommandConfig::validate) it before.
-pub fn command_tools(config: CommandConfig, owner: impl Into<String>) -> Vec<Arc<dyn Tool>> {
+/// The configuration is taken as it is: [validate](CommandConfig::validate) it before. Without a sandbox programs may do what this
+/// process may.
+pub fn command_tools(
+    config: CommandConfig,
+    owner: impl Into<String>,
+    sandbox: Option<Sandbox>,
+) -> Vec<Arc<dyn Tool>> {
     let spec = Arc::new(spec(&config));
-    vec![Arc::new(Run { spec, config, owner: owner.into() })]
+    vec![Arc::new(Run { spec, config, owner: owner.into(), sandbox })]
 }
 
 struct Run {
     spec: Arc<Spec>,
     config: CommandConfig,
     owner: String,
+    sandbox: Option<Sandbox>,
 }
 
 #[derive(Deserialize)]
@@ -102,9 +111,9 @@ impl Tool for Run {
         let cwd = arguments.cwd.clone().unwrap_or_else(|| ".".to_owned());
         let workspace = context.workspace.clone();
         let opening = spawn_blocking(move || directory(workspace.as_deref(), &cwd));
-        let (directory, path) = opening.await.map_err(|error| broken(&tool, &error))??;
-        let mut process =
-            Process::spawn(self.program(&directory, &path, arguments)).map_err(|error| problem(&tool, &error))?;
+        let place = opening.await.map_err(|error| broken(&tool, &error))??;
+        let (program, temporary) = self.confined(&place, arguments).await.map_err(|error| problem(&tool, &error))?;
+        let mut process = Process::spawn(program).map_err(|error| problem(&tool, &error))?;
         let mut collected = Collected::new(self.config.output_bytes, context.progress);
         let (handle, cancel) = (process.handle(), context.cancel);
         let stopping = async {
@@ -124,11 +133,31 @@ impl Tool for Run {
             }
         }
         collected.tell();
-        Ok(told(&process.wait().await, collected))
+        let exit = process.wait().await;
+        // It may hold much.
+        drop(spawn_blocking(|| drop(temporary)).await);
+        Ok(told(&exit, collected))
     }
 }
 
 impl Run {
+    /// The program as it is started, and the directory that goes with it.
+    async fn confined(
+        &self,
+        place: &Place,
+        arguments: Arguments,
+    ) -> Result<(Program, Option<TempDir>), orchestrator_process::Error> {
+        let set: Vec<String> = arguments.env.keys().chain(self.config.environment.set.keys()).cloned().collect();
+        let program = self.program(&place.directory, &place.path, arguments);
+        let Some(sandbox) = self.sandbox.clone() else { return Ok((program, None)) };
+        let workspace = place.workspace.clone();
+        let confining = spawn_blocking(move || {
+            let set: Vec<&str> = set.iter().map(String::as_str).collect();
+            sandbox.apply(program, &workspace, &set).map(|(program, temporary)| (program, Some(temporary)))
+        });
+        confining.await.map_err(std::io::Error::other)?
+    }
+
     fn program(&self, directory: &Dir, path: &Path, arguments: Arguments) -> Program {
         let mut argv = arguments.argv.into_iter();
         let name = argv.next().unwrap_or_default();
@@ -157,13 +186,21 @@ impl Run {
     }
 }
 
-/// The directory in which a program starts, and its path.
-fn directory(workspace: Option<&Path>, cwd: &str) -> Result<(Dir, PathBuf), Error> {
+/// The directory in which a program starts, its path, and that of the workspace.
+struct Place {
+    directory: Dir,
+    path: PathBuf,
+    workspace: PathBuf,
+}
+
+fn directory(workspace: Option<&Path>, cwd: &str) -> Result<Place, Error> {
     let workspace = Workspace::open(workspace)?;
     let relative = workspace.relative(cwd)?;
     let directory = workspace.open_dir(&relative)?;
     let path = real_path(&directory, &workspace.path.join(&relative));
-    Ok((directory, path.map_err(|error| workspace.problem(&relative, &error))?))
+    let path = path.map_err(|error| workspace.problem(&relative, &error))?;
+    let workspace = real_path(&workspace.root, &workspace.path).map_err(|error| workspace.problem(&relative, &error))?;
+    Ok(Place { directory, path, workspace })
 }
 
 /// What starts in it by its handle starts there, whatever is put at its path in the meantime.
@@ -194,6 +231,9 @@ fn broken(tool: &ToolName, error: &dyn std::error::Error) -> Error {
 fn problem(tool: &ToolName, error: &orchestrator_process::Error) -> Error {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     let problem = format!("{error}{source}");
+    if matches!(error, orchestrator_process::Error::Confinement { .. }) {
+        return Error::Refused(problem);
+    }
     if error.is_retryable() {
         return Error::Unavailable { tool: tool.clone(), problem };
     }
@@ -206,6 +246,7 @@ fn told(exit: &Exit, collected: Collected) -> Output {
     let timed_out = exit.status == Status::TimedOut;
     let ended = match (exit.status, exit.code, exit.signal) {
         (Status::TimedOut, ..) => "it took too long and was ended".to_owned(),
+        (Status::ProcessLimit, ..) => "it had more processes than it may, and was ended".to_owned(),
         (Status::Stopped, ..) => "it was cancelled and ended".to_owned(),
         (_, Some(code), _) => format!("exit code {code}"),
         (_, None, Some(signal)) => format!("it was ended by signal {signal}"),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use self::support::{Bench, text};
 
 fn bench() -> Bench {
-    Bench::new(command_tools(CommandConfig::default(), "a test"))
+    Bench::new(command_tools(CommandConfig::default(), "a test", None))
 }
 
 async fn run(bench: &Bench, arguments: Value) -> Value {
@@ -71,7 +71,7 @@ async fn no_shell_is_there_unless_it_is_named() {
 async fn its_environment_is_what_is_configured_and_what_the_call_names() {
     let mut config = CommandConfig::default();
     config.environment.set.insert("LANG".to_owned(), "C".to_owned());
-    let bench = Bench::new(command_tools(config, "a test"));
+    let bench = Bench::new(command_tools(config, "a test", None));
     let said = run(&bench, json!({ "argv": ["env"], "env": { "MINE": "1" } })).await;
     let names = said["stdout"].as_str().unwrap().lines().filter_map(|line| line.split_once('='));
     let names: Vec<_> = names.map(|(name, _)| name).filter(|name| !name.starts_with("ORCHESTRATOR_PROCESS_")).collect();

@@ -222,6 +222,7 @@ mod tests {
         });
         config.budget.prices.insert("some".into(), serde_json::from_value(price).unwrap());
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
+        config.sandbox.readable.push("/some".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
         config.tools.confirm.insert("some.tool".parse().unwrap());
         config.charters.everyone.insert("some".into());

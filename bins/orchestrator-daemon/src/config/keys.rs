@@ -9,6 +9,7 @@ use super::keys_of_mcp::MCP;
 use super::keys_of_models::MODELS;
 use super::keys_of_notify::NOTIFY;
 use super::keys_of_parts::PARTS;
+use super::keys_of_sandbox::SANDBOX;
 use super::keys_of_security::SECURITY;
 use super::keys_of_workspaces::WORKSPACES;
 
@@ -189,7 +190,7 @@ const OWN: &[Key] = &[
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
     let parts = OWN.iter().chain(AGENTS).chain(CODING).chain(HOOKS).chain(MCP).chain(PARTS).chain(WORKSPACES);
-    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SECURITY)
+    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY)
 }
 
 /// The key that a path of the configuration is an instance of.

@@ -20,7 +20,7 @@ use orchestrator_workspaces::Workspaces;
 use super::{Base, node_name};
 use crate::adapters::{
     Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, Llms, OnBacklog, Programs, Roster,
-    Through, Waiting, Workplaces, counted_hooks,
+    Through, Waiting, Workplaces, counted_hooks, sandboxes,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -199,7 +199,7 @@ fn open_gate(
     };
     let gate = Gate::new(&config.tools, parts);
     let mut tools = orchestrator_tools::file_tools();
-    tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?));
+    tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?, sandboxes::of_commands(config, data)?));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;
     tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;

@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::adapters::{Loops, Roster};
+use crate::config::Sandbox;
 use crate::doctor::{self, Finding, Severity};
 use crate::files::DataDir;
 use crate::operations::StatusOf;
@@ -36,6 +37,7 @@ pub(crate) struct Doctor {
     servers: Servers,
     emergency: Emergency,
     notifier: Notifier,
+    sandbox: Sandbox,
 }
 
 /// What a running daemon knows about itself.
@@ -75,6 +77,11 @@ impl Doctor {
     ) -> Self {
         Self {
             notifier: notifier.clone(),
+        (roster, servers): (&Roster, &Servers),
+        sandbox: &Sandbox,
+    ) -> Self {
+        Self {
+            sandbox: sandbox.clone(),
             servers: servers.clone(),
             emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
@@ -94,6 +101,7 @@ impl Doctor {
         findings.extend(doctor::of_notifications(&self.notifier.list()));
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
+        findings.push(doctor::of_sandbox(&self.sandbox, &self.data).await);
         findings.push(self.administrator().await);
         findings.push(self.tokens().await);
         let healthy = findings.iter().all(|finding| finding.severity != Severity::Failure);

@@ -36,6 +36,7 @@ impl Listener {
             Status::OutputLimit => {
                 format!("the program printed more than outputBytesMax ({} bytes)", program.output_bytes_max)
             }
+            Status::ProcessLimit => "the program had more processes than it may".to_owned(),
             _ => "the program ended in an unknown way".to_owned(),
         };
         match self.stderr_tail() {

@@ -1,0 +1,40 @@
+use super::keys::Effect::Restart;
+use super::keys::{Key, key};
+
+/// How programs are confined that agents run. Like all of it, in the file only.
+pub(super) const SANDBOX: &[Key] = &[
+    key(
+        "sandbox.mode",
+        "`required`, `preferred` or `off`",
+        Restart,
+        "Whether programs of `command.run` are confined: what cannot be does not run, or runs as far confined as the system can, or as it is. Like all of `sandbox`, in the file only.",
+    ),
+    key(
+        "sandbox.readable",
+        "list of absolute paths",
+        Restart,
+        "What they may read beside the system's libraries and their workspace. Never the data directory, also if it is in there.",
+    ),
+    key("sandbox.writable", "list of absolute paths", Restart, "What they may write to beside their workspace; must exist."),
+    key("sandbox.executable", "list of absolute paths", Restart, "What they may read and execute: a toolchain in a home, for one."),
+    key(
+        "sandbox.network",
+        "`none`, `unix-only` or `all`",
+        Restart,
+        "Whom they may speak to: nobody, programs of this machine that listen at a path, or everybody.",
+    ),
+    key(
+        "sandbox.limits.memoryBytes",
+        "bytes, 16777216 or more, or `null`",
+        Restart,
+        "Memory of each process that it alone may write to.",
+    ),
+    key(
+        "sandbox.limits.processes",
+        "1 or more, or `null`",
+        Restart,
+        "Processes of a call; with more of them all are ended.",
+    ),
+    key("sandbox.limits.openFiles", "16 or more, or `null`", Restart, "Descriptors of each process."),
+    key("sandbox.limits.fileSizeBytes", "bytes, or `null`", Restart, "The largest file that may be written."),
+];

@@ -1,0 +1,116 @@
+//! Whether confined programs stay inside: by trying to get out.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use orchestrator_confine::{Attempt, Attempts, Launcher, Mode, Outcome, PROBE};
+use orchestrator_process::{Confine as _, Confinement, Limits, Output, Process, Spec, Status};
+
+use super::Finding;
+use crate::config::Sandbox;
+use crate::files::DataDir;
+
+const CHECK: &str = "sandbox";
+/// What is tried takes milliseconds.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// Enough for a shell and what it starts.
+const PROCESSES: u64 = 16;
+/// Prints how many copies of itself it could start, and would go on for ever.
+const BOMB: &str = "n=0; while [ $n -lt 400 ]; do sleep 30 & n=$((n+1)); done; echo unbounded; wait";
+
+/// Runs what the daemon would run, confined as its commands are. An end of it is not waited for longer than some seconds.
+pub(crate) async fn of(config: &Sandbox, data: &DataDir) -> Finding {
+    let launcher = Launcher::of_this_program(config.mode);
+    if launcher.mode() == Mode::Off {
+        let remedy = "set sandbox.mode to required, or preferred: what agents run may read the data directory";
+        return Finding::warning(CHECK, "commands are not confined: sandbox.mode is off", remedy);
+    }
+    let missing = launcher.report().missing();
+    if !missing.is_empty() {
+        let found = format!("this system has no {}", missing.join(", and no "));
+        return match launcher.mode() {
+            Mode::Required => Finding::failure(CHECK, format!("{found}: no command runs"), "use a kernel that has it"),
+            _ => Finding::warning(CHECK, format!("{found}: commands are confined in part"), "use a kernel that has it"),
+        };
+    }
+    match tried(&launcher, config, data).await {
+        Ok(attempts) => judged(&launcher, &attempts),
+        Err(error) => Finding::failure(CHECK, format!("it could not be tried: {error:#}"), "look into the log for the reason"),
+    }
+}
+
+fn judged(launcher: &Launcher, attempts: &[Attempt]) -> Finding {
+    let told = |wanted: Outcome| {
+        let some = attempts.iter().filter(|attempt| attempt.outcome == wanted);
+        some.map(|attempt| attempt.what.clone()).collect::<Vec<_>>()
+    };
+    let (escaped, broken) = (told(Outcome::Escaped), told(Outcome::Broken));
+    let by = launcher.report();
+    if !escaped.is_empty() {
+        let found = format!("({by}) a confined program can: {}", escaped.join("; "));
+        return Finding::failure(CHECK, found, "do not let agents run commands (tools.allow) before that is mended");
+    }
+    if !broken.is_empty() {
+        let found = format!("({by}) a confined program cannot: {}", broken.join("; "));
+        return Finding::failure(CHECK, found, "give sandbox.writable and sandbox.readable what programs need");
+    }
+    let stopped = told(Outcome::Stopped);
+    let found = format!("({by}) stopped {} of {} ways out: {}", stopped.len(), stopped.len(), stopped.join("; "));
+    match launcher.report().weaknesses() {
+        weaknesses if weaknesses.is_empty() => Finding::ok(CHECK, found),
+        weaknesses => Finding::warning(CHECK, format!("{found}; but {}", weaknesses.join(", and ")), "use a newer kernel"),
+    }
+}
+
+async fn tried(launcher: &Launcher, config: &Sandbox, data: &DataDir) -> anyhow::Result<Vec<Attempt>> {
+    let place = tempfile::Builder::new().prefix("doctor-").tempdir_in(data.temporary()?)?;
+    let listener = TcpListener::bind("127.0.0.1:0").context("no port to connect to")?;
+    let own = std::env::current_exe()?;
+    let mut confinement = config.confinement(data.path());
+    confinement.writable.push(place.path().to_owned());
+    confinement.executable.push(own.clone());
+    // What the operator allows is no escape.
+    confinement.network = orchestrator_process::Network::None;
+    let secrets = [data.admin_token(), data.audit_key(), data.path().join("jwt.key"), data.path().join("node.id")];
+    let attempts = Attempts {
+        read: secrets.into_iter().filter(|path| path.is_file()).collect(),
+        write: vec![data.path().join("doctor.probe"), "/usr/doctor.probe".into()],
+        connect: listener.local_addr()?,
+        other: std::process::id(),
+        allowed: place.path().join("probe"),
+    };
+    let probe = Spec::new(&own).args([PROBE.to_owned(), attempts.to_argument()]);
+    let (printed, _) = run(launcher, probe, &confinement, place.path()).await?;
+    let mut attempts: Vec<Attempt> = serde_json::from_str(&printed).with_context(|| format!("it said: {printed}"))?;
+    attempts.push(of_processes(launcher, confinement, place.path()).await?);
+    Ok(attempts)
+}
+
+async fn of_processes(launcher: &Launcher, mut confinement: Confinement, place: &Path) -> anyhow::Result<Attempt> {
+    confinement.limits.processes = Some(PROCESSES);
+    let bomb = Spec::new("/bin/sh").args(["-c", BOMB]);
+    let (printed, status) = run(launcher, bomb, &confinement, place).await?;
+    let is_stopped = status != Status::TimedOut && !printed.contains("unbounded");
+    let outcome = if is_stopped { Outcome::Stopped } else { Outcome::Escaped };
+    Ok(Attempt { what: "start hundreds of processes".to_owned(), outcome, detail: format!("{status:?}") })
+}
+
+async fn run(
+    launcher: &Launcher,
+    spec: Spec,
+    confinement: &Confinement,
+    place: &Path,
+) -> anyhow::Result<(String, Status)> {
+    let limits = Limits { wall_time: Some(TIME_MAX), grace: Duration::ZERO, ..Limits::default() };
+    let spec = spec.working_directory(place).limits(limits);
+    let mut process = Process::spawn(launcher.confine(spec, confinement)?)?;
+    let mut printed = String::new();
+    while let Some(output) = process.next().await {
+        if let Output::Line { text, .. } = output {
+            printed.push_str(&text);
+        }
+    }
+    Ok((printed, process.wait().await.status))
+}
