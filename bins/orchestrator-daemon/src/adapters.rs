@@ -14,6 +14,7 @@ mod operation_tools;
 mod opinions;
 mod readiness;
 mod roster;
+pub(crate) mod sandboxes;
 mod spawning;
 mod spending;
 mod thinking;

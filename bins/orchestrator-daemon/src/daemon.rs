@@ -141,7 +141,8 @@ impl Daemon {
         };
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
         let notifier = &notifications.notifier;
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers, notifier), &config.sandbox);
+        let doctor =
+            operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers, notifier), &config.sandbox);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains

@@ -38,7 +38,8 @@ fn apart(path: PathBuf, hidden: &[PathBuf]) -> Vec<PathBuf> {
     }
     let Ok(entries) = std::fs::read_dir(&path) else { return Vec::new() };
     // An entry that is a link leads to where it points, which was granted by its own name or was not.
-    let real = entries.take(ENTRIES_MAX).flatten().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    let real =
+        entries.take(ENTRIES_MAX).flatten().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
     real.flat_map(|entry| apart(entry.path(), hidden)).collect()
 }
 

@@ -68,7 +68,8 @@ impl Confine for Launcher {
         }
         let path = resolved(spec.locate()?);
         let confinement = without_hidden(confinement)?;
-        let limits = orchestrator_process::Limits { processes_max: confinement.limits.processes, ..spec.limits.clone() };
+        let limits =
+            orchestrator_process::Limits { processes_max: confinement.limits.processes, ..spec.limits.clone() };
         let spec = spec.limits(limits);
         if self.report.sandbox_exec.is_some() || cfg!(target_os = "linux") {
             return self.start(spec, &path, confinement);
@@ -81,7 +82,8 @@ impl Launcher {
     #[cfg(not(target_os = "macos"))]
     fn start(&self, mut spec: Spec, path: &Path, confinement: Confinement) -> Result<Spec, Error> {
         let plan = Plan { confinement, required: self.mode == Mode::Required };
-        let untold = |error: serde_json::Error| Error::Confinement { missing: format!("a path that is text ({error})") };
+        let untold =
+            |error: serde_json::Error| Error::Confinement { missing: format!("a path that is text ({error})") };
         spec.environment = plan.wrap(&spec.environment).map_err(untold)?;
         let name = std::mem::replace(&mut spec.program, self.program.clone().into_os_string());
         let own = std::mem::take(&mut spec.args);
@@ -111,7 +113,8 @@ mod tests {
     use super::*;
 
     fn confined(mode: Mode, report: Report) -> Result<Spec, Error> {
-        Launcher::with_report("/launcher", mode, report).confine(Spec::new("/bin/sh").args(["-c", "x"]), &Confinement::system())
+        Launcher::with_report("/launcher", mode, report)
+            .confine(Spec::new("/bin/sh").args(["-c", "x"]), &Confinement::system())
     }
 
     #[test]

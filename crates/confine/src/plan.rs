@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn the_program_gets_its_own_variables_and_the_markers_and_the_launcher_none_of_its_variables() {
         let plan = Plan { confinement: Confinement::system(), required: true };
-        let own = Environment::empty().set("LD_PRELOAD", "./x.so").set("A", "b").set("ORCHESTRATOR_PROCESS_TREE", "forged");
+        let own =
+            Environment::empty().set("LD_PRELOAD", "./x.so").set("A", "b").set("ORCHESTRATOR_PROCESS_TREE", "forged");
         let wrapped = plan.wrap(&own).unwrap();
         assert!(wrapped.get("LD_PRELOAD").is_none() && wrapped.get("A").is_none());
 

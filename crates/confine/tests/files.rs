@@ -95,7 +95,8 @@ async fn a_workspace_that_has_become_a_link_is_refused() {
     use orchestrator_confine::Mode;
     use orchestrator_process::Confine as _;
     let place = Place::new();
-    let spec = support::launcher(Mode::Required).confine(place.shell("cat $DATA/secret"), &place.confinement()).unwrap();
+    let spec =
+        support::launcher(Mode::Required).confine(place.shell("cat $DATA/secret"), &place.confinement()).unwrap();
     fs::rename(place.work(), place.work().with_extension("moved")).unwrap();
     symlink(place.data(), place.data().parent().unwrap().join("work")).unwrap();
     support::run(spec).await.was_refused("cannot be given to it");
@@ -111,7 +112,10 @@ async fn a_program_that_may_not_be_executed_is_not() {
     fs::write(&program, "#!/bin/sh\necho ran\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     place.confined("$DATA/program").await.was_refused(DENIED);
-    let without = Confinement { executable: vec!["/usr".into(), "/bin".into(), "/lib".into(), "/lib64".into()], ..place.confinement() };
+    let without = Confinement {
+        executable: vec!["/usr".into(), "/bin".into(), "/lib".into(), "/lib64".into()],
+        ..place.confinement()
+    };
     place.within("cp /bin/true x && ./x", &without).await.was_refused(DENIED);
 }
 

@@ -36,7 +36,9 @@ async fn nobody_is_spoken_to_unless_that_is_allowed() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let tcp = format!("exec python3 -c 'import socket;socket.create_connection((\"127.0.0.1\",{port}));print(\"connected\")'");
+    let tcp = format!(
+        "exec python3 -c 'import socket;socket.create_connection((\"127.0.0.1\",{port}));print(\"connected\")'"
+    );
     let unix = "exec python3 -c 'import socket;socket.socket(socket.AF_UNIX);print(\"made\")'";
     let pair = "exec python3 -c 'import socket;socket.socketpair();print(\"made\")'";
     let with = |network| Confinement { network, ..place.confinement() };
@@ -113,7 +115,9 @@ async fn nothing_is_gained_by_a_program_with_the_setuid_bit_and_root_is_a_user_l
         return;
     }
     let place = Place::new();
-    let ran = place.confined("grep -E '^(CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t\\n'").await;
+    let ran = place
+        .confined("grep -E '^(CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t\\n'")
+        .await;
     let bounding = if rustix_is_root() { "CapBnd:0000000000000000" } else { "CapBnd:" };
     assert!(ran.printed.starts_with("CapPrm:0000000000000000CapEff:0000000000000000"), "{}", ran.printed);
     assert!(ran.printed.contains(bounding) && ran.printed.contains("NoNewPrivs:1Seccomp:2"), "{}", ran.printed);
@@ -146,7 +150,8 @@ async fn the_probe_finds_nothing_that_works_when_confined_and_everything_when_no
     let spec = || place.spec(own).args([PROBE.to_owned(), attempts.to_argument()]);
     let mut confinement = place.confinement();
     confinement.executable.push(own.into());
-    let told = |ran: Ran| serde_json::from_str::<Vec<Attempt>>(&ran.printed).unwrap_or_else(|_| panic!("{}", ran.printed));
+    let told =
+        |ran: Ran| serde_json::from_str::<Vec<Attempt>>(&ran.printed).unwrap_or_else(|_| panic!("{}", ran.printed));
 
     let confined = told(run(launcher(Mode::Required).confine(spec(), &confinement).unwrap()).await);
     let (first, rest) = confined.split_first().unwrap();

@@ -76,8 +76,19 @@ pub trait Confine: Send + Sync {
 }
 
 /// Programs and their libraries, as systems have them. Homes, data and what is temporary are not among them.
-const PROGRAMS: &[&str] =
-    &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/System", "/Library/Developer"];
+const PROGRAMS: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix/store",
+    "/System",
+    "/Library/Developer",
+];
 
 /// What programs read to find out where they are. Of `/etc` only what holds no secret: the daemon's user may be root.
 const SETTINGS: &[&str] = &[
@@ -157,7 +168,8 @@ mod tests {
 
     #[test]
     fn it_is_plain_data_that_survives_being_written_down() {
-        let confinement = Confinement { network: Network::UnixOnly, writable: vec!["/w".into()], ..Confinement::system() };
+        let confinement =
+            Confinement { network: Network::UnixOnly, writable: vec!["/w".into()], ..Confinement::system() };
         let text = serde_json::to_string(&confinement).unwrap();
         assert!(text.contains(r#""network":"unix-only""#), "{text}");
         assert_eq!(serde_json::from_str::<Confinement>(&text).unwrap(), confinement);

@@ -35,11 +35,7 @@ const TIME_TO_END_MS: u64 = 10_000;
 ///
 /// The configuration is taken as it is: [validate](CommandConfig::validate) it before. Without a sandbox programs may do what this
 /// process may.
-pub fn command_tools(
-    config: CommandConfig,
-    owner: impl Into<String>,
-    sandbox: Option<Sandbox>,
-) -> Vec<Arc<dyn Tool>> {
+pub fn command_tools(config: CommandConfig, owner: impl Into<String>, sandbox: Option<Sandbox>) -> Vec<Arc<dyn Tool>> {
     let spec = Arc::new(spec(&config));
     vec![Arc::new(Run { spec, config, owner: owner.into(), sandbox })]
 }
@@ -199,7 +195,8 @@ fn directory(workspace: Option<&Path>, cwd: &str) -> Result<Place, Error> {
     let directory = workspace.open_dir(&relative)?;
     let path = real_path(&directory, &workspace.path.join(&relative));
     let path = path.map_err(|error| workspace.problem(&relative, &error))?;
-    let workspace = real_path(&workspace.root, &workspace.path).map_err(|error| workspace.problem(&relative, &error))?;
+    let workspace =
+        real_path(&workspace.root, &workspace.path).map_err(|error| workspace.problem(&relative, &error))?;
     Ok(Place { directory, path, workspace })
 }
 

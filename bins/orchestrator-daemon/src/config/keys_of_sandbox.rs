@@ -15,8 +15,18 @@ pub(super) const SANDBOX: &[Key] = &[
         Restart,
         "What they may read beside the system's libraries and their workspace. Never the data directory, also if it is in there.",
     ),
-    key("sandbox.writable", "list of absolute paths", Restart, "What they may write to beside their workspace; must exist."),
-    key("sandbox.executable", "list of absolute paths", Restart, "What they may read and execute: a toolchain in a home, for one."),
+    key(
+        "sandbox.writable",
+        "list of absolute paths",
+        Restart,
+        "What they may write to beside their workspace; must exist.",
+    ),
+    key(
+        "sandbox.executable",
+        "list of absolute paths",
+        Restart,
+        "What they may read and execute: a toolchain in a home, for one.",
+    ),
     key(
         "sandbox.network",
         "`none`, `unix-only` or `all`",

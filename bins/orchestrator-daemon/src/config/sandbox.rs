@@ -31,7 +31,10 @@ impl Sandbox {
         }
         let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
         for path in &self.writable {
-            let (real, data) = (path.canonicalize().unwrap_or_else(|_| path.clone()), data.canonicalize().unwrap_or_else(|_| data.clone()));
+            let (real, data) = (
+                path.canonicalize().unwrap_or_else(|_| path.clone()),
+                data.canonicalize().unwrap_or_else(|_| data.clone()),
+            );
             ensure!(!data.starts_with(&real), "writable: the data directory is in {}", path.display());
         }
         self.limits.validate().map_err(|(field, problem)| anyhow::anyhow!("limits.{field}: {problem}"))

@@ -199,7 +199,11 @@ fn open_gate(
     };
     let gate = Gate::new(&config.tools, parts);
     let mut tools = orchestrator_tools::file_tools();
-    tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), data.node()?, sandboxes::of_commands(config, data)?));
+    tools.extend(orchestrator_tools::command_tools(
+        config.tools.command.clone(),
+        data.node()?,
+        sandboxes::of_commands(config, data)?,
+    ));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;
     tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;

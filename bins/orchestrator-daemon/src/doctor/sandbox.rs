@@ -37,7 +37,9 @@ pub(crate) async fn of(config: &Sandbox, data: &DataDir) -> Finding {
     }
     match tried(&launcher, config, data).await {
         Ok(attempts) => judged(&launcher, &attempts),
-        Err(error) => Finding::failure(CHECK, format!("it could not be tried: {error:#}"), "look into the log for the reason"),
+        Err(error) => {
+            Finding::failure(CHECK, format!("it could not be tried: {error:#}"), "look into the log for the reason")
+        }
     }
 }
 
@@ -60,7 +62,9 @@ fn judged(launcher: &Launcher, attempts: &[Attempt]) -> Finding {
     let found = format!("({by}) stopped {} of {} ways out: {}", stopped.len(), stopped.len(), stopped.join("; "));
     match launcher.report().weaknesses() {
         weaknesses if weaknesses.is_empty() => Finding::ok(CHECK, found),
-        weaknesses => Finding::warning(CHECK, format!("{found}; but {}", weaknesses.join(", and ")), "use a newer kernel"),
+        weaknesses => {
+            Finding::warning(CHECK, format!("{found}; but {}", weaknesses.join(", and ")), "use a newer kernel")
+        }
     }
 }
 

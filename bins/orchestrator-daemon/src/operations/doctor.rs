@@ -74,13 +74,10 @@ impl Doctor {
         auth: &Auth,
         status: &StatusOf,
         (roster, servers, notifier): (&Roster, &Servers, &Notifier),
-    ) -> Self {
-        Self {
-            notifier: notifier.clone(),
-        (roster, servers): (&Roster, &Servers),
         sandbox: &Sandbox,
     ) -> Self {
         Self {
+            notifier: notifier.clone(),
             sandbox: sandbox.clone(),
             servers: servers.clone(),
             emergency: status.gauges.emergency.clone(),

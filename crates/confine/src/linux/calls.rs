@@ -4,8 +4,8 @@ use libc::c_long;
 use orchestrator_process::Network;
 use rustix::thread::secure_computing_mode;
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 use crate::Error;
@@ -119,7 +119,8 @@ pub(super) fn restrict(plan: &Plan) -> Result<(), Error> {
 fn apply(rules: Rules, errno: i32) -> Result<(), Error> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(told)?;
     let refuse = SeccompAction::Errno(errno.unsigned_abs());
-    let filter = SeccompFilter::new(with_second_numbers(rules), SeccompAction::Allow, refuse, architecture).map_err(told)?;
+    let filter =
+        SeccompFilter::new(with_second_numbers(rules), SeccompAction::Allow, refuse, architecture).map_err(told)?;
     let program: BpfProgram = filter.try_into().map_err(told)?;
     seccompiler::apply_filter(&program).map_err(told)
 }

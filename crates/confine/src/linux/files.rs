@@ -3,8 +3,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, RestrictSelf,
-    Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath,
+    RestrictSelf, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
+    Scope,
 };
 use orchestrator_process::Network;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, open, openat2};
@@ -48,7 +49,8 @@ pub(super) fn restrict(plan: &Plan) -> Result<(), Error> {
 }
 
 fn handled(network: Network) -> Result<RulesetCreated, RulesetError> {
-    let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(KNOWN))?;
+    let mut rules =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(KNOWN))?;
     if network != Network::All {
         rules = rules.handle_access(AccessNet::from_all(KNOWN))?;
     }
@@ -79,7 +81,8 @@ fn allow_writing(mut rules: RulesetCreated, paths: &[PathBuf]) -> Result<Ruleset
 }
 
 fn add(rules: RulesetCreated, opened: OwnedFd, access: BitFlags<AccessFs>) -> Result<RulesetCreated, Error> {
-    let kind = rustix::fs::FileType::from_raw_mode(fstat(&opened).map_err(super::refused("looking at a path"))?.st_mode);
+    let kind =
+        rustix::fs::FileType::from_raw_mode(fstat(&opened).map_err(super::refused("looking at a path"))?.st_mode);
     let access = if kind.is_dir() { access } else { access & AccessFs::from_file(KNOWN) };
     rules.add_rule(PathBeneath::new(opened, access)).map_err(told)
 }

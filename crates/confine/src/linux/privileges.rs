@@ -20,7 +20,8 @@ pub(super) fn give_up() -> Result<(), Error> {
         }
     }
     let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(refused(WHAT))?;
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+        .map_err(refused(WHAT))?;
     match clear_ambient_capability_set() {
         Ok(()) | Err(Errno::INVAL) => Ok(()),
         Err(errno) => Err(refused(WHAT)(errno)),

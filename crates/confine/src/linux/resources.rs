@@ -21,7 +21,8 @@ fn limit(resource: Resource, at_most: Option<u64>) -> Result<(), Error> {
     let Some(at_most) = at_most else { return Ok(()) };
     // Lowering is everybody's right, raising is not.
     let at_most = getrlimit(resource).maximum.map_or(at_most, |maximum| maximum.min(at_most));
-    setrlimit(resource, Rlimit { current: Some(at_most), maximum: Some(at_most) }).map_err(refused("limiting resources"))
+    setrlimit(resource, Rlimit { current: Some(at_most), maximum: Some(at_most) })
+        .map_err(refused("limiting resources"))
 }
 
 /// The system counts all threads of a user, so that those count which are there. Root's are never counted: the tree of processes
