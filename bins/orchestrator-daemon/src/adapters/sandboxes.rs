@@ -25,7 +25,10 @@ fn tell(launcher: &Launcher) {
     match launcher.mode() {
         Mode::Off => tracing::warn!("commands are not confined: sandbox.mode is off"),
         Mode::Required if !missing.is_empty() => {
-            tracing::error!(missing, "no command will run: sandbox.mode is required, and this system cannot confine them");
+            tracing::error!(
+                missing,
+                "no command will run: sandbox.mode is required, and this system cannot confine them"
+            );
         }
         _ if !missing.is_empty() => tracing::warn!(missing, "commands are confined in part"),
         _ => tracing::info!(by = %report, "commands are confined"),

@@ -145,6 +145,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["mcp", "servers", ..]
             | ["notify", "destinations" | "routes" | "allowHosts" | "allowNetworks", ..]
             | ["charters", ..]
+            | ["sandbox", ..]
             | ["approvals", ..]
             | ["hooks", ..]
     ) {

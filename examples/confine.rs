@@ -1,0 +1,33 @@
+//! A program that may write to one directory and reads no other: this example starts itself again as the launcher.
+
+use orchestrator_confine::{CONFINE, Launcher, Mode, confine_and_exec};
+use orchestrator_process::{Confine as _, Confinement, Environment, Output, Process, Spec};
+
+fn main() -> anyhow::Result<()> {
+    // Before any thread is started: what is given up is given up for this thread.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == CONFINE) {
+        let error = confine_and_exec(arguments);
+        eprintln!("{error}");
+        std::process::exit(error.exit_code().into());
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let (work, outside) = (tempfile::tempdir()?, tempfile::NamedTempFile::new()?);
+    let launcher = Launcher::of_this_program(Mode::Preferred);
+    println!("this system has: {}", launcher.report());
+    let confinement = Confinement { writable: vec![work.path().to_owned()], ..Confinement::system() };
+    let script = format!("echo mine > note && cat note; cat {} || echo 'and nothing else'", outside.path().display());
+    let environment = Environment::empty().set("PATH", "/usr/bin:/bin");
+    let spec = Spec::new("sh").args(["-c", &script]).working_directory(work.path()).environment(environment);
+    let mut process = Process::spawn(launcher.confine(spec, &confinement)?)?;
+    while let Some(output) = process.next().await {
+        if let Output::Line { text, .. } = output {
+            println!("{text}");
+        }
+    }
+    println!("{:?}", process.wait().await.status);
+    Ok(())
+}
