@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use orchestrator_rpc::Code;
-use orchestrator_testkit::{Backend, on_both_backends};
+use orchestrator_testkit::{Backend, Event, Socket, on_both_backends};
 use serde_json::{Value, json};
 
 use crate::{Stage, asking, completed, create, have_ended, runs, sessions, spawn, task};
@@ -65,28 +65,35 @@ async fn everything_ends_within_a_second_stays_so_after_a_kill_and_goes_on_once_
     for one in [&worker, &thinker, &coder, &unborn] {
         assert_eq!(task(&mut admin, one).await?["status"], "pending");
     }
-    let now = admin.call("session.list", json!({ "limit": 200 })).await?;
-    let is_at_work =
-        |session: &&Value| ["initializing", "running", "paused"].iter().any(|status| session["status"] == **status);
-    assert_eq!(now["sessions"].as_array().into_iter().flatten().find(is_at_work), None, "{now}");
+    nobody_is_at_work(&mut admin).await?;
 
     admin.subscribe(&["task.*", "emergency.*"]).await;
     let standing = admin.call("emergency.release", json!({ "reason": "it was a drill" })).await?;
     assert_eq!(standing, json!({ "stopped": false }));
-    let mut open = vec![worker, thinker.clone(), coder.clone(), unborn];
-    while !open.is_empty() {
-        let is_end =
-            |event: &orchestrator_testkit::Event| event.name == "task.completed" || event.name == "task.failed";
-        let end = admin.events_until("an end", is_end).await.pop().expect("it was waited for");
-        assert_eq!(end.name, "task.completed", "{end:?}");
-        open.retain(|one| *one != end.payload["taskId"]);
-    }
+    all_complete(&mut admin, vec![worker, thinker.clone(), coder.clone(), unborn]).await;
     for (one, before) in [thinker, coder].iter().zip(before) {
         let after = sessions(&mut admin, one).await?;
         assert_eq!((after.len(), &after[0]["id"]), (1, &before[0]["id"]), "it is the same session: {after:?}");
         assert_eq!(task(&mut admin, one).await?["attempt"], 1, "being stopped was no attempt");
     }
     Ok(())
+}
+
+async fn nobody_is_at_work(admin: &mut Socket) -> anyhow::Result<()> {
+    let now = admin.call("session.list", json!({ "limit": 200 })).await?;
+    let is_at_work =
+        |session: &&Value| ["initializing", "running", "paused"].iter().any(|status| session["status"] == **status);
+    assert_eq!(now["sessions"].as_array().into_iter().flatten().find(is_at_work), None, "{now}");
+    Ok(())
+}
+
+async fn all_complete(admin: &mut Socket, mut open: Vec<Value>) {
+    while !open.is_empty() {
+        let is_end = |event: &Event| event.name == "task.completed" || event.name == "task.failed";
+        let end = admin.events_until("an end", is_end).await.pop().expect("it was waited for");
+        assert_eq!(end.name, "task.completed", "{end:?}");
+        open.retain(|one| *one != end.payload["taskId"]);
+    }
 }
 
 #[tokio::test]

@@ -65,16 +65,11 @@ pub(crate) struct Daemon {
     pub(crate) sessions: Sessions,
     /// Cancelled to end the daemon from within.
     pub(crate) stop: CancellationToken,
-    pub(crate) lost_tasks: Arc<reactions::StopSessions>,
     pub(crate) workplaces: Workplaces,
-    pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
     pub(crate) llms: Llms,
     pub(crate) audit: Audit,
-    pub(crate) answers: Arc<reactions::Answers>,
     pub(crate) emergency: Emergency,
-    pub(crate) halting: Halting,
-    pub(crate) going_on: reactions::GoOn,
-    pub(crate) told_hooks: Arc<reactions::TellHooks>,
+    pub(crate) followers: Followers,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
     pub(crate) notifications: Notifications,
@@ -121,12 +116,7 @@ impl Daemon {
         let gauges = Gauges::new(&base, &domains);
         let windows = open_windows(&config, &data, &hub, &log)?;
         let (peers, totals) = (Peers::default(), operations::Totals::listen(&hub));
-        let lost_tasks = reactions::StopSessions::listen(&hub, sessions.clone());
-        let answers = reactions::Answers::listen(&hub, domains.approvals.clone(), sessions.clone(), base.audit.clone());
-        let going_on = reactions::GoOn::new(sessions.clone(), backlog.clone(), lost_tasks.clone());
-        let halting = Halting::new(base.emergency.clone(), sessions.clone(), going_on.clone());
-        let left_workspaces = reactions::LeaveWorkspaces::listen(&hub, workplaces.workspaces.clone());
-        let told_hooks = reactions::TellHooks::listen(&hub, llms.hooking.hooks.clone(), base.emergency.clone());
+        let followers = Followers::listen(&base, &domains);
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
         let stores = (&database, &hub, &clock);
@@ -185,16 +175,11 @@ impl Daemon {
             supervisor,
             sessions,
             stop: CancellationToken::new(),
-            lost_tasks,
             workplaces,
-            left_workspaces,
             llms,
             audit: base.audit,
-            answers,
             emergency: base.emergency,
-            halting,
-            going_on,
-            told_hooks,
+            followers,
             servers,
             ledger,
             notifications,
@@ -235,6 +220,31 @@ impl Daemon {
             workplaces: self.workplaces.clone(),
             roster: self.roster.clone(),
         }
+    }
+}
+
+/// What follows what happens, in its own time.
+#[derive(Clone)]
+pub(crate) struct Followers {
+    pub(crate) lost_tasks: Arc<reactions::StopSessions>,
+    pub(crate) answers: Arc<reactions::Answers>,
+    pub(crate) going_on: reactions::GoOn,
+    pub(crate) halting: Halting,
+    pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
+    pub(crate) told_hooks: Arc<reactions::TellHooks>,
+}
+
+impl Followers {
+    /// They listen from now on.
+    fn listen(base: &Base, domains: &Domains) -> Self {
+        let (hub, Domains { sessions, backlog, workplaces, llms, .. }) = (&base.hub, domains);
+        let lost_tasks = reactions::StopSessions::listen(hub, sessions.clone());
+        let answers = reactions::Answers::listen(hub, domains.approvals.clone(), sessions.clone(), base.audit.clone());
+        let going_on = reactions::GoOn::new(sessions.clone(), backlog.clone(), lost_tasks.clone());
+        let halting = Halting::new(base.emergency.clone(), sessions.clone(), going_on.clone());
+        let left_workspaces = reactions::LeaveWorkspaces::listen(hub, workplaces.workspaces.clone());
+        let told_hooks = reactions::TellHooks::listen(hub, llms.hooking.hooks.clone(), base.emergency.clone());
+        Self { lost_tasks, answers, going_on, halting, left_workspaces, told_hooks }
     }
 }
 

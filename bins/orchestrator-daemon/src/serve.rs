@@ -112,7 +112,7 @@ async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
 }
 
 async fn serve(daemon: &Daemon, listener: TcpListener, url: &str) -> anyhow::Result<()> {
-    daemon.halting.begin();
+    daemon.followers.halting.begin();
     take_back(daemon).await?;
     let (scheduling, closing) = (CancellationToken::new(), CancellationToken::new());
     start_loops(daemon, &scheduling)?;
@@ -171,7 +171,7 @@ async fn take_back(daemon: &Daemon) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    daemon.going_on.run(|org| daemon.emergency.check(org).is_ok()).await
+    daemon.followers.going_on.run(|org| daemon.emergency.check(org).is_ok()).await
 }
 
 fn announce(daemon: &Daemon, url: &str) {
@@ -246,31 +246,12 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
             Ok::<(), std::io::Error>(())
         }
     })?;
-    let lost_tasks = daemon.lost_tasks.clone();
-    loops.spawn("session recall", move |stop| {
-        let lost_tasks = lost_tasks.clone();
-        async move { lost_tasks.run(stop).await }
-    })?;
-    let answers = daemon.answers.clone();
-    loops.spawn("approvals", move |stop| {
-        let answers = answers.clone();
-        async move { answers.run(stop).await }
-    })?;
     let ledger = daemon.ledger.clone();
     loops.spawn("budget", move |stop| {
         let ledger = ledger.clone();
         async move { ledger.run(stop).await }
     })?;
-    let left_workspaces = daemon.left_workspaces.clone();
-    loops.spawn("workspaces", move |stop| {
-        let left_workspaces = left_workspaces.clone();
-        async move { left_workspaces.run(stop).await }
-    })?;
-    let told_hooks = daemon.told_hooks.clone();
-    loops.spawn("hooks", move |stop| {
-        let told_hooks = told_hooks.clone();
-        async move { told_hooks.run(stop).await }
-    })?;
+    react(daemon)?;
     keep_servers(daemon)?;
     tell_people(daemon)?;
     start_scheduler(daemon, scheduling)?;
@@ -283,6 +264,32 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
     follow_configuration(daemon)
 }
 
+/// What follows what happens.
+fn react(daemon: &Daemon) -> anyhow::Result<()> {
+    let loops = &daemon.supervisor;
+    let lost_tasks = daemon.followers.lost_tasks.clone();
+    loops.spawn("session recall", move |stop| {
+        let lost_tasks = lost_tasks.clone();
+        async move { lost_tasks.run(stop).await }
+    })?;
+    let answers = daemon.followers.answers.clone();
+    loops.spawn("approvals", move |stop| {
+        let answers = answers.clone();
+        async move { answers.run(stop).await }
+    })?;
+    let left_workspaces = daemon.followers.left_workspaces.clone();
+    loops.spawn("workspaces", move |stop| {
+        let left_workspaces = left_workspaces.clone();
+        async move { left_workspaces.run(stop).await }
+    })?;
+    let told_hooks = daemon.followers.told_hooks.clone();
+    loops.spawn("hooks", move |stop| {
+        let told_hooks = told_hooks.clone();
+        async move { told_hooks.run(stop).await }
+    })?;
+    Ok(())
+}
+
 /// What is ordered for an emergency is heard of, and what it ends is ended.
 fn obey(daemon: &Daemon) -> anyhow::Result<()> {
     let emergency = daemon.emergency.clone();
@@ -293,7 +300,7 @@ fn obey(daemon: &Daemon) -> anyhow::Result<()> {
             Ok::<(), std::io::Error>(())
         }
     })?;
-    let halting = daemon.halting.clone();
+    let halting = daemon.followers.halting.clone();
     daemon.supervisor.spawn("emergency ends", move |stop| {
         let halting = halting.clone();
         async move {
@@ -345,7 +352,7 @@ fn keep_servers(daemon: &Daemon) -> anyhow::Result<()> {
 /// It stops before everything else, so that nothing is given to sessions that may not start any more.
 fn start_scheduler(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Result<()> {
     let (backlog, roster, scheduling) = (daemon.backlog.clone(), daemon.roster.clone(), scheduling.clone());
-    let (dispatch, halting) = (Arc::new(daemon.dispatch()), daemon.halting.clone());
+    let (dispatch, halting) = (Arc::new(daemon.dispatch()), daemon.followers.halting.clone());
     daemon.supervisor.spawn("scheduler", move |_| {
         let workforce = UnlessStopped { workforce: FromRegistry(roster.clone()), halting: halting.clone() };
         let workforce = Arc::new(workforce);
