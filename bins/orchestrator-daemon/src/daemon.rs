@@ -25,7 +25,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Llms, Loops, Programs, Roster, ToSessions, Workplaces, offer_operations};
+use crate::adapters::{Llms, Loops, OnBacklog, Programs, Roster, ToSessions, Workplaces, offer_operations};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::emergency::{self, Halting};
@@ -119,40 +119,26 @@ impl Daemon {
         let followers = Followers::listen(&base, &domains);
         let loops = Loops { supervisor: supervisor.clone(), audit: base.audit.clone() };
         let node = node_name(&config, &data)?;
-        let stores = (&database, &hub, &clock);
-        let notifications =
-            Notifications::open(&config.notify, stores, (&metrics, redactor), data.node()?).await.context("notify")?;
-        let readiness = ReadinessWatch {
-            loops: loops.clone(),
-            database: database.clone(),
-            clock: clock.clone(),
-            node: node.clone(),
-            notifications: notifications.clone(),
-        };
+        let (notifications, readiness) = open_notifications(&config, &data, &base, redactor, &loops).await?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let notifier = &notifications.notifier;
-        let doctor =
-            operations::Doctor::new(&database, &data, &auth, &status, (&roster, &servers, notifier), &config.sandbox);
+        let about = (&roster, &servers, &notifications.notifier);
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &config.sandbox);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains
-            .table(&base, redactor)
+            .table(&base, redactor, &config)
             .merge(orchestrator_gateway::operations(hub.clone(), peers.clone()))
             .merge(operations::health(status.clone(), totals, peers.clone()))
             .merge(operations::table(status.clone(), roster.clone(), doctor, description.clone()))
-            .merge(operations::tools(llms.gate.clone(), llms.hooking.clone(), config.tools.workspaces.clone()))
             .merge(operations::config(&configuration))
-            .merge(operations::notify(notifier.clone()))
+            .merge(operations::notify(notifications.notifier.clone()))
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
         let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
-        let asked = (base.emergency.clone(), llms.hooking.clone());
-        let guards = (redactor, keys.clone(), base.audit.clone(), asked);
-        let dispatcher = Dispatcher::new(table)?;
-        offered.set(dispatcher.table().clone());
+        let guards = (redactor, keys.clone(), base.audit.clone(), (base.emergency.clone(), llms.hooking.clone()));
         let parts = (peers, windows, &limits, offered);
-        let gateway = open_gateway(&config, dispatcher, &auth, guards, status, parts)?;
+        let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, parts)?;
         description.set(gateway.openapi());
         gauges.counters.get_or_init(|| gateway.counters().clone());
         let daemon = Self {
@@ -185,13 +171,13 @@ impl Daemon {
             notifications,
             readiness,
         };
-        domains.work.connect(Arc::new(daemon.dispatch()));
-        daemon.connect(level, limits, clock);
+        daemon.connect(&domains.work, level, limits, clock);
         Ok(daemon)
     }
 
-    /// Lets the configuration reach the parts it may change.
-    fn connect(&self, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
+    /// Lets claims reach sessions, and the configuration the parts it may change.
+    fn connect(&self, work: &OnBacklog, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
+        work.connect(Arc::new(self.dispatch()));
         let live = Live {
             log,
             limits,
@@ -255,6 +241,27 @@ fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     reactions::confirmed_tools(&base.hub, domains.servers.clone());
     emergency::follow(&base.hub, base.emergency.clone());
     Ok(())
+}
+
+/// Who is told of what happens, and what notices that the daemon is not ready.
+async fn open_notifications(
+    config: &Config,
+    data: &DataDir,
+    base: &Base,
+    redactor: &Redactor,
+    loops: &Loops,
+) -> anyhow::Result<(Notifications, ReadinessWatch)> {
+    let stores = (&base.database, &base.hub, &base.clock);
+    let opening = Notifications::open(&config.notify, stores, (&base.metrics, redactor), data.node()?);
+    let notifications = opening.await.context("notify")?;
+    let readiness = ReadinessWatch {
+        loops: loops.clone(),
+        database: base.database.clone(),
+        clock: base.clock.clone(),
+        node: node_name(config, data)?,
+        notifications: notifications.clone(),
+    };
+    Ok((notifications, readiness))
 }
 
 /// Daemons that share a database may bear the same name, and must not take each other's sessions for their own.

@@ -24,8 +24,8 @@ use crate::adapters::{
 };
 use crate::config::Config;
 use crate::files::DataDir;
-use crate::models;
 use crate::stacks::StopLayer;
+use crate::{models, operations};
 
 /// Every domain, made once.
 #[derive(Clone)]
@@ -103,12 +103,14 @@ impl Domains {
     }
 
     /// The operations that the domains declare.
-    pub(super) fn table(&self, base: &Base, redactor: &Redactor) -> Table {
+    pub(super) fn table(&self, base: &Base, redactor: &Redactor, config: &Config) -> Table {
         let workforce = Arc::new(FromRegistry(self.roster.clone()));
         let gate = self.llms.gate.clone();
         let observe: orchestrator_charter::Observe =
             Arc::new(move |tool: &str, arguments: &_| gate.observe(tool, arguments));
+        let (gate, hooking) = (self.llms.gate.clone(), self.llms.hooking.clone());
         Table::new()
+            .merge(operations::tools(gate, hooking, config.tools.workspaces.clone()))
             .merge(orchestrator_tasks::operations(self.backlog.clone(), workforce, base.hub.log().clone()))
             .merge(orchestrator_agents::operations(&self.registry))
             .merge(orchestrator_charter::operations(&self.charters, observe))

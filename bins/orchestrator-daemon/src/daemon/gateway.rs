@@ -38,6 +38,7 @@ pub(super) fn open_gateway(
 ) -> anyhow::Result<Gateway> {
     let gauges = status.gauges.clone();
     let table = dispatcher.table().clone();
+    offered.set(table.clone());
     let calls = stacks::client_calls(
         dispatcher,
         &gauges.metrics,

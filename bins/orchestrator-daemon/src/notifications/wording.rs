@@ -13,9 +13,10 @@ pub(super) fn severity(name: &str) -> Severity {
         "budget.exhausted" | "audit.unwritable" | "daemon.unready" | "emergency.stopped" | "auth.token.reused" => {
             Severity::Critical
         }
-        "budget.alert" | "budget.burning" | "task.failed" | "session.stalled" | "session.waiting"
-        | "approval.requested" | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused"
-        | "model.retiring" => Severity::Warning,
+        "budget.alert" | "task.failed" | "session.stalled" | "session.waiting" | "approval.requested"
+        | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused" | "model.retiring" => {
+            Severity::Warning
+        }
         _ => Severity::Info,
     }
 }
@@ -52,9 +53,6 @@ fn title(event: &Event) -> String {
             let percent = payload["usedPermille"].as_u64().unwrap_or_default() / 10;
             format!("{percent} % of the budget of {} per {} is spent", text("scope"), text("window"))
         }
-        "budget.burning" => {
-            format!("The budget of {} per {} will not last at this pace", text("scope"), text("window"))
-        }
         "budget.exhausted" => format!("The budget of {} per {} is exhausted", text("scope"), text("window")),
         "task.failed" => format!("{} has failed for good", text("taskId")),
         "session.stalled" => format!("{} gives no sign of life", text("sessionId")),
@@ -65,7 +63,6 @@ fn title(event: &Event) -> String {
         "daemon.ready" => format!("{} is ready again", text("node")),
         "audit.unwritable" => format!("{} cannot write its audit log, and refuses every action", text("node")),
         "mcp.server.lost" => format!("The MCP server {} is lost", text("server")),
-        "model.retiring" => format!("{} retires on {}", text("model"), text("retiresOn")),
         name => name.to_owned(),
     }
 }
