@@ -30,7 +30,7 @@ pub(crate) fn without_hidden(confinement: &Confinement) -> Result<Confinement, E
 }
 
 fn apart(path: PathBuf, hidden: &[PathBuf]) -> Vec<PathBuf> {
-    if hidden.iter().any(|one| *one == path) {
+    if hidden.contains(&path) {
         return Vec::new();
     }
     if !hidden.iter().any(|one| one.starts_with(&path)) {

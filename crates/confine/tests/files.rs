@@ -1,4 +1,5 @@
 //! Which files a confined program reaches.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -1,4 +1,5 @@
 //! What a confined program can do to others: networks, processes, the system.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![cfg(target_os = "linux")]
 
 mod support;

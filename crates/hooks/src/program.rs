@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use orchestrator_process::{Environment, Framing, Limits, Output, OverOutput, Process, Spec, Status, Stdin, Stream};
@@ -40,7 +38,7 @@ impl Runs {
             .framing(Framing::Chunks)
             .limits(limits)
             .owner(&self.owner);
-        spec.working_directory = self.config.working_directory.clone().map(PathBuf::from);
+        spec.working_directory = self.config.working_directory.clone();
         Some(spec)
     }
 }

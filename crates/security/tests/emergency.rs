@@ -162,6 +162,7 @@ async fn what_another_daemon_orders_is_heard_of() {
     let store = Arc::new(Fragile::default());
     let (here, there) = (over(&store).await.unwrap(), over(&store).await.unwrap());
     let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "a test's own task")]
     let running = tokio::spawn({
         let (there, stop) = (there.clone(), stop.clone());
         async move { there.run(stop).await }

@@ -52,7 +52,7 @@ pub async fn what_is_stopped_is_told_until_it_is_released(store: &Arc<dyn Store>
     assert_eq!(store.orders().await.unwrap(), []);
     let given = order(OrgId::LOCAL, "it deletes everything");
     assert_eq!(store.stop(given.clone()).await.unwrap(), given);
-    assert_eq!(store.orders().await.unwrap(), [given.clone()]);
+    assert_eq!(store.orders().await.unwrap(), std::slice::from_ref(&given));
     assert_eq!(store.release(release(OrgId::LOCAL)).await.unwrap(), Some(given));
     assert_eq!(store.orders().await.unwrap(), []);
     let events = log.read(OrgId::LOCAL, 0, 100).await.unwrap();

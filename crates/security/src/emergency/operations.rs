@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Emergency, Error, Order};
 
+/// Something in it can be seen, and it has no NUL.
+const VISIBLE: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
+
 /// Why.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Said {
     /// Why, for whoever meets it or reads of it later.
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1, max = 500), regex(pattern = VISIBLE))]
     reason: String,
 }
 
