@@ -71,7 +71,7 @@ async fn other_processes_are_out_of_reach() {
     place.confined(&format!("ls /proc/{own}/fd/ /proc/{own}/root/")).await.was_refused("ermission denied");
     place.free(&format!("cat /proc/{own}/environ > /dev/null")).await.succeeded("");
     // Its own children stay its own.
-    place.confined("sleep 60 & kill $! && wait $!; [ $? = 143 ] && echo ended").await.succeeded("ended");
+    place.confined("sleep 60 & kill $! && wait $! 2>/dev/null; [ $? = 143 ] && echo ended").await.succeeded("ended");
 }
 
 #[tokio::test]
@@ -99,11 +99,12 @@ async fn calls_that_reach_into_others_or_the_system_are_refused() {
         ("keyctl", "250 if x else 219", "0,0,0".to_owned(), "EPERM"),
         ("perf_event_open", "298 if x else 241", "0,0,0,0,0".to_owned(), "EPERM"),
         ("userfaultfd", "323 if x else 282", "0".to_owned(), "EPERM"),
-        ("x32 ptrace", "(0x40000000+521) if x else 117", "0,0,0,0".to_owned(), "EPERM"),
-        ("x32 socket", "(0x40000000+41) if x else 198", "2,1,0".to_owned(), "EPERM"),
+        ("x32 ptrace", "(0x40000000+521) if x else 117", "0,0,0,0".to_owned(), "EPERM or ENOSYS"),
+        ("x32 socket", "(0x40000000+41) if x else 198", "2,1,0".to_owned(), "EPERM or ENOSYS"),
     ] {
         let ran = place.confined(&call(number, &arguments)).await;
-        assert_eq!(ran.printed.trim(), errno, "{name}");
+        // Most kernels do not know the second set of numbers at all.
+        assert!(errno.split(" or ").any(|one| one == ran.printed.trim()), "{name}: {}", ran.printed);
     }
     // What programs ask of themselves works.
     place.confined(&call("302 if x else 261", "0,7,0,b\"\\0\"*16")).await.succeeded("worked");

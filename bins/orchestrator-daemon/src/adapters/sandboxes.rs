@@ -14,6 +14,8 @@ pub(crate) fn of_commands(config: &Config, data: &DataDir) -> anyhow::Result<Opt
     if launcher.mode() == Mode::Off {
         return Ok(None);
     }
+    // What is there is left of commands of a run that did not end by itself.
+    drop(std::fs::remove_dir_all(data.path().join("temporary")));
     let temporary = data.temporary().context("cannot make the directory for what is temporary")?;
     let confinement = config.sandbox.confinement(data.path());
     Ok(Some(Sandbox { confine: Arc::new(launcher), confinement, temporary }))
