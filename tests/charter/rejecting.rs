@@ -60,7 +60,7 @@ async fn a_text_in_a_file_orders_no_more_than_a_prompt() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_command_is_judged_by_its_program_and_a_shell_may_be_anything() -> anyhow::Result<()> {
+async fn a_command_is_judged_by_every_program_that_it_would_run() -> anyhow::Result<()> {
     let charter = "safetyHeuristics: { alwaysReject: [resource_deletion] }";
     let stage = Stage::new()?.agent("coder", "charter: some")?.charter("some", charter)?;
     let daemon = stage.daemon()?.start().await?;
@@ -71,6 +71,13 @@ async fn a_command_is_judged_by_its_program_and_a_shell_may_be_anything() -> any
         (json!(["/bin/rm", "notes.txt"]), true),
         (json!(["sh", "-c", "rm notes.txt"]), true),
         (json!(["env", "rm", "notes.txt"]), true),
+        (json!(["sh", "-c", "true; r\"\"m notes.txt"]), true),
+        (json!(["find", ".", "-name", "notes.txt", "-delete"]), true),
+        (json!(["sh", "-c", "$X notes.txt"]), true),
+        (json!(["python3", "-c", "import os; os.remove('notes.txt')"]), true),
+        (json!(["env", "PATH=/tmp", "ls"]), true),
+        (json!(["sh", "-c", "cat notes.txt && ls | sort"]), false),
+        (json!(["nice", "cat", "notes.txt"]), false),
         (json!(["/bin/cat", "notes.txt"]), false),
     ] {
         let ended = worked(&mut admin, "coder", &format!("@call command_run {}", json!({ "argv": argv }))).await?;

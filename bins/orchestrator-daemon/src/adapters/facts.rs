@@ -3,77 +3,13 @@
 use std::path::{Component, Path, PathBuf};
 
 use orchestrator_charter::{Action, Fact, Facts};
+use orchestrator_commands::{Limits, Word};
 use orchestrator_redact::Redactor;
 use orchestrator_tools::Spec;
 use orchestrator_vocab::{Integrity, Label};
 use serde_json::Value;
 use url::Url;
 
-/// Programs whose arguments name other programs, or are programs: what runs in the end cannot be told by the first word.
-const RUNNERS: &[&str] = &[
-    "ash",
-    "awk",
-    "bash",
-    "busybox",
-    "chroot",
-    "csh",
-    "dash",
-    "doas",
-    "docker",
-    "emacs",
-    "env",
-    "eval",
-    "exec",
-    "expect",
-    "find",
-    "fish",
-    "flock",
-    "gawk",
-    "gdb",
-    "git",
-    "ionice",
-    "ksh",
-    "ld.so",
-    "lua",
-    "mawk",
-    "nice",
-    "node",
-    "nohup",
-    "nsenter",
-    "osascript",
-    "parallel",
-    "perl",
-    "php",
-    "podman",
-    "python",
-    "ruby",
-    "screen",
-    "script",
-    "sed",
-    "setsid",
-    "sh",
-    "ssh",
-    "stdbuf",
-    "strace",
-    "su",
-    "sudo",
-    "systemd-run",
-    "taskset",
-    "tar",
-    "tclsh",
-    "time",
-    "timeout",
-    "tmux",
-    "toybox",
-    "unshare",
-    "vi",
-    "vim",
-    "watch",
-    "xargs",
-    "zsh",
-];
-/// Where programs are what they are called.
-const SYSTEM: &[&str] = &["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 /// Names of arguments that are paths.
 const PATHS: &[&str] = &["path", "from", "to", "source", "target", "destination", "directory", "file"];
 /// What the redactor hides that is no credential.
@@ -92,7 +28,7 @@ pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: 
     hosts(name, arguments, &mut facts);
     match name.split('.').next() {
         Some("fs") => paths(arguments, &mut facts),
-        Some("command") => program(arguments, &mut facts),
+        Some("command") => command(arguments, &mut facts),
         _ => {}
     }
     secrets(arguments, redactor, &mut facts);
@@ -101,10 +37,7 @@ pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: 
 
 /// The host of each text that is an address. A request whose address is none may go anywhere.
 fn hosts(name: &str, arguments: &Value, facts: &mut Facts) {
-    each_text(arguments, &mut |text| {
-        let host = text.contains("://").then(|| Url::parse(text.trim()).ok()).flatten();
-        facts.hosts.extend(host.and_then(|url| url.host_str().map(str::to_lowercase)));
-    });
+    each_text(arguments, &mut |text| host(text, facts));
     if name.starts_with("http.") {
         let address = arguments.get("url").and_then(Value::as_str);
         let is_known = address.and_then(|text| Url::parse(text).ok()).is_some_and(|url| url.host_str().is_some());
@@ -114,6 +47,11 @@ fn hosts(name: &str, arguments: &Value, facts: &mut Facts) {
     }
 }
 
+fn host(text: &str, facts: &mut Facts) {
+    let address = text.contains("://").then(|| Url::parse(text.trim()).ok()).flatten();
+    facts.hosts.extend(address.and_then(|url| url.host_str().map(str::to_lowercase)));
+}
+
 fn paths(arguments: &Value, facts: &mut Facts) {
     let given: Vec<&str> = PATHS.iter().filter_map(|name| arguments.get(name)?.as_str()).collect();
     for text in if given.is_empty() { vec!["."] } else { given } {
@@ -121,25 +59,44 @@ fn paths(arguments: &Value, facts: &mut Facts) {
         if path.components().any(|part| part == Component::ParentDir) {
             facts.unknown.insert(Fact::Paths);
         }
-        let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
-        facts.paths.insert(plain.display().to_string());
+        facts.paths.insert(plain(text).display().to_string());
     }
 }
 
-fn program(arguments: &Value, facts: &mut Facts) {
-    let first = arguments.get("argv").and_then(|argv| argv.get(0)).and_then(Value::as_str).unwrap_or_default();
-    let path = Path::new(first);
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let is_elsewhere = directory.is_some_and(|parent| !SYSTEM.iter().any(|system| Path::new(system) == parent));
-    // `python3.12` is `python`.
-    let family = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-');
-    if name.is_empty() || is_elsewhere || RUNNERS.contains(&name) || RUNNERS.contains(&family) {
+/// Every program that the command would run, those behind shells and wrappers included; the files that it is known to write; and that
+/// anything may be meant where that cannot be told.
+fn command(arguments: &Value, facts: &mut Facts) {
+    // What a program does with files that its arguments name is its own affair.
+    facts.unknown.insert(Fact::Paths);
+    let argv = arguments.get("argv").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let words: Option<Vec<&str>> = argv.iter().map(Value::as_str).collect();
+    let Some(words) = words.filter(|words| !words.is_empty()) else {
+        facts.unknown.insert(Fact::Programs);
+        return;
+    };
+    let found = orchestrator_commands::argv(words, &Limits::default());
+    facts.programs.extend(found.programs().map(str::to_owned));
+    if !found.deletes.is_empty() {
+        // `find -delete` is no less than this.
+        facts.programs.insert("rm".to_owned());
+    }
+    let variables = arguments.get("env").and_then(Value::as_object);
+    let is_bent = variables.is_some_and(|set| set.keys().any(|name| orchestrator_commands::is_influential(name)));
+    if is_bent || !found.is_complete() {
         facts.unknown.insert(Fact::Programs);
     }
-    if !name.is_empty() {
-        facts.programs.insert(name.to_owned());
+    if !found.opaque.is_empty() {
+        facts.unknown.insert(Fact::Hosts);
     }
+    for word in found.commands.iter().flat_map(|command| &command.argv).filter_map(Word::literal) {
+        host(word, facts);
+    }
+    let files = found.writes.iter().chain(&found.deletes).filter_map(Word::literal);
+    facts.paths.extend(files.map(|file| plain(file).display().to_string()));
+}
+
+fn plain(path: &str) -> PathBuf {
+    Path::new(path).components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// What the redactor would hide, by its names; also what it has hidden before: somebody meant to tell it.
@@ -188,17 +145,41 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_the_first_word_unless_it_runs_others() {
-        let of = |argv: Value| {
-            let found = facts("command.run", json!({ "argv": argv }));
-            (found.programs.into_iter().next().unwrap_or_default(), found.unknown.is_empty())
+    fn programs_are_those_that_would_run_and_unknown_where_that_cannot_be_told() {
+        let of = |arguments: Value| {
+            let found = facts("command.run", arguments);
+            let is_known = !found.unknown.contains(&Fact::Programs);
+            (found.programs.into_iter().collect::<Vec<_>>().join(" "), is_known)
         };
-        assert_eq!(of(json!(["cargo", "test"])), ("cargo".into(), true));
-        assert_eq!(of(json!(["/bin/rm", "-rf", "/"])), ("rm".into(), true));
-        for runner in ["sh", "/bin/bash", "env", "python3.12", "xargs", "./x", "/home/a/ls", "busybox", "perl"] {
-            assert!(!of(json!([runner, "x"])).1, "{runner}");
+        let argv = |words: Value| of(json!({ "argv": words }));
+        assert_eq!(argv(json!(["cargo", "test"])), ("cargo".into(), true));
+        assert_eq!(argv(json!(["/bin/rm", "-rf", "/"])), ("rm".into(), true));
+        assert_eq!(argv(json!(["sh", "-c", "true && env -i reboot"])), ("env reboot sh true".into(), true));
+        assert_eq!(argv(json!(["find", ".", "-delete"])), ("find rm".into(), true));
+        for words in [
+            json!(["sh", "x"]),
+            json!(["sh", "-c", "$X"]),
+            json!(["python3.12", "x"]),
+            json!(["./x"]),
+            json!(["/home/a/ls"]),
+            json!(["perl", "x"]),
+            json!([]),
+            json!("ls"),
+            json!(["ls", 1]),
+        ] {
+            assert!(!argv(words.clone()).1, "{words}");
         }
-        assert_eq!((of(json!([])), of(json!("ls"))), ((String::new(), false), (String::new(), false)));
+        assert!(!of(json!({ "argv": ["ls"], "env": { "LD_PRELOAD": "x" } })).1);
+        assert!(of(json!({ "argv": ["ls"], "env": { "COLUMNS": "80" } })).1);
+    }
+
+    #[test]
+    fn a_command_s_hosts_and_files_are_told_as_far_as_they_stand_there() {
+        let found =
+            facts("command.run", json!({ "argv": ["sh", "-c", "curl https://API.example/x > deploy/./a; rm old"] }));
+        assert_eq!(found.hosts, ["api.example".to_owned()].into());
+        assert_eq!(found.paths, ["deploy/a".to_owned(), "old".to_owned()].into());
+        assert!(found.unknown.contains(&Fact::Paths), "what a program does with files is its own affair");
     }
 
     #[test]
