@@ -8,6 +8,7 @@ mod claim;
 mod create;
 mod decide;
 mod figure;
+mod journal;
 mod latency;
 mod models;
 mod process;
@@ -73,7 +74,7 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 19] = [
+const GROUPS: [Group; 20] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
@@ -89,6 +90,7 @@ const GROUPS: [Group; 19] = [
     Group { name: "subscriptions", per_backend: false, measure: |_, scale| Box::pin(subscriptions::measure(scale)) },
     Group { name: "storm", per_backend: false, measure: |_, scale| Box::pin(storm::measure(scale)) },
     Group { name: "model", per_backend: false, measure: |_, scale| Box::pin(models::measure(scale)) },
+    Group { name: "model.journaled", per_backend: false, measure: |_, scale| Box::pin(journal::measure(scale)) },
     Group { name: "agent.turn", per_backend: false, measure: |_, scale| Box::pin(agents::turns(scale)) },
     Group { name: "agent.memory", per_backend: false, measure: |_, scale| Box::pin(agents::memory(scale)) },
     Group { name: "process.start", per_backend: true, measure: |on, scale| Box::pin(process::start(on, scale)) },

@@ -55,7 +55,7 @@ async fn asked(router: &Router, times: usize) -> anyhow::Result<(Duration, usize
 }
 
 /// Composed as the daemon does it.
-fn router(script: &str) -> anyhow::Result<Router> {
+pub(crate) fn router(script: &str) -> anyhow::Result<Router> {
     let limits = Limits::default();
     let provider = Arc::new(Scripted::new("bench", Script::parse(script)?));
     let member = Member { provider, vendor: None, concurrent_max: 8, per_minute_max: None, models: BTreeMap::new() };
