@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use orchestrator_testkit::{Daemon, Socket};
+use orchestrator_testkit::{Daemon, Event, Socket};
 use serde_json::{Value, json};
 
 /// The most tokens of an answer.
@@ -31,7 +31,7 @@ async fn a_session_out_of_money_goes_back_until_the_next_window() -> anyhow::Res
     let directory = tempfile::tempdir()?;
     let daemon = stage(directory.path()).await?;
     let mut socket = daemon.admin().await;
-    socket.subscribe(&["task.*"]).await;
+    socket.subscribe(&["task.*", "session.status"]).await;
     let first = spawn(&mut socket).await?;
     ended(&mut socket, "task.completed", &first).await;
     // One token less than the same once more is expected to take.
@@ -42,6 +42,9 @@ async fn a_session_out_of_money_goes_back_until_the_next_window() -> anyhow::Res
     socket.call("budget.set", limit).await?;
     let second = spawn(&mut socket).await?;
     ended(&mut socket, "task.released", &second).await;
+    // The task is given back before the session says that it sleeps.
+    let sleeps = |event: &Event| event.payload["status"] == "suspended" && event.payload["taskId"] == second;
+    socket.events_until("the session to sleep", sleeps).await;
     let task = socket.call("task.get", json!({ "taskId": second })).await?;
     let status = socket.call("budget.status", json!({})).await?;
     let limit = status["limits"]

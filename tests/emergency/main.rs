@@ -87,6 +87,8 @@ impl Stage {
             "workspaces": { "sources": { "main": self.path("source") } },
             "tools": { "allow": ["command.run", "fs.read", "mcp.fake.*"], "workspaces": { "try": self.path("source") } },
             "tasks": { "sweepMs": 20 },
+            // Where commands note their processes.
+            "sandbox": { "writable": [notes] },
         })))
     }
 }
