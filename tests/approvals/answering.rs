@@ -18,11 +18,17 @@ async fn a_call_waits_for_a_person_without_a_worker_and_is_made_once_they_say_ye
     assert_eq!(held["status"], "awaiting_approval", "{held}");
     let session = admin.call("session.status", json!({ "sessionId": waiting["sessionId"] })).await?;
     assert_eq!(session["status"], "suspended", "{session}");
+    let waiting_now = async || {
+        let page = daemon.admin_http().get("/metrics").await.body;
+        page.lines().find_map(|line| line.strip_prefix("approvals_waiting ")).map(str::to_owned)
+    };
+    assert_eq!(waiting_now().await.as_deref(), Some("1"));
 
     let mut bob = approver(&daemon, "bob").await?;
     let params = json!({ "approvalId": waiting["id"], "digest": waiting["digest"], "note": "go on" });
     let approved = bob.call("tool.approve", params).await?;
     assert_eq!((&approved["status"], &approved["decidedBy"]), (&json!("approved"), &json!("user:bob")));
+    assert_eq!(waiting_now().await.as_deref(), Some("0"));
     assert_eq!(ended(&mut admin, &task).await.name, "task.completed");
     assert_eq!(std::fs::read_to_string(stage.made())?, "made");
     let used = admin.call("approval.get", json!({ "approvalId": waiting["id"] })).await?;

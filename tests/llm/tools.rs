@@ -102,6 +102,7 @@ async fn what_an_agent_creates_is_its_own_and_nobody_vouches_for_it() -> anyhow:
     let tried = admin.call("tool.call", tried).await?;
     assert_eq!(tried["structured"]["createdBy"], "user:administrator", "{tried}");
     let hand = of("Lend a hand");
+    assert_eq!(hand["label"]["integrity"], "untrusted", "whoever reads strange words spawns for them too: {hand}");
     assert_eq!(hand["metadata"]["daemon.spawn"]["depth"], 1, "{hand}");
     assert_eq!(hand["metadata"]["daemon.spawn"]["parent"]["agentId"], "lead");
     Ok(())

@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 60] = [
+const DESCRIPTIONS: [Description; 61] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -90,6 +90,7 @@ const DESCRIPTIONS: [Description; 60] = [
         "emergency_stopped",
         "Emergency stops in force: that of the operator (scope `daemon`), those of other organisations.",
     ),
+    Description::gauge("approvals_waiting", "Calls of tools that wait for a person's word."),
     Description::counter("notifications_total", "Messages to people, by destination and what became of them."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),

@@ -64,7 +64,7 @@ async fn descriptors_are_bounded_and_none_is_added() {
 async fn it_is_given_exactly_what_it_would_be_given_without() {
     let place = Place::new();
     let script = "printf '<%s>' \"$0\" \"$@\"; echo; env | sed 's/_TREE=.*/_TREE=/' | sort; pwd; cat; tr '\\0' ' ' < /proc/$$/cmdline; \
-                  grep -E '^Sig(Blk|Ign)' /proc/$$/status";
+                  grep -E '^Sig(Blk|Ign)' /proc/self/status";
     let spec = || {
         let environment = Environment::empty().set("PATH", "/usr/bin:/bin").set("LD_AUDIT", "").set("A", "b c");
         let args = ["-c", script, "a name", "x y", "", "*"];

@@ -103,6 +103,22 @@ impl SqlLog {
         tx.stash(|outbox: &mut Outbox| outbox.0.extend(events));
     }
 
+    /// Writes one event in a transaction of its own: for what is told and nothing else. Numbered and stored when this returns.
+    ///
+    /// # Errors
+    /// The database's; then nothing was told.
+    pub async fn tell(database: &Database, event: NewEvent) -> Result<(), orchestrator_sql::Error> {
+        database
+            .write(move |tx| {
+                let event = event.clone();
+                Box::pin(async move {
+                    Self::append(tx, [event]);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Where reads were answered from since the start.
     pub fn reads(&self) -> Reads {
         let counts = &self.recent.reads;

@@ -1,8 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_transcript::Digest;
 use orchestrator_vocab::{Actor, AgentId, Id, Kind, Label, OrgId, SessionId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::{Decision, Entry};
 
 /// A call that somebody is asked to confirm.
 pub enum ApprovalKind {}
@@ -182,6 +184,24 @@ impl Approval {
             return Err(format!("it is for {named} to answer"));
         }
         Ok(())
+    }
+
+    /// What is written down about it. The arguments are in the record of the call itself.
+    pub fn entry(&self, actor: Actor, action: String, decision: Decision, reason: String) -> Entry {
+        Entry {
+            org: self.org_id,
+            actor,
+            action,
+            decision,
+            reason,
+            rules: self.rules.clone(),
+            session: Some(self.session_id),
+            task: Some(self.task_id),
+            agent: Some(self.agent_id.clone()),
+            digest: Some(self.digest),
+            arguments: String::new(),
+            charters: BTreeMap::new(),
+        }
     }
 }
 

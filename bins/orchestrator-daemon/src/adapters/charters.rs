@@ -114,14 +114,7 @@ impl Announcer {
             "errors": errors,
         });
         let event = NewEvent::new(OrgId::LOCAL, "charter.definitions", self.clock.now(), actor, payload);
-        let written = self.database.write(move |tx| {
-            let event = event.clone();
-            Box::pin(async move {
-                SqlLog::append(tx, [event]);
-                Ok::<(), orchestrator_sql::Error>(())
-            })
-        });
-        if let Err(error) = written.await {
+        if let Err(error) = SqlLog::tell(&self.database, event).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "charter.definitions could not be written");
         }
     }

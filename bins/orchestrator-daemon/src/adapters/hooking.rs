@@ -167,14 +167,7 @@ impl Hooking {
         });
         let mut event = NewEvent::new(input.org, "hook.blocked", self.clock.now(), Actor::system("hooks"), payload);
         event.subject = input.task.map(|task| task.to_string());
-        let written = self.database.write(move |tx| {
-            let event = event.clone();
-            Box::pin(async move {
-                SqlLog::append(tx, [event]);
-                Ok::<(), orchestrator_sql::Error>(())
-            })
-        });
-        if let Err(error) = written.await {
+        if let Err(error) = SqlLog::tell(&self.database, event).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "hook.blocked could not be written");
         }
     }

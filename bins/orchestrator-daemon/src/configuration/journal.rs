@@ -42,14 +42,7 @@ impl Journal {
     /// It is done by now; that it cannot be written down does not undo it.
     async fn append(&self, name: &'static str, payload: Value, actor: Actor) {
         let event = NewEvent::new(OrgId::LOCAL, name, self.clock.now(), actor, payload);
-        let written = self.database.write(move |tx| {
-            let event = event.clone();
-            Box::pin(async move {
-                SqlLog::append(tx, [event]);
-                Ok::<(), orchestrator_sql::Error>(())
-            })
-        });
-        if let Err(error) = written.await {
+        if let Err(error) = SqlLog::tell(&self.database, event).await {
             tracing::warn!(error = &error as &dyn std::error::Error, name, "an event could not be written");
         }
     }

@@ -8,7 +8,7 @@ use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::{Counters, Snapshot};
 use orchestrator_mcp::Servers;
 use orchestrator_models::Router;
-use orchestrator_security::Emergency;
+use orchestrator_security::{Approvals, Emergency};
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::{Backlog, Counts, Priority, Status};
 use orchestrator_telemetry::Metrics;
@@ -40,6 +40,7 @@ pub(crate) struct Gauges {
     pub(crate) models: Router,
     servers: Servers,
     pub(crate) emergency: Emergency,
+    approvals: Approvals,
     counted: Arc<Mutex<Option<(Instant, Tasks)>>>,
     /// The gateway's, once it is made; it needs the page that this renders.
     pub(crate) counters: Arc<OnceLock<Arc<Counters>>>,
@@ -66,6 +67,7 @@ impl Gauges {
             models: domains.router.clone(),
             servers: domains.servers.clone(),
             emergency: base.emergency.clone(),
+            approvals: domains.approvals.clone(),
             counted: Arc::default(),
             counters: Arc::default(),
             seen: Arc::default(),
@@ -101,6 +103,7 @@ impl Gauges {
             self.metrics.gauge("mcp_servers", &[("state", state.into())]).set(count as f64);
         }
         self.stops();
+        self.set("approvals_waiting", self.approvals.waiting().await? as f64);
         spending::measure(&self.ledger, &self.metrics).await?;
         if let Some(bytes) = memory::resident_bytes() {
             self.set("process_resident_memory_bytes", bytes as f64);

@@ -60,14 +60,7 @@ impl ReadinessWatch {
             subject: Some(self.node.clone()),
             ..NewEvent::new(OrgId::LOCAL, name, self.clock.now(), Actor::system("daemon"), payload)
         };
-        let new = event.clone();
-        let written = self.database.write(move |tx| {
-            let event = new.clone();
-            Box::pin(async move {
-                SqlLog::append(tx, [event]);
-                Ok::<(), orchestrator_sql::Error>(())
-            })
-        });
+        let written = SqlLog::tell(&self.database, event.clone());
         if !matches!(timeout(WRITE_WITHIN, written).await, Ok(Ok(()))) {
             tracing::warn!(event = name, "what the daemon says of itself cannot be written into the log");
             self.notifications.tell_unwritten(&unwritten(event));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use orchestrator_agents::{Agent, AgentParams, Changes, Fault, Kind, Role, Selection};
 use orchestrator_rpc::{Call, Code, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sessions::{Query as SessionQuery, Session, SessionInfo, Sessions, Status as SessionStatus, Stop};
-use orchestrator_tasks::{Backlog, Draft, Origin, Priority, Query, Status};
+use orchestrator_tasks::{Backlog, Draft, Priority, Query, Status};
 use orchestrator_vocab::{AgentId, Capability, OrgId, SessionId, TaskId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -195,12 +195,7 @@ impl Desk {
             idempotency_key: call.idempotency_key.clone(),
             ..Draft::default()
         };
-        let origin = Origin {
-            correlation: Some(call.correlation.clone()),
-            traceparent: call.traceparent.clone(),
-            ..Origin::new(call.org(), call.actor())
-        };
-        Ok(SpawnedTask { task_id: self.backlog.create(&origin, draft).await?.id, depth })
+        Ok(SpawnedTask { task_id: self.backlog.create(&call.into(), draft).await?.id, depth })
     }
 
     /// What the task requires so that only the wanted agents get it.

@@ -5,7 +5,7 @@ use orchestrator_agents::{Agent, Kind};
 use orchestrator_events::{Delivery, Filter, Follower, Hub, Query, Subscription};
 use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Table};
 use orchestrator_sessions::{SessionInfo, Sessions};
-use orchestrator_tasks::{Backlog, Draft, Origin, Priority};
+use orchestrator_tasks::{Backlog, Draft, Priority};
 use orchestrator_vocab::{AgentId, Capability, OrgId, SessionId, TaskId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -153,13 +153,8 @@ impl Desk {
     }
 
     async fn begin(&self, call: &Call, draft: Draft, following: &Following) -> Result<SessionInfo, Error> {
-        let origin = Origin {
-            correlation: Some(call.correlation.clone()),
-            traceparent: call.traceparent.clone(),
-            ..Origin::new(call.org(), call.actor())
-        };
         self.check_somebody_can(call.org(), &draft.required_capabilities).await?;
-        let task = self.backlog.create(&origin, draft).await?.id;
+        let task = self.backlog.create(&call.into(), draft).await?.id;
         let follower = call.extensions.get::<Follower>().filter(|follower| follower.is_wanted(following.said));
         let followed = match follower {
             // Before there is a session, so that nothing it prints is missed.

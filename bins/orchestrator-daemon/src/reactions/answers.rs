@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -115,18 +115,6 @@ fn answered(approval: &Approval) -> Answered {
 }
 
 fn entry(approval: &Approval) -> Entry {
-    Entry {
-        org: approval.org_id,
-        actor: Actor::system("approvals"),
-        action: approval.tool.clone(),
-        decision: Decision::Denied,
-        reason: format!("nobody confirmed it in time ({})", approval.id),
-        rules: approval.rules.clone(),
-        session: Some(approval.session_id),
-        task: Some(approval.task_id),
-        agent: Some(approval.agent_id.clone()),
-        digest: Some(approval.digest),
-        arguments: String::new(),
-        charters: BTreeMap::new(),
-    }
+    let reason = format!("nobody confirmed it in time ({})", approval.id);
+    approval.entry(Actor::system("approvals"), approval.tool.clone(), Decision::Denied, reason)
 }

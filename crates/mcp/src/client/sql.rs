@@ -107,15 +107,7 @@ impl Store for SqlStore {
     }
 
     async fn tell(&self, event: NewEvent) -> Result<(), Error> {
-        self.database
-            .write(move |tx| {
-                let event = event.clone();
-                Box::pin(async move {
-                    SqlLog::append(tx, [event]);
-                    Ok(())
-                })
-            })
-            .await
+        Ok(SqlLog::tell(&self.database, event).await?)
     }
 }
 

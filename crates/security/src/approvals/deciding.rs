@@ -54,8 +54,7 @@ impl Approvals {
         match which {
             Which::Id(id) => self.get(org, *id).await,
             Which::Call(session, request) => {
-                let query = ApprovalQuery { session: Some(*session), limit: 1_000, ..ApprovalQuery::default() };
-                let found = self.list(org, &query).await?.into_iter().find(|one| one.request_id == *request);
+                let found = rows::of_call(self.0.database.reader(), org, *session, request).await?;
                 found.ok_or_else(|| ApprovalError::NotFound(format!("{request} of {session}")))
             }
         }
@@ -86,7 +85,12 @@ impl Approvals {
                     let approval = approval.ok_or_else(|| ApprovalError::NotFound(id.to_string()))?;
                     let (approval, grant) = decided(approval, &ruling, requesters, now)?;
                     if !rows::update(tx, &approval, ApprovalStatus::Pending).await? {
-                        return Err(ApprovalError::Over { id, status: ApprovalStatus::Pending });
+                        // Somebody else was faster.
+                        let status = rows::get(tx, org, id).await?.map(|one| one.state.status());
+                        return Err(match status {
+                            Some(status) => ApprovalError::Over { id, status },
+                            None => ApprovalError::NotFound(id.to_string()),
+                        });
                     }
                     if let Some(grant) = grant {
                         super::grants::insert(tx, &grant).await?;

@@ -1,5 +1,5 @@
 use orchestrator_events::NewEvent;
-use orchestrator_vocab::{Actor, OrgId, Timestamp};
+use orchestrator_vocab::{Actor, OrgId, SessionId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -52,6 +52,18 @@ pub(super) async fn get<C: ConnectionTrait>(
 ) -> Result<Option<Approval>, ApprovalError> {
     let sql = "select body from security_approvals where org = $1 and id = $2";
     one(connection, sql, vec![org.uuid().into(), id.uuid().into()]).await
+}
+
+/// The last call of that name in a session.
+pub(super) async fn of_call<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    session: SessionId,
+    request: &str,
+) -> Result<Option<Approval>, ApprovalError> {
+    let sql = "select body from security_approvals where org = $1 and session = $2 and request = $3 \
+               order by id desc limit 1";
+    one(connection, sql, vec![org.uuid().into(), session.uuid().into(), request.into()]).await
 }
 
 /// What is known of the same place in the same session.

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orchestrator_rpc::page::{Cursor, Limit, Page};
@@ -213,20 +212,7 @@ fn entry(approval: &Approval, ruling: &Ruling) -> Entry {
             ("tool.approve".to_owned(), Decision::Allowed, reason)
         }
     };
-    Entry {
-        org: approval.org_id,
-        actor: ruling.by.clone(),
-        action,
-        decision,
-        reason,
-        rules: approval.rules.clone(),
-        session: Some(approval.session_id),
-        task: Some(approval.task_id),
-        agent: Some(approval.agent_id.clone()),
-        digest: Some(approval.digest),
-        arguments: String::new(),
-        charters: BTreeMap::new(),
-    }
+    approval.entry(ruling.by.clone(), action, decision, reason)
 }
 
 fn which(approval: Option<ApprovalId>, session: Option<SessionId>, request: Option<String>) -> Result<Which, Refusal> {

@@ -3,7 +3,7 @@ use orchestrator_vocab::TaskId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Desk, origin};
+use super::Desk;
 use crate::{Dependency, View};
 
 pub(super) fn operations(desk: &Desk) -> Table {
@@ -45,10 +45,10 @@ struct UndependParams {
 
 impl Desk {
     async fn depend(self, call: Call, params: DependParams) -> Result<View, Error> {
-        Ok(self.backlog.depend(&origin(&call), params.task_id, params.depends_on).await?.into())
+        Ok(self.backlog.depend(&(&call).into(), params.task_id, params.depends_on).await?.into())
     }
 
     async fn undepend(self, call: Call, params: UndependParams) -> Result<View, Error> {
-        Ok(self.backlog.undepend(&origin(&call), params.task_id, params.depends_on).await?.into())
+        Ok(self.backlog.undepend(&(&call).into(), params.task_id, params.depends_on).await?.into())
     }
 }

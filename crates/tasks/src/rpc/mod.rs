@@ -32,11 +32,14 @@ pub fn operations(backlog: Backlog, workforce: Arc<dyn Workforce>, log: Arc<dyn 
         .merge(schedules::operations(&desk))
 }
 
-fn origin(call: &Call) -> Origin {
-    Origin {
-        correlation: Some(call.correlation.clone()),
-        traceparent: call.traceparent.clone(),
-        label: call.label(),
-        ..Origin::new(call.org(), call.actor())
+/// What a caller asks for comes from it, with the label of what made it ask: the words of a stranger stay a stranger's.
+impl From<&Call> for Origin {
+    fn from(call: &Call) -> Self {
+        Self {
+            correlation: Some(call.correlation.clone()),
+            traceparent: call.traceparent.clone(),
+            label: call.label(),
+            ..Self::new(call.org(), call.actor())
+        }
     }
 }

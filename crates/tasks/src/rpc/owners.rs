@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ClaimView, CompletedItem, Desk, Items, Lease, origin};
-use crate::{Candidate, Completion, Fence, View};
+use super::{ClaimView, CompletedItem, Desk, Items, Lease};
+use crate::{Candidate, Completion, Fence, Origin, View};
 
 const OWNERS_ERRORS: [Code; 2] = [Code::NotFound, Code::Conflict];
 
@@ -136,29 +136,29 @@ impl Desk {
             asking.for_each(|agent: &mut Candidate| agent.capabilities.retain(|had| narrower.contains(had)));
         }
         let limit = params.limit.map_or(1, Limit::get);
-        let claims = self.backlog.claim(&origin(&call), &params.agent_id, agents, limit).await?;
+        let claims = self.backlog.claim(&(&call).into(), &params.agent_id, agents, limit).await?;
         Ok(Items { items: claims.into_iter().map(ClaimView::from).collect() })
     }
 
     async fn heartbeat(self, call: Call, params: HeartbeatParams) -> Result<Lease, Error> {
-        let origin = origin(&call);
+        let origin = Origin::from(&call);
         let renewed = self.backlog.renew(&origin, params.task_id, params.fence, params.progress).await?;
         self.workforce.seen(call.org(), &renewed.owner).await?;
         Ok(Lease { lease_until: renewed.lease_until })
     }
 
     async fn release(self, call: Call, params: ReleaseParams) -> Result<View, Error> {
-        Ok(self.backlog.release(&origin(&call), params.task_id, params.fence).await?.into())
+        Ok(self.backlog.release(&(&call).into(), params.task_id, params.fence).await?.into())
     }
 
     async fn complete(self, call: Call, params: CompleteParams) -> Result<View, Error> {
-        Ok(self.backlog.complete(&origin(&call), params.into()).await?.into())
+        Ok(self.backlog.complete(&(&call).into(), params.into()).await?.into())
     }
 
     async fn complete_many(self, call: Call, params: CompleteManyParams) -> Result<Items<CompletedItem>, Error> {
         let ids: Vec<TaskId> = params.items.iter().map(|item| item.task_id).collect();
         let items = params.items.into_iter().map(Completion::from).collect();
-        let done = self.backlog.complete_many(&origin(&call), items).await?;
+        let done = self.backlog.complete_many(&(&call).into(), items).await?;
         let item = |(task_id, done): (TaskId, Result<crate::Task, crate::Error>)| {
             let error = done.err().map(Error::from).and_then(|error| serde_json::to_value(error).ok());
             CompletedItem { task_id, completed: error.is_none(), error }
@@ -167,6 +167,6 @@ impl Desk {
     }
 
     async fn fail(self, call: Call, params: FailParams) -> Result<View, Error> {
-        Ok(self.backlog.fail(&origin(&call), params.task_id, params.fence, &params.error).await?.into())
+        Ok(self.backlog.fail(&(&call).into(), params.task_id, params.fence, &params.error).await?.into())
     }
 }

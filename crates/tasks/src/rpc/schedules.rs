@@ -4,7 +4,7 @@ use orchestrator_vocab::ScheduleId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Deleted, Desk, origin};
+use super::{Deleted, Desk};
 use crate::{Draft, Overlap, Plan, Schedule, ScheduleDraft, SchedulePatch, ScheduleQuery, View};
 
 pub(super) fn operations(desk: &Desk) -> Table {
@@ -125,7 +125,7 @@ struct UpdateParams {
 impl Desk {
     async fn create_schedule(self, call: Call, draft: ScheduleDraft) -> Result<Schedule, Error> {
         let draft = ScheduleDraft { idempotency_key: call.idempotency_key.clone(), ..draft };
-        Ok(self.backlog.create_schedule(&origin(&call), draft).await?)
+        Ok(self.backlog.create_schedule(&(&call).into(), draft).await?)
     }
 
     async fn update_schedule(self, call: Call, params: UpdateParams) -> Result<Schedule, Error> {
@@ -139,22 +139,22 @@ impl Desk {
             jitter_ms: params.jitter_ms,
             paused: params.paused,
         };
-        Ok(self.backlog.update_schedule(&origin(&call), params.schedule_id, patch).await?)
+        Ok(self.backlog.update_schedule(&(&call).into(), params.schedule_id, patch).await?)
     }
 
     async fn set_paused(self, call: Call, params: ScheduleParams, paused: bool) -> Result<Schedule, Error> {
         let patch = SchedulePatch { paused: Some(paused), ..SchedulePatch::default() };
-        Ok(self.backlog.update_schedule(&origin(&call), params.schedule_id, patch).await?)
+        Ok(self.backlog.update_schedule(&(&call).into(), params.schedule_id, patch).await?)
     }
 
     async fn delete_schedule(self, call: Call, params: ScheduleParams) -> Result<Deleted, Error> {
-        self.backlog.delete_schedule(&origin(&call), params.schedule_id).await?;
+        self.backlog.delete_schedule(&(&call).into(), params.schedule_id).await?;
         Ok(Deleted { deleted: true })
     }
 
     async fn trigger_schedule(self, call: Call, params: TriggerParams) -> Result<View, Error> {
         let key = call.idempotency_key.clone().or(params.idempotency_key);
-        Ok(self.backlog.trigger_schedule(&origin(&call), params.schedule_id, key).await?.into())
+        Ok(self.backlog.trigger_schedule(&(&call).into(), params.schedule_id, key).await?.into())
     }
 
     async fn get_schedule(self, call: Call, params: ScheduleParams) -> Result<Schedule, Error> {

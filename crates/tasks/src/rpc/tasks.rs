@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Deleted, Desk, Items, origin};
+use super::{Deleted, Desk, Items};
 use crate::{Dependency, Draft, Explanation, Order, Patch, Priority, Query, Status, View};
 
 pub(super) fn operations(desk: &Desk) -> Table {
@@ -222,7 +222,7 @@ struct HistoryParams {
 impl Desk {
     async fn create(self, call: Call, draft: Draft) -> Result<View, Error> {
         let draft = Draft { idempotency_key: call.idempotency_key.clone(), ..draft };
-        Ok(self.backlog.create(&origin(&call), draft).await?.into())
+        Ok(self.backlog.create(&(&call).into(), draft).await?.into())
     }
 
     async fn create_many(self, call: Call, params: CreateManyParams) -> Result<Items<View>, Error> {
@@ -232,7 +232,7 @@ impl Desk {
                 draft.idempotency_key.get_or_insert_with(|| format!("{key}/{index}"));
             }
         }
-        let tasks = self.backlog.create_many(&origin(&call), drafts).await?;
+        let tasks = self.backlog.create_many(&(&call).into(), drafts).await?;
         Ok(Items { items: tasks.into_iter().map(View::from).collect() })
     }
 
@@ -249,20 +249,20 @@ impl Desk {
             deadline: params.deadline,
             max_attempts: params.max_attempts,
         };
-        Ok(self.backlog.update(&origin(&call), params.task_id, patch).await?.into())
+        Ok(self.backlog.update(&(&call).into(), params.task_id, patch).await?.into())
     }
 
     async fn cancel(self, call: Call, params: CancelParams) -> Result<View, Error> {
         let reason = params.reason.unwrap_or_else(|| format!("cancelled by {}", call.actor()));
-        Ok(self.backlog.cancel(&origin(&call), params.task_id, &reason).await?.into())
+        Ok(self.backlog.cancel(&(&call).into(), params.task_id, &reason).await?.into())
     }
 
     async fn retry(self, call: Call, params: TaskParams) -> Result<View, Error> {
-        Ok(self.backlog.retry(&origin(&call), params.task_id).await?.into())
+        Ok(self.backlog.retry(&(&call).into(), params.task_id).await?.into())
     }
 
     async fn delete(self, call: Call, params: TaskParams) -> Result<Deleted, Error> {
-        self.backlog.delete(&origin(&call), params.task_id).await?;
+        self.backlog.delete(&(&call).into(), params.task_id).await?;
         Ok(Deleted { deleted: true })
     }
 
