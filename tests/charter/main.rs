@@ -68,11 +68,14 @@ impl Stage {
 /// Gives a task to an agent and waits for its end: `task.completed` or `task.failed`.
 async fn worked(socket: &mut Socket, agent: &str, prompt: &str) -> anyhow::Result<Event> {
     let spawned = socket.call("agent.spawn", json!({ "agent": agent, "prompt": prompt })).await?;
-    let task = spawned["taskId"].clone();
+    Ok(task_ended(socket, &spawned["taskId"]).await)
+}
+
+async fn task_ended(socket: &mut Socket, task: &Value) -> Event {
     let is_end = |event: &Event| {
-        event.payload["taskId"] == task && ["task.completed", "task.failed"].contains(&event.name.as_str())
+        event.payload["taskId"] == *task && ["task.completed", "task.failed"].contains(&event.name.as_str())
     };
-    Ok(socket.events_until("the task's end", is_end).await.pop().expect("it was waited for"))
+    socket.events_until("the task's end", is_end).await.pop().expect("it was waited for")
 }
 
 /// All that the journal of a task's session says, as one text.

@@ -3,7 +3,7 @@
 use orchestrator_testkit::Event;
 use serde_json::json;
 
-use crate::{Stage, journal, worked};
+use crate::{Stage, journal, task_ended, worked};
 
 const REMOVE: &str = "@call fs_remove {\"path\": \"notes.txt\"}";
 const REJECTING: &str = "safetyHeuristics:\n  alwaysReject: [resource_deletion]\n";
@@ -99,6 +99,43 @@ async fn what_a_charter_approves_is_not_allowed_by_that() -> anyhow::Result<()> 
     let ended = worked(&mut admin, "coder", REMOVE).await?;
     let told = journal(&mut admin, &ended.payload["taskId"]).await?;
     assert!(told.contains("not in tools.allow") && stage.source().join("notes.txt").exists(), "{told}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_task_can_be_put_under_a_charter_with_whatever_follows_from_it() -> anyhow::Result<()> {
+    let stage = Stage::new()?.agent("lead", "name: Lead")?.agent("hand", "name: Hand")?.charter("some", REJECTING)?;
+    let daemon = stage.daemon()?.start().await?;
+    let mut admin = daemon.admin().await;
+    let notes = stage.source().join("notes.txt");
+    let wrong = json!({ "agent": "lead", "prompt": REMOVE, "charters": ["some", "none"] });
+    let wrong = admin.call("agent.spawn", wrong).await.expect_err("there is no such charter");
+    assert!(wrong.message.contains("there is no charter `none`"), "{wrong:?}");
+    admin.subscribe(&["task.*"]).await;
+
+    let order = json!({ "agent": "hand", "prompt": REMOVE });
+    let order = format!("@call agent_spawn {order}\n{REMOVE}");
+    admin.call("agent.spawn", json!({ "agent": "lead", "prompt": order, "charters": ["some"] })).await?;
+    let mut ended = 0;
+    let both = |event: &Event| {
+        ended += usize::from(["task.completed", "task.failed"].contains(&event.name.as_str()));
+        ended == 2
+    };
+    admin.events_until("the end of both", both).await;
+    assert!(notes.exists());
+
+    // A session begun under it, and what its agent is given to do after that.
+    let task = json!({ "description": REMOVE });
+    let begun = json!({ "sessionType": "process", "agentId": "lead", "task": task, "charters": ["some"] });
+    let session = admin.call("session.create", begun).await?;
+    task_ended(&mut admin, &session["taskId"]).await;
+    let more = json!({ "sessionId": session["id"], "task": { "description": REMOVE } });
+    let more = admin.call("session.execute", more).await?;
+    task_ended(&mut admin, &more["taskId"]).await;
+    assert!(notes.exists());
+
+    worked(&mut admin, "lead", REMOVE).await?;
+    assert!(!notes.exists(), "without the charter it is done");
     Ok(())
 }
 

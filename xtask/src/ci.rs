@@ -33,7 +33,8 @@ fn all(workspace: &Workspace, is_full: bool, steps: &mut Steps) -> Result<Counts
     steps.step("build", || testing::build(&[]))?;
     steps.step("deploy", || deploy::check(workspace))?;
     steps.step("doctest", || testing::doctests(&variables))?;
-    steps.step("readme", || readme::run(workspace))?;
+    let build = if is_full { readme::Build::AsReleased } else { readme::Build::Quick };
+    steps.step("readme", || readme::run(workspace, build))?;
     steps.step("openapi", || openapi::run(workspace))?;
     let rounds = if is_full { ROUNDS_FULL } else { ROUNDS };
     variables.push((KILL_ROUNDS.to_owned(), rounds.to_owned()));

@@ -11,14 +11,25 @@ use crate::workspace::Workspace;
 const COMMANDS: [&str; 2] = ["cargo run --release -p orchestrator-daemon -- demo", "cargo xtask test"];
 /// How the first of them is made to end by itself, with exit code 0 once its tasks are completed.
 const UNTIL_DONE: [&str; 3] = ["--once", "--port", "0"];
+/// The profile's, in the environment.
+const OPT_LEVEL: &str = "CARGO_PROFILE_RELEASE_OPT_LEVEL";
 
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+/// What the compiler is told beside the command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Build {
+    /// Nothing: as a stranger has it.
+    AsReleased,
+    /// Not to optimise, which is most of what a release build takes. It is the release profile all the same.
+    Quick,
+}
+
+pub(crate) fn run(workspace: &Workspace, build: Build) -> Result<()> {
     let text = std::fs::read_to_string(workspace.root.join("README.md")).context("cannot read README.md")?;
     let missing = missing(&text);
     if !missing.is_empty() {
         bail!("README.md does not show: {}", missing.join("; "));
     }
-    demo(workspace)
+    demo(workspace, build)
 }
 
 /// A command counts if it is a line of its own.
@@ -26,13 +37,17 @@ fn missing(text: &str) -> Vec<&'static str> {
     COMMANDS.into_iter().filter(|command| !text.lines().any(|line| line.trim() == *command)).collect()
 }
 
-fn demo(workspace: &Workspace) -> Result<()> {
+fn demo(workspace: &Workspace, build: Build) -> Result<()> {
     let data = workspace.target.join("readme-demo");
     if data.exists() {
         std::fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
     }
     let words = COMMANDS[0].split(' ').skip(1);
-    Run::cargo(words).args(UNTIL_DONE).arg("--data-dir").arg(&data).within(&workspace.root).run()?;
+    let run = Run::cargo(words).args(UNTIL_DONE).arg("--data-dir").arg(&data).within(&workspace.root);
+    match build {
+        Build::AsReleased => run.run()?,
+        Build::Quick => run.env(OPT_LEVEL, "0").run()?,
+    }
     clear(workspace, &data)
 }
 

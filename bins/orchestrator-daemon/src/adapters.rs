@@ -36,7 +36,7 @@ pub(crate) use mcp::tools_over_http;
 pub(crate) use operation_tools::offer as offer_operations;
 pub(crate) use readiness::Loops;
 pub(crate) use roster::{Roster, read as read_agents};
-pub(crate) use spawning::{Parent, Rights, Spawned};
+pub(crate) use spawning::{Parent, Rights, Spawned, narrowing};
 pub(crate) use spending::SpendingLayer;
 pub(crate) use thinking::Through;
 pub(crate) use waiting::Waiting;

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use orchestrator_agents::{Permissions, Profile};
+use orchestrator_charter::{CharterId, Charters};
+use orchestrator_rpc::Error;
 use orchestrator_tasks::Task;
-use orchestrator_vocab::{Actor, AgentId, TaskId};
+use orchestrator_vocab::{Actor, AgentId, OrgId, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The key in the metadata.
 const KEY: &str = "daemon.spawn";
+/// Charters that one task may be put under.
+const CHARTERS_MAX: usize = 16;
 
 /// Who spawned the agent that works on a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ pub(crate) struct Spawned {
     /// The agent that asked, its task, and what it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parent: Option<Parent>,
+    /// Charters that hold beside the agent's own while it works on this.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) charters: BTreeSet<String>,
 }
 
 /// An agent that asks for others. Whoever lets an agent call operations puts it into the call's extensions.
@@ -69,10 +76,13 @@ impl Rights {
     pub(crate) fn for_task(self, task: &Task) -> Self {
         let requester = Some(task.created_by.clone());
         match Spawned::of(task) {
-            None | Some(Ok(Spawned { parent: None, .. })) => Self { requester, ..self },
-            Some(Ok(Spawned { parent: Some(parent), .. })) => Self {
+            None => Self { requester, ..self },
+            Some(Ok(Spawned { parent: None, charters, .. })) => {
+                Self { charters: &self.charters | &charters, requester, ..self }
+            }
+            Some(Ok(Spawned { parent: Some(parent), charters, .. })) => Self {
                 permissions: self.permissions.intersect(&parent.permissions),
-                charters: &self.charters | &parent.charters,
+                charters: &(&self.charters | &parent.charters) | &charters,
                 requester: parent.requester.or(requester),
             },
             Some(Err(_)) => Self { permissions: Permissions::none(), requester, ..self },
@@ -80,10 +90,34 @@ impl Rights {
     }
 }
 
+/// Charters that somebody wants to hold for one task, by their names. They have to be there: nothing could be done under one that is not.
+///
+/// # Errors
+/// Which of them is none. Of an organisation other than the operator's, any.
+pub(crate) fn narrowing(
+    charters: &Charters,
+    org: OrgId,
+    wanted: &BTreeSet<CharterId>,
+) -> Result<BTreeSet<String>, Error> {
+    if wanted.len() > CHARTERS_MAX {
+        return Err(Error::invalid_field("charters", format!("expected at most {CHARTERS_MAX}")));
+    }
+    let name = |id: &CharterId| match charters.get(id.as_str()) {
+        Ok(_) if org == OrgId::LOCAL => Ok(id.to_string()),
+        _ => Err(Error::invalid_field("charters", format!("there is no charter `{id}`"))),
+    };
+    wanted.iter().map(name).collect()
+}
+
 impl Spawned {
     /// For the metadata of the task.
     pub(crate) fn metadata(&self) -> Map<String, Value> {
         Map::from_iter([(KEY.to_owned(), json!(self))])
+    }
+
+    /// The charters that its task was put under.
+    pub(crate) fn charters_of(task: &Task) -> BTreeSet<String> {
+        Self::of(task).and_then(Result::ok).map(|spawned| spawned.charters).unwrap_or_default()
     }
 
     /// What the task says. A record that cannot be read is one of somebody who may use nothing.
@@ -107,7 +141,7 @@ pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) ->
 #[cfg(test)]
 mod tests {
     use orchestrator_tasks::{Backlog, Config, Draft, MemoryStore, Origin};
-    use orchestrator_vocab::{OrgId, SystemClock};
+    use orchestrator_vocab::SystemClock;
 
     use super::*;
 
@@ -132,12 +166,13 @@ mod tests {
             charters: ["theirs".to_owned()].into(),
             requester: Some("user:ada".parse().unwrap()),
         };
-        let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent) };
+        let charters = ["this".to_owned()].into();
+        let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent), charters };
         let Rights { permissions: child, charters, requester } = own.clone().for_task(&task(spawned.metadata()).await);
         assert!(
             child.allows("fs.read", true) && !child.allows("fs.write", false) && !child.allows("command.run", false)
         );
-        assert_eq!(charters, ["own".to_owned(), "theirs".to_owned()].into());
+        assert_eq!(charters, ["own", "theirs", "this"].map(str::to_owned).into());
         assert_eq!(requester, Some("user:ada".parse().unwrap()));
         let damaged = task(Map::from_iter([(KEY.to_owned(), json!("?"))])).await;
         assert_eq!(own.for_task(&damaged).permissions, Permissions::none());

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orchestrator_agents::{Agent, AgentParams, Changes, Fault, Kind, Role, Selection};
+use orchestrator_charter::CharterId;
 use orchestrator_rpc::{Call, Code, Error, NoParams, Operation, Scope, Table};
 use orchestrator_sessions::{Query as SessionQuery, Session, SessionInfo, Sessions, Status as SessionStatus, Stop};
 use orchestrator_tasks::{Backlog, Draft, Priority, Query, Status};
@@ -10,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::adapters::{Parent, Roster, Spawned, own_capability, type_capability};
+use crate::adapters::{Parent, Roster, Spawned, narrowing, own_capability, type_capability};
 use crate::operations::internal;
 
 /// The longest title made from a prompt, in characters.
@@ -43,6 +44,11 @@ struct SpawnParams {
     #[serde(default)]
     #[schemars(length(max = 31))]
     required_capabilities: BTreeSet<Capability>,
+    /// Charters that hold beside the agent's own while it works on this, and for whomever it spawns: what they say of its calls, not
+    /// their limits.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    charters: BTreeSet<CharterId>,
     /// For the creator's own use; no key may begin with `daemon.`.
     #[serde(default)]
     metadata: Map<String, Value>,
@@ -183,7 +189,8 @@ impl Desk {
         }
         let mut required_capabilities = params.required_capabilities;
         required_capabilities.insert(bound);
-        let spawned = Spawned { by: call.actor(), depth, parent: parent.cloned() };
+        let charters = narrowing(self.roster.charters(), call.org(), &params.charters)?;
+        let spawned = Spawned { by: call.actor(), depth, parent: parent.cloned(), charters };
         let draft = Draft {
             title,
             description: params.prompt,

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orchestrator_agents::{Agent, Kind};
+use orchestrator_charter::CharterId;
 use orchestrator_events::{Delivery, Filter, Follower, Hub, Query, Subscription};
 use orchestrator_rpc::{Call, Code, Error, Operation, Scope, Table};
 use orchestrator_sessions::{SessionInfo, Sessions};
@@ -11,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::adapters::{ORCHESTRATOR, Roster, own_capability};
+use crate::adapters::{ORCHESTRATOR, Roster, Spawned, narrowing, own_capability};
 
 /// How long `session.create` waits for an agent; the task goes on waiting.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +35,11 @@ struct CreateParams {
     /// What an agent must be able to do.
     #[serde(default)]
     required_capabilities: BTreeSet<Capability>,
+    /// Charters that hold beside the agent's own in this session, and for whomever it spawns: what they say of its calls, not their
+    /// limits.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    charters: BTreeSet<CharterId>,
     /// Also subscribes this WebSocket to what happens to the session and its task, under the session's id. Unless said
     /// otherwise, only clients of protocol v2 are.
     #[serde(default)]
@@ -133,7 +139,9 @@ impl Desk {
     async fn create(&self, call: &Call, params: CreateParams) -> Result<SessionInfo, Error> {
         let SessionType::Process = params.session_type;
         let following = Following { said: params.subscribe, stream: true };
-        self.begin(call, draft(params, call.idempotency_key.clone())?, &following).await
+        let charters = narrowing(self.roster.charters(), call.org(), &params.charters)?;
+        let draft = draft(params, call.idempotency_key.clone())?;
+        self.begin(call, under(draft, call, charters), &following).await
     }
 
     async fn execute(&self, call: &Call, params: ExecuteParams) -> Result<SessionInfo, Error> {
@@ -145,11 +153,15 @@ impl Desk {
             agent_id: Some(before.agent),
             task: params.task,
             required_capabilities: BTreeSet::new(),
+            charters: BTreeSet::new(),
             subscribe: None,
             idempotency_key: None,
         };
+        // What the session was put under holds for what comes after it.
+        let (task, _) = self.backlog.get(call.org(), before.task).await?;
+        let charters = Spawned::charters_of(&task);
         let draft = Draft { parent_id: Some(before.task), ..draft(create, call.idempotency_key.clone())? };
-        self.begin(call, draft, &following).await
+        self.begin(call, under(draft, call, charters), &following).await
     }
 
     async fn begin(&self, call: &Call, draft: Draft, following: &Following) -> Result<SessionInfo, Error> {
@@ -219,6 +231,14 @@ impl Desk {
             }
         }
     }
+}
+
+fn under(draft: Draft, call: &Call, charters: BTreeSet<String>) -> Draft {
+    if charters.is_empty() {
+        return draft;
+    }
+    let spawned = Spawned { by: call.actor(), depth: 0, parent: None, charters };
+    Draft { reserved: spawned.metadata(), ..draft }
 }
 
 fn draft(params: CreateParams, idempotency_key: Option<String>) -> Result<Draft, Error> {

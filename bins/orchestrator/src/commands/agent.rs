@@ -59,6 +59,9 @@ pub(crate) enum AgentCommand {
         /// What else it must be able to do (repeatable)
         #[arg(long = "capability", value_name = "CAPABILITY")]
         capabilities: Vec<String>,
+        /// A charter that holds beside its own for this task (repeatable)
+        #[arg(long = "charter", value_name = "CHARTER")]
+        charters: Vec<String>,
     },
     /// Tells how an agent is doing, and what it works on
     Status {
@@ -124,13 +127,14 @@ pub(crate) async fn run(daemon: &Daemon, command: AgentCommand) -> Result<(), Fa
             let shown = || list(daemon, filters(), limit);
             live::show(daemon, watch, &["agent.*", "task.claimed", "task.completed"], shown).await
         }
-        AgentCommand::Spawn { id, role, prompt, priority, capabilities } => {
+        AgentCommand::Spawn { id, role, prompt, priority, capabilities, charters } => {
             let params = Params::new()
                 .maybe("agent", id)
                 .maybe("type", role)
                 .with("prompt", prompt)
                 .maybe("priority", priority)
-                .list("requiredCapabilities", &capabilities);
+                .list("requiredCapabilities", &capabilities)
+                .list("charters", &charters);
             let answer = daemon.call("agent.spawn", params).await?;
             let task = text(&answer, "taskId").to_owned();
             daemon.out.show(&Answer::told(answer, task))
