@@ -1,6 +1,7 @@
 //! Budgets through the socket of the running binary: what is refused, what is spent, and what a kill leaves.
 
 mod charters;
+mod degrading;
 mod exact;
 mod sessions;
 mod verbs;

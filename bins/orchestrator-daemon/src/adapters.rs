@@ -3,6 +3,7 @@
 mod before_work;
 mod charters;
 mod coding;
+mod degrading;
 mod dispatch;
 mod facts;
 mod gate;
@@ -26,6 +27,7 @@ mod workforce;
 mod workplaces;
 
 pub(crate) use charters::{Announcer, ENFORCED};
+pub(crate) use degrading::Degrading;
 use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use gate::{Gate, Parts as GateParts};

@@ -241,6 +241,9 @@ impl Config {
         self.mcp.validate().context("mcp")?;
         self.notify.validate().context("notify")?;
         self.budget.validate().context("budget")?;
+        self.models
+            .know(self.budget.degrade.models.iter().flat_map(<[_; 2]>::from))
+            .context("budget.degrade.models")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.sandbox.validate(&self.daemon.data_dir).context("sandbox")?;

@@ -86,6 +86,10 @@ const DESCRIPTIONS: [Description; 61] = [
     Description::gauge("budget_remaining_tokens", "Tokens that are left of the limits, by window."),
     Description::gauge("budget_forecast_tokens", "Tokens that will be spent by the end of the windows at this pace."),
     Description::gauge("budget_forecast_nano_usd", "Billionths of a dollar that will be spent by then."),
+    Description::counter(
+        "budget_degraded_requests_total",
+        "Requests while much of a limit was spent, by how: a cheaper model (cheaper), not yet (throttled).",
+    ),
     Description::gauge(
         "emergency_stopped",
         "Emergency stops in force: that of the operator (scope `daemon`), those of other organisations.",

@@ -11,7 +11,7 @@ use orchestrator_redact::Redactor;
 use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::Clock;
 
-use crate::adapters::SpendingLayer;
+use crate::adapters::{Degrading, SpendingLayer};
 use crate::config::Config;
 use crate::doctor;
 use crate::doctor::Severity;
@@ -34,7 +34,9 @@ pub(crate) fn open(
         tracing::warn!("{}", finding.found);
     }
     let (primary, fallbacks) = models.candidates();
-    let spending = SpendingLayer::new(ledger.clone(), models.free());
+    let degrading = Degrading::new(ledger.clone(), metrics.clone());
+    let thrift = degrading.thrift();
+    let spending = SpendingLayer::new(ledger.clone(), models.free(), degrading);
     let parts = Parts {
         members: models.members(&clock, redactor)?,
         primary,
@@ -42,6 +44,7 @@ pub(crate) fn open(
         strategy: models.strategy,
         on_refusal: models.on_refusal,
         limits: models.limits.clone(),
+        thrift: Some(thrift),
         attempts: stacks::model_attempts(&models.limits, &spending, stop),
         embedder: models.embedding.clone(),
         embeddings: stacks::model_embeddings(&models.limits, &spending, stop),
@@ -67,6 +70,9 @@ fn listener(metrics: Metrics, redactor: Redactor) -> Listener {
 fn count(metrics: &Metrics, trace: &Trace, known: &Mutex<BTreeSet<String>>) {
     let outcome = trace.outcome.as_str();
     metrics.counter("model_requests_total", &[("outcome", outcome.into())]).add(1);
+    if !trace.degraded.is_empty() {
+        metrics.counter("budget_degraded_requests_total", &[("how", "cheaper".into())]).add(1);
+    }
     for attempt in &trace.attempts {
         let provider = attempt.target.provider.clone();
         metrics.counter("model_attempts_total", &[("provider", provider.clone().into())]).add(1);

@@ -8,8 +8,8 @@ use orchestrator_transcript::Usage;
 use orchestrator_vocab::{OrgId, Timestamp};
 
 use crate::{
-    Amount, Counter, CounterKey, Error, Limit, Policy, Refusal, Reservation, Settlement, Spending, SpendingId, Window,
-    event,
+    Amount, Counter, CounterKey, Error, Limit, Policy, Refusal, Reservation, Settlement, Share, Spending, SpendingId,
+    Window, event,
 };
 
 /// Something to be done to the ledger of one organisation, all of it or nothing.
@@ -228,7 +228,6 @@ impl Books {
 
     /// Told once, until much less is spent of the limit: because it was raised, since what is spent stays so.
     fn warn(&mut self, judge: &Judge<'_>, key: &CounterKey, window: Window) {
-        let Some(threshold) = judge.policy.alert_at else { return };
         let Some(counter) = self.counters.get_mut(key) else { return };
         let covering = judge
             .policy
@@ -239,11 +238,19 @@ impl Books {
         else {
             return;
         };
-        if counter.alerted && threshold.is_left(permille) {
-            counter.alerted = false;
-        } else if !counter.alerted && threshold.is_reached(permille) {
-            counter.alerted = true;
-            self.changes.events.push(event::alert(judge, limit, key, counter, permille, window));
+        let is_told = |from: Option<Share>, was: bool| match from {
+            Some(share) => share.is_reached(permille) || (was && !share.is_left(permille)),
+            None => was,
+        };
+        let before = *counter;
+        counter.alerted = is_told(judge.policy.alert_at, before.alerted);
+        counter.degraded = is_told(judge.policy.degrade_at, before.degraded);
+        let news = [
+            ("budget.alert", counter.alerted && !before.alerted),
+            ("budget.degraded", counter.degraded && !before.degraded),
+        ];
+        for (name, _) in news.into_iter().filter(|(_, is_new)| *is_new) {
+            self.changes.events.push(event::spent(judge, name, limit, key, counter, permille, window));
         }
     }
 }

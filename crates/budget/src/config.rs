@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use orchestrator_vocab::Tokens;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Limit, Policy, Price, PriceBook, Rate, Scope, Share, Span, Zone};
+use crate::{Degrade, Error, Limit, Policy, Price, PriceBook, Rate, Scope, Share, Span, Zone};
 
 /// The most limits that can be configured: each is looked at for every request.
 const LIMITS_MAX: usize = 200;
@@ -24,6 +24,8 @@ pub struct Config {
     pub alerts_enabled: bool,
     /// From which share of a limit on, over 0 to 1. Default 0.8.
     pub alert_threshold: Share,
+    /// What is done from that share on.
+    pub degrade: Degrade,
     /// Where days, weeks and months begin. Default `UTC`.
     pub time_zone: Zone,
     /// What models cost, in US dollars per million tokens, by `provider/model`, `model` or a beginning of either with `*`. They
@@ -51,6 +53,7 @@ impl Default for Config {
             limits: Vec::new(),
             alerts_enabled: true,
             alert_threshold: Share::USUAL,
+            degrade: Degrade::default(),
             time_zone: Zone::UTC,
             prices: BTreeMap::new(),
             unknown_price_ceiling: None,
@@ -71,6 +74,7 @@ impl Config {
             true => Ok(()),
             false => Err(Error::invalid(field, format!("expected {least} to {most}, got {value}"))),
         };
+        self.degrade.validate()?;
         within("limits", self.limits.len() as u64, 0, LIMITS_MAX as u64)?;
         within("outputEstimate", self.output_estimate.into(), 1, 1_000_000)?;
         within("reservationMs", self.reservation_ms, 10_000, 86_400_000)?;
@@ -103,7 +107,12 @@ impl Config {
                 limits.push(limit);
             }
         }
-        Policy { limits, firm: Vec::new(), alert_at: self.alerts_enabled.then_some(self.alert_threshold) }
+        Policy {
+            limits,
+            firm: Vec::new(),
+            alert_at: self.alerts_enabled.then_some(self.alert_threshold),
+            degrade_at: (!self.degrade.is_off()).then_some(self.alert_threshold),
+        }
     }
 }
 

@@ -59,6 +59,7 @@ macro_rules! budget_store_conformance {
             what_is_settled_cannot_be_settled_again,
             a_raise_is_granted_or_refused_as_a_whole,
             much_is_told_once_until_much_less_is_spent,
+            that_requests_are_degraded_is_told_once,
             what_is_left_behind_is_found,
             what_is_renewed_does_not_expire,
             spendings_survive_as_they_were_settled,
@@ -131,7 +132,7 @@ fn limit(scope: &str, window: Span, tokens: u64) -> Limit {
 }
 
 fn policy(limits: &[Limit]) -> Arc<Policy> {
-    Arc::new(Policy { limits: limits.to_vec(), firm: Vec::new(), alert_at: Some(Share::USUAL) })
+    Arc::new(Policy { limits: limits.to_vec(), alert_at: Some(Share::USUAL), ..Policy::default() })
 }
 
 async fn apply(store: &Arc<dyn Store>, org: OrgId, policy: &Arc<Policy>, command: Command, now: Timestamp) -> Outcome {

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use crate::books::Judge;
 use crate::{Counter, CounterKey, Limit, Refusal, Spender, Window};
 
-/// Much of a limit is spent.
-pub(crate) fn alert(
+/// Something that is told once so much of a limit is spent.
+pub(crate) fn spent(
     judge: &Judge<'_>,
+    name: &'static str,
     limit: &Limit,
     key: &CounterKey,
     counter: &Counter,
@@ -20,7 +21,7 @@ pub(crate) fn alert(
         "orgId": judge.org, "scope": key.scope, "window": key.span, "limit": limit, "spent": counter.spent,
         "reserved": counter.reserved, "usedPermille": permille, "resetsAt": window.end,
     });
-    about(judge, "budget.alert", &key.scope.to_string(), payload)
+    about(judge, name, &key.scope.to_string(), payload)
 }
 
 /// A limit was in the way for the first time.

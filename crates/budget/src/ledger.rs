@@ -4,6 +4,7 @@ mod keeper;
 mod limits;
 mod reserving;
 mod settling;
+mod straining;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,9 @@ use orchestrator_vocab::{Clock, OrgId, Timestamp};
 use tokio_util::task::TaskTracker;
 
 use crate::estimate::Experience;
-use crate::{Apply, Command, Config, Error, Limit, Outcome, Owner, Policy, PriceBook, Reservation, Store, Zone};
+use crate::{
+    Apply, Command, Config, Degrade, Error, Limit, Outcome, Owner, Policy, PriceBook, Reservation, Share, Store, Zone,
+};
 
 pub use keeper::Recovered;
 pub use reserving::Request;
@@ -79,6 +82,9 @@ struct Inner {
 struct Rules {
     book: PriceBook,
     policy: Arc<Policy>,
+    /// From which share of a limit on much of it is spent.
+    soft: Share,
+    degrade: Arc<Degrade>,
     zone: Zone,
     output_usual: u64,
     keep: Duration,
@@ -95,6 +101,8 @@ impl Rules {
         Ok(Arc::new(Self {
             book: config.book()?,
             policy: Arc::new(config.policy()),
+            soft: config.alert_threshold,
+            degrade: Arc::new(config.degrade.clone()),
             zone: config.time_zone.clone(),
             output_usual: config.output_estimate.into(),
             keep: Duration::from_millis(config.reservation_ms),

@@ -6,6 +6,7 @@ mod books;
 mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+mod degrade;
 mod error;
 mod estimate;
 mod event;
@@ -30,6 +31,7 @@ pub use amount::Amount;
 pub use book::{Found, PriceBook, PriceSource};
 pub use books::{Command, Outcome};
 pub use config::Config;
+pub use degrade::{Degrade, Strain};
 pub use error::{Error, Refusal};
 pub use hold::Hold;
 pub use ledger::{Ledger, NoWitness, Parts, Recovered, Request, Witness};

@@ -43,6 +43,8 @@ pub struct Policy {
     pub firm: Vec<(OrgId, Limit)>,
     /// From which share of a limit on its organisation is told; `None`: never.
     pub alert_at: Option<Share>,
+    /// From which share of a limit on requests are degraded; `None`: never.
+    pub degrade_at: Option<Share>,
 }
 
 /// By how much spending must fall below the share that is warned of before it is warned of again, in thousandths.
@@ -184,7 +186,7 @@ mod tests {
         let set = Limit { tokens: Some(Tokens(20)), expires_at: Some(Timestamp(5)), ..configured.clone() };
         let other = (OrgId::new(), Limit { tokens: Some(Tokens(1)), ..configured.clone() });
         let firm = vec![(OrgId::LOCAL, Limit { tokens: Some(Tokens(5)), ..configured.clone() }), other];
-        let policy = Policy { limits: vec![configured], firm, alert_at: None };
+        let policy = Policy { limits: vec![configured], firm, ..Policy::default() };
         let at = |now| {
             policy
                 .in_force(OrgId::LOCAL, std::slice::from_ref(&set), Timestamp(now))

@@ -133,6 +133,8 @@ pub struct Counter {
     pub reserved: Amount,
     /// Whether it was told that much is spent.
     pub alerted: bool,
+    /// Whether it was told that requests are degraded from now on.
+    pub degraded: bool,
     /// Whether it was told that nothing is left.
     pub exhausted: bool,
 }

@@ -45,6 +45,8 @@ pub struct LimitStatus {
     pub remaining_nano_usd: Option<NanoUsd>,
     /// How much is spent or reserved, in thousandths of the limit.
     pub used_permille: u64,
+    /// Whether requests that count in it are degraded now: `budget.degrade` says how.
+    pub degraded: bool,
     /// When its window began.
     pub started_at: Timestamp,
     /// When the next one begins.
@@ -93,10 +95,13 @@ impl Ledger {
         }
         let lately = [self.counted(org, limit, before).await?, self.counted(org, limit, hour).await?];
         let spans = u128::from(now.millis().abs_diff(before.start.millis())).max(1);
+        let soft = self.degrades_from();
         let status = |(scope, counter): (Scope, Counter)| {
             let recent = lately.iter().filter_map(|counters| counters.get(&scope)).map(|counter| counter.spent);
             let recent = recent.fold(Amount::default(), |sum, spent| sum + spent);
-            LimitStatus::of(limit, scope, counter, window, scaled(recent, HOUR, spans), now)
+            let degraded = soft.is_some_and(|soft| soft.is_reached(limit.used_permille(counter.spent)));
+            let status = LimitStatus::of(limit, scope, counter, window, scaled(recent, HOUR, spans), now);
+            LimitStatus { degraded, ..status }
         };
         Ok(spent.into_iter().map(status).collect())
     }
@@ -130,6 +135,7 @@ impl LimitStatus {
             remaining_tokens,
             remaining_nano_usd,
             used_permille: limit.used_permille(counter.used()),
+            degraded: false,
             started_at: window.start,
             resets_at: window.end,
             per_hour,

@@ -258,3 +258,27 @@ async fn another_configuration_counts_at_once() {
     assert!(bed.ledger.reserve(request(150, Some(0))).await.is_ok());
     assert!(bed.ledger.reconfigure(&Config { retention_days: 1, ..daily(1) }).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_strains_from_its_soft_share_on_until_its_window_turns() {
+    let bed = bed(Config { degrade: serde_json::from_str(r#"{ "throttlePerMinute": 1 }"#).unwrap(), ..daily(1_000) });
+    let spender = request(0, None).spender;
+    let strained = async || bed.ledger.strain(LOCAL, &spender).await.unwrap().map(|strain| strain.to_string());
+    let is_degraded = async || bed.ledger.status(LOCAL).await.unwrap().limits.iter().any(|limit| limit.degraded);
+    let mut hold = bed.hold(799, Some(1)).await;
+    hold.told(used(799, 0)).await.unwrap();
+    hold.complete().await.unwrap();
+    assert_eq!((strained().await, is_degraded().await), (None, false));
+    let mut hold = bed.hold(1, Some(1)).await;
+    assert_eq!(strained().await, None, "what is reserved is not spent");
+    hold.told(used(1, 0)).await.unwrap();
+    hold.complete().await.unwrap();
+    assert_eq!((strained().await.as_deref(), is_degraded().await), (Some("organisation per day"), true));
+    let other = Spender::of("anthropic", "claude-haiku-4-5");
+    let hourly: Limit = serde_json::from_str(r#"{ "scope": "agent:*", "window": "hour", "tokens": 810 }"#).unwrap();
+    bed.ledger.set_limit(LOCAL, hourly).await.unwrap();
+    assert_eq!(strained().await.as_deref(), Some("agent:coder per hour"), "that of which most is spent");
+    assert_eq!(bed.ledger.strain(LOCAL, &other).await.unwrap().unwrap().to_string(), "organisation per day");
+    bed.clock.advance(Duration::from_secs(24 * 60 * 60));
+    assert_eq!((strained().await, is_degraded().await), (None, false));
+}

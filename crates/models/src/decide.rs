@@ -89,8 +89,10 @@ pub(crate) struct Decision {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) strategy: Strategy,
-    /// The first candidate was asked for by name: it stays first.
-    pub(crate) is_pinned: bool,
+    /// So many candidates stay in front of the others: that which was asked for by name, and what is asked in its place.
+    pub(crate) pinned: usize,
+    /// Each time, the first is asked in the place of the second if it can do it. The second is left for when all others fail.
+    pub(crate) degraded: &'a [(usize, usize)],
     /// Counts up with each decision.
     pub(crate) turn: usize,
     /// As `2026-11-28`.
@@ -118,8 +120,14 @@ pub(crate) fn decide(candidates: &[Candidate], needs: &Needs, circumstances: Cir
             None => decision.order.push(number),
         }
     }
-    let pinned = usize::from(circumstances.is_pinned && decision.order.first() == Some(&0));
+    let pinned = decision.order.iter().take_while(|number| **number < circumstances.pinned).count();
     sort(&mut decision.order[pinned..], candidates, needs, circumstances);
+    for (cheaper, dear) in circumstances.degraded {
+        if decision.order.contains(cheaper) {
+            let (last, others) = decision.order.iter().partition::<Vec<usize>, _>(|number| *number == dear);
+            decision.order = others.into_iter().chain(last).collect();
+        }
+    }
     decision
 }
 

@@ -23,6 +23,7 @@ mod retry;
 mod router;
 mod scripted;
 mod stream;
+mod thrift;
 mod trace;
 
 pub use config::{Limits, OnRefusal, Strategy};
@@ -44,4 +45,5 @@ pub use request::{Attribution, Effort, Request, Thinking, Tool, ToolChoice};
 pub use router::{Answer, Ask, EmbedAsk, Embedded, Listener, Parts, Router};
 pub use scripted::{Script, ScriptError, Scripted};
 pub use stream::ChatStream;
-pub use trace::{Ability, Attempted, Considered, DecisionKind, Failure, Outcome, Trace, TraceId};
+pub use thrift::{Instead, Thrift};
+pub use trace::{Ability, Attempted, Considered, DecisionKind, Degraded, Failure, Outcome, Trace, TraceId};

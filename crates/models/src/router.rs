@@ -4,6 +4,7 @@ mod embedding;
 mod flow;
 mod opening;
 mod record;
+mod sparing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use crate::layers::{AttemptService, EmbedService};
 use crate::pool::{Pool, Seat};
 use crate::trace::{Ability, Traces};
 use crate::{
-    Attribution, ChatStream, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError,
+    Attribution, ChatStream, Degraded, Error, ErrorKind, Facts, Limits, ListedModel, Member, OnRefusal, ProviderError,
     ProviderStatus,
 };
-use crate::{Request, Strategy, Target, Trace, TraceId};
+use crate::{Request, Strategy, Target, Thrift, Trace, TraceId};
 use record::{Record, Subject};
+use sparing::Line;
 
 pub use embedding::{EmbedAsk, Embedded};
 
@@ -42,6 +44,8 @@ pub struct Parts {
     pub on_refusal: OnRefusal,
     /// All the bounds.
     pub limits: Limits,
+    /// Who knows which cheaper models are to be asked, if somebody does.
+    pub thrift: Option<Thrift>,
     /// What surrounds an attempt; [`AskProvider`](crate::layers::AskProvider) at least.
     pub attempts: AttemptService,
     /// The model that makes vectors of texts unless a request names one; as for [`Ask::model`].
@@ -90,6 +94,7 @@ struct Inner {
     strategy: Strategy,
     on_refusal: OnRefusal,
     limits: Limits,
+    thrift: Option<Thrift>,
     attempts: AttemptService,
     embedder: Option<Target>,
     embeddings: EmbedService,
@@ -105,6 +110,7 @@ struct Chosen {
     candidates: Vec<Candidate>,
     needs: Needs,
     decision: Decision,
+    degraded: Vec<Degraded>,
 }
 
 impl Router {
@@ -133,6 +139,7 @@ impl Router {
             on_refusal: parts.on_refusal,
             traces: Traces::new(parts.limits.traces_max),
             limits: parts.limits,
+            thrift: parts.thrift,
             attempts: parts.attempts,
             clock: parts.clock,
             listener: parts.listener,
@@ -146,8 +153,8 @@ impl Router {
     /// If nobody can be asked, or nobody answers. What fails after the first piece is an error of the stream.
     pub async fn chat(&self, ask: Ask) -> Result<Answer, Error> {
         let inner = &self.0;
-        let targets = inner.targets(&ask)?;
-        let chosen = inner.choose(targets, &ask);
+        let line = inner.sparing(inner.targets(&ask)?, &ask).await;
+        let chosen = inner.choose(line, &ask);
         let subject = Subject {
             org: ask.org,
             attribution: ask.attribution.clone(),
@@ -270,19 +277,25 @@ impl Inner {
         if targets.is_empty() { Err(Error::NotConfigured) } else { Ok(targets) }
     }
 
-    fn choose(&self, targets: Vec<Target>, ask: &Ask) -> Chosen {
+    fn choose(&self, line: Line, ask: &Ask) -> Chosen {
+        let Line { targets, pinned, mut degraded } = line;
         let needs = Needs::of(&ask.request);
         let candidates: Vec<Candidate> =
             targets.iter().map(|target| self.seat(target).candidate(&target.model)).collect();
         let now = self.clock.now().to_string();
+        let place = |target: &Target| targets.iter().position(|other| other == target);
+        let pairs: Vec<(usize, usize)> =
+            degraded.iter().filter_map(|pair| place(&pair.instead).zip(place(&pair.model))).collect();
         let circumstances = Circumstances {
             strategy: self.strategy,
-            is_pinned: ask.model.is_some(),
+            pinned,
+            degraded: &pairs,
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             today: now.get(..10).unwrap_or_default(),
         };
         let decision = decide::decide(&candidates, &needs, circumstances);
-        Chosen { targets, candidates, needs, decision }
+        degraded.retain(|pair| place(&pair.instead).is_some_and(|number| decision.order.contains(&number)));
+        Chosen { targets, candidates, needs, decision, degraded }
     }
 }
 

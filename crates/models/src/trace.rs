@@ -44,6 +44,9 @@ pub struct Trace {
     pub needs: Needs,
     /// Everybody who could have answered, in the order of the configuration.
     pub candidates: Vec<Considered>,
+    /// Which of them were only asked if all others failed, because money runs short.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<Degraded>,
     /// Whom it asked, in order.
     pub attempts: Vec<Attempted>,
     /// Who answered.
@@ -93,6 +96,21 @@ pub struct Considered {
     /// What the request was expected to cost with it, in billionths of a US dollar, if the price is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate_nano_usd: Option<u64>,
+}
+
+/// A model that was asked in the place of another, because much of a limit is spent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Degraded {
+    /// Who would have been asked.
+    pub model: Target,
+    /// Who was asked before everybody else.
+    pub instead: Target,
+    /// The limit, as `organisation per day`.
+    pub limit: String,
+    /// How much of it is spent, in thousandths.
+    pub used_permille: u64,
 }
 
 /// One time that somebody was asked.

@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use futures::stream;
-use orchestrator_budget::{Error, Hold, Ledger, LongPrice, Price, Rate, Request, Spender};
+use orchestrator_budget::{Error, Hold, Ledger, LongPrice, Price, Rate, Request};
 use orchestrator_models::layers::{Account, Attempt, EmbedAttempt};
 use orchestrator_models::{ChatStream, Embeddings, ErrorKind, Facts, ProviderError};
 use orchestrator_transcript::StreamEvent;
 use tower::{Layer, Service};
+
+use super::degrading::{Degrading, spender};
 
 /// Bytes of text that are counted as one token.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -21,6 +23,7 @@ pub(crate) struct SpendingLayer {
     ledger: Ledger,
     /// Providers that ask nobody.
     free: Arc<BTreeSet<String>>,
+    degrading: Degrading,
 }
 
 /// Made by [`SpendingLayer`].
@@ -31,11 +34,12 @@ pub(crate) struct SpendingService<S> {
 }
 
 impl SpendingLayer {
-    pub(crate) fn new(ledger: Ledger, free: BTreeSet<String>) -> Self {
-        Self { ledger, free: Arc::new(free) }
+    pub(crate) fn new(ledger: Ledger, free: BTreeSet<String>, degrading: Degrading) -> Self {
+        Self { ledger, free: Arc::new(free), degrading }
     }
 
     async fn reserve(&self, request: Request) -> Result<Hold, ProviderError> {
+        self.degrading.admit(request.org, &request.spender).await?;
         self.ledger.reserve(request).await.map_err(|error| self.refused(error))
     }
 
@@ -83,8 +87,7 @@ impl SpendingLayer {
 }
 
 fn request(account: &Account, provider: &str, model: &str, vendor: Option<&str>) -> Request {
-    let who = account.attribution.clone();
-    let spender = Spender { agent: who.agent, session: who.session, task: who.task, ..Spender::of(provider, model) };
+    let spender = spender(account, provider, model);
     let vendor = vendor.map(str::to_owned);
     Request { org: account.org, spender, vendor, price: None, input: 0, output_max: None }
 }

@@ -26,6 +26,18 @@ pub(super) const BUDGET: &[Key] = &[
     ),
     key("budget.alertsEnabled", "true or false", Live, "Whether `budget.alert` tells that much of a limit is spent."),
     key("budget.alertThreshold", "over 0 to 1", Live, "From which share of a limit on that is much."),
+    key(
+        "budget.degrade.models.NAME",
+        "`provider/model`",
+        Live,
+        "From `alertThreshold` of a limit on, the model that is asked in the place of this one (`provider/model`), also where this one was named. One that lacks what the request needs is not; this one is asked if all others fail. For the window of the limit.",
+    ),
+    key(
+        "budget.degrade.throttlePerMinute",
+        "1 to 100000, `null` for as many as come",
+        Live,
+        "And how many requests may begin in a minute that count in the same limit. Others are told when to come again.",
+    ),
     key("budget.timeZone", "IANA name", Live, "Where days, weeks and months begin."),
     key(
         "budget.unknownPriceCeiling",

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use orchestrator_model_anthropic::Anthropic;
 use orchestrator_model_openai::OpenAi;
 use orchestrator_models::http::Cassette;
@@ -112,6 +112,18 @@ impl Models {
         let named = named.chain(&self.embedding);
         ensure!(named.count() == 0 || self.in_use().count() > 0, "primary, embedding: no provider is configured");
         Ok(())
+    }
+
+    /// Checks that these, as `provider/model`, are of providers that can be asked.
+    pub(crate) fn know<'n>(&self, mut names: impl Iterator<Item = &'n String>) -> anyhow::Result<()> {
+        let is_known = |name: &String| {
+            let provider = name.split_once('/').map_or(name.as_str(), |(provider, _)| provider);
+            self.in_use().any(|(known, _)| known == provider)
+        };
+        match names.find(|name| !is_known(name)) {
+            Some(name) => bail!("no provider that is configured has `{name}`"),
+            None => Ok(()),
+        }
     }
 
     /// Whether nobody could be asked.

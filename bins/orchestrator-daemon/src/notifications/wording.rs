@@ -13,10 +13,9 @@ pub(super) fn severity(name: &str) -> Severity {
         "budget.exhausted" | "audit.unwritable" | "daemon.unready" | "emergency.stopped" | "auth.token.reused" => {
             Severity::Critical
         }
-        "budget.alert" | "task.failed" | "session.stalled" | "session.waiting" | "approval.requested"
-        | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused" | "model.retiring" => {
-            Severity::Warning
-        }
+        "budget.alert" | "budget.degraded" | "task.failed" | "session.stalled" | "session.waiting"
+        | "approval.requested" | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused"
+        | "model.retiring" => Severity::Warning,
         _ => Severity::Info,
     }
 }
@@ -52,6 +51,9 @@ fn title(event: &Event) -> String {
         "budget.alert" => {
             let percent = payload["usedPermille"].as_u64().unwrap_or_default() / 10;
             format!("{percent} % of the budget of {} per {} is spent", text("scope"), text("window"))
+        }
+        "budget.degraded" => {
+            format!("Requests of {} are degraded until the next {}", text("scope"), text("window"))
         }
         "budget.exhausted" => format!("The budget of {} per {} is exhausted", text("scope"), text("window")),
         "task.failed" => format!("{} has failed for good", text("taskId")),

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 63] = [
+pub(crate) const EVENTS: [&str; 64] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -15,6 +15,7 @@ pub(crate) const EVENTS: [&str; 63] = [
     "auth.token.revoked",
     "auth.token.updated",
     "budget.alert",
+    "budget.degraded",
     "budget.exhausted",
     "charter.definitions",
     "config.refused",

@@ -119,7 +119,7 @@ impl Memory {
                 }
                 told
             }
-            "budget.alert" | "budget.exhausted" => {
+            "budget.alert" | "budget.degraded" | "budget.exhausted" => {
                 let facts = event.payload.as_object().cloned().unwrap_or_default();
                 vec![(vec![Told::BudgetAlert], Input { facts, ..about() }.fact("alert", event.name.as_ref()))]
             }

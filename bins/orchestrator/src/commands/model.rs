@@ -139,6 +139,12 @@ async fn trace(daemon: &Daemon, id: &str) -> Result<(), Failure> {
         };
         answer.text.push_str(&format!("\n{}  {why}", target(&candidate)));
     }
+    for degraded in list("degraded") {
+        let (model, instead) = (target(&degraded["model"]), target(&degraded["instead"]));
+        let share = degraded["usedPermille"].as_u64().unwrap_or_default() / 10;
+        let line = format!("\n{instead} in the place of {model}: {share} % of {} is spent", text(&degraded, "limit"));
+        answer.text.push_str(&line);
+    }
     for (number, attempt) in (1..).zip(list("attempts")) {
         let failure = &attempt["failure"];
         let outcome = match (failure, &attempt["refused"]) {

@@ -7,7 +7,7 @@ use super::{
     LOCAL, NOON, amount, apply, day, limit, policy, reservation, reserve, settle, settlement, spender, spent, told,
     usage,
 };
-use crate::{Command, End, Outcome, Owner, Reservation, Span, Store};
+use crate::{Command, End, Outcome, Owner, Policy, Reservation, Share, Span, Store};
 
 /// In every scope.
 pub async fn what_was_used_is_spent_and_the_rest_given_back(store: &Arc<dyn Store>, _: &dyn Log) {
@@ -89,6 +89,25 @@ pub async fn much_is_told_once_until_much_less_is_spent(store: &Arc<dyn Store>, 
     let event = &log.read(LOCAL, 1, 1).await.unwrap()[0];
     let told = (event.payload["usedPermille"].as_u64(), event.payload["spent"]["tokens"].as_u64());
     assert_eq!(told, (Some(800), Some(160)));
+}
+
+/// Beside the alert, and by itself where nobody is alerted.
+pub async fn that_requests_are_degraded_is_told_once(store: &Arc<dyn Store>, log: &dyn Log) {
+    let limits = vec![limit("organisation", Span::Day, 100)];
+    let spend = |tokens, alert_at: Option<Share>, degrade_at: Option<Share>| {
+        let held = reservation(spender(), 1, NOON);
+        let policy = Arc::new(Policy { limits: limits.clone(), alert_at, degrade_at, ..Policy::default() });
+        async move { spent(store, &policy, &held, usage(tokens, 0)).await }
+    };
+    let soft = Some(Share::USUAL);
+    spend(79, None, soft).await;
+    assert!(told(log).await.is_empty());
+    spend(1, None, soft).await;
+    spend(1, None, soft).await;
+    assert_eq!(told(log).await, ["budget.degraded"]);
+    spend(1, soft, soft).await;
+    spend(1, soft, soft).await;
+    assert_eq!(told(log).await, ["budget.degraded", "budget.alert"]);
 }
 
 /// By an earlier start of the node, or by anybody who let it expire.

@@ -53,6 +53,15 @@ pub(super) const SPENDING: [(&str, Holds); 21] = [
     ("price", TEXT),
 ];
 
+/// What was told of a counter has a bit each in `alerted`.
+const ALERTED: u64 = 1;
+const DEGRADED: u64 = 2;
+
+fn told(counter: &Counter) -> i64 {
+    let bit = |is_told: bool, bit: u64| if is_told { bit } else { 0 };
+    signed(bit(counter.alerted, ALERTED) | bit(counter.degraded, DEGRADED))
+}
+
 /// One text for all of a key, so that many are found at once.
 pub(super) fn text(key: &CounterKey) -> String {
     format!("{}@{}/{}", key.scope, key.span, key.start.millis())
@@ -73,7 +82,7 @@ pub(super) fn of_counter(key: &CounterKey, counter: &Counter) -> Json {
         signed(counter.spent.nano_usd.0),
         signed(counter.reserved.tokens.0),
         signed(counter.reserved.nano_usd.0),
-        i64::from(counter.alerted),
+        told(counter),
         i64::from(counter.exhausted),
     ])
 }
@@ -123,7 +132,8 @@ pub(super) fn counter(row: &QueryResult) -> Result<(CounterKey, Counter), Error>
     let counter = Counter {
         spent: amount(row, "spent_tokens", "spent_nano_usd")?,
         reserved: amount(row, "reserved_tokens", "reserved_nano_usd")?,
-        alerted: number(row, "alerted")? != 0,
+        alerted: number(row, "alerted")? & ALERTED != 0,
+        degraded: number(row, "alerted")? & DEGRADED != 0,
         exhausted: number(row, "exhausted")? != 0,
     };
     Ok((key, counter))

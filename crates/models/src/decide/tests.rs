@@ -23,7 +23,7 @@ fn begun(millis: u64) -> Candidate {
 }
 
 fn circumstances(strategy: Strategy) -> Circumstances<'static> {
-    Circumstances { strategy, is_pinned: false, turn: 0, today: "2026-11-28" }
+    Circumstances { strategy, pinned: 0, degraded: &[], turn: 0, today: "2026-11-28" }
 }
 
 #[track_caller]
@@ -52,8 +52,19 @@ fn round_robin_begins_with_each_in_turn() {
 
 #[test]
 fn who_was_asked_for_by_name_is_first() {
-    let circumstances = Circumstances { is_pinned: true, ..circumstances(Strategy::Cost) };
+    let circumstances = Circumstances { pinned: 1, ..circumstances(Strategy::Cost) };
     assert_eq!(decide(&[priced(9), priced(5), priced(1)], &NEEDS, circumstances).order, [0, 2, 1]);
+}
+
+#[test]
+fn who_is_too_dear_is_asked_last_unless_the_cheaper_one_cannot_do_it() {
+    let degraded = Circumstances { pinned: 2, degraded: &[(0, 1)], ..circumstances(Strategy::Latency) };
+    let of = |cheaper| decide(&[cheaper, begun(20), begun(10)], &NEEDS, degraded).order;
+    assert_eq!(of(begun(30)), [0, 2, 1]);
+    let small = knowing(Facts { context_window: Some(99), ..Facts::default() });
+    assert_eq!(of(small), [1, 2], "the one that was asked for stays first");
+    let resting = Candidate { admission: Admission::No(Duration::from_millis(5)), ..candidate() };
+    assert_eq!(of(resting), [1, 2]);
 }
 
 #[track_caller]
@@ -110,11 +121,11 @@ proptest! {
     #[test]
     fn every_candidate_is_asked_or_skipped(
         candidates in proptest::collection::vec(any_candidate(), 0..8), turn in any::<usize>(), tools in any::<bool>(),
-        is_pinned in any::<bool>(),
+        pinned in 0_usize..3, degraded in proptest::collection::vec((0_usize..8, 0_usize..8), 0..3),
     ) {
         let needs = Needs { tools, ..NEEDS };
         for strategy in [Strategy::Failover, Strategy::Cost, Strategy::Latency, Strategy::Balanced, Strategy::RoundRobin] {
-            let circumstances = Circumstances { strategy, is_pinned, turn, today: "2026-11-28" };
+            let circumstances = Circumstances { strategy, pinned, degraded: &degraded, turn, today: "2026-11-28" };
             let decision = decide(&candidates, &needs, circumstances);
             let mut all: Vec<usize> = decision.skipped.iter().map(|(number, _)| *number).collect();
             all.extend(&decision.order);

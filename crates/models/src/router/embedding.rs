@@ -94,6 +94,7 @@ fn begin(inner: &Arc<Inner>, ask: &EmbedAsk, target: &Target) -> Record {
         candidates: vec![inner.seat(target).candidate(&target.model)],
         needs,
         decision: Decision { order: vec![0], skipped: Vec::new() },
+        degraded: Vec::new(),
     };
     let subject = Subject {
         org: ask.org,

@@ -46,6 +46,7 @@ impl Record {
             strategy: inner.strategy,
             needs: chosen.needs.clone(),
             candidates: chosen.targets.iter().enumerate().map(considered).collect(),
+            degraded: chosen.degraded.clone(),
             attempts: Vec::new(),
             answered_by: None,
             outcome: Outcome::Abandoned,

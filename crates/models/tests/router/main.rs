@@ -3,6 +3,7 @@
 mod embedding;
 mod failing;
 mod layers;
+mod sparing;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ fn parts(members: Vec<Member>, limits: Limits) -> Parts {
         strategy: Strategy::Failover,
         on_refusal: OnRefusal::Stop,
         limits,
+        thrift: None,
         attempts: BoxCloneSyncService::new(attempts.clone()),
         embedder: None,
         embeddings: BoxCloneSyncService::new(attempts),
