@@ -3,6 +3,7 @@
 mod charters;
 mod degrading;
 mod exact;
+mod pace;
 mod sessions;
 mod verbs;
 

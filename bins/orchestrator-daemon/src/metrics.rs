@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 61] = [
+const DESCRIPTIONS: [Description; 62] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -86,6 +86,7 @@ const DESCRIPTIONS: [Description; 61] = [
     Description::gauge("budget_remaining_tokens", "Tokens that are left of the limits, by window."),
     Description::gauge("budget_forecast_tokens", "Tokens that will be spent by the end of the windows at this pace."),
     Description::gauge("budget_forecast_nano_usd", "Billionths of a dollar that will be spent by then."),
+    Description::gauge("budget_burning_limits", "Limits that will not last for their windows at this pace, by window."),
     Description::counter(
         "budget_degraded_requests_total",
         "Requests while much of a limit was spent, by how: a cheaper model (cheaper), not yet (throttled).",

@@ -282,6 +282,11 @@ fn react(daemon: &Daemon) -> anyhow::Result<()> {
         let left_workspaces = left_workspaces.clone();
         async move { left_workspaces.run(stop).await }
     })?;
+    let ledger = daemon.ledger.clone();
+    loops.spawn("budget paces", move |stop| {
+        let ledger = ledger.clone();
+        async move { ledger.watch_pace(stop).await }
+    })?;
     let told_hooks = daemon.followers.told_hooks.clone();
     loops.spawn("hooks", move |stop| {
         let told_hooks = told_hooks.clone();

@@ -26,6 +26,13 @@ impl Amount {
         let tokens = self.tokens.0.saturating_sub(less.tokens.0);
         Self::new(tokens, self.nano_usd.0.saturating_sub(less.nano_usd.0))
     }
+
+    /// `by` parts of `of` of it, rounded down. `of` is 1 or more.
+    pub(crate) fn scaled(self, by: u64, of: u64) -> Self {
+        let part =
+            |number: u64| u64::try_from(u128::from(number) * u128::from(by) / u128::from(of)).unwrap_or(u64::MAX);
+        Self::new(part(self.tokens.0), part(self.nano_usd.0))
+    }
 }
 
 impl Add for Amount {

@@ -8,8 +8,8 @@ use orchestrator_transcript::Usage;
 use orchestrator_vocab::{OrgId, Timestamp};
 
 use crate::{
-    Amount, Counter, CounterKey, Error, Limit, Policy, Refusal, Reservation, Settlement, Share, Spending, SpendingId,
-    Window, event,
+    Amount, Counter, CounterKey, Error, Limit, LimitStatus, Policy, Refusal, Reservation, Settlement, Share, Spending,
+    SpendingId, Window, event,
 };
 
 /// Something to be done to the ledger of one organisation, all of it or nothing.
@@ -39,6 +39,17 @@ pub enum Command {
         /// Which.
         id: SpendingId,
     },
+    /// Notes whether a limit is spent too fast to last, and tells of it once when it begins.
+    Note(Box<Burn>),
+}
+
+/// How fast a limit is spent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Burn {
+    /// Where its spending is added up.
+    pub key: CounterKey,
+    /// How it stands.
+    pub status: LimitStatus,
 }
 
 /// What a command came to.
@@ -83,11 +94,12 @@ pub(crate) struct Changes {
 }
 
 impl Command {
-    /// The reservation it is about.
-    pub fn id(&self) -> SpendingId {
+    /// The reservation it is about, if it is about one.
+    pub fn id(&self) -> Option<SpendingId> {
         match self {
-            Self::Reserve(reservation) => reservation.id,
-            Self::TopUp { id, .. } | Self::Settle { id, .. } | Self::Release { id } => *id,
+            Self::Reserve(reservation) => Some(reservation.id),
+            Self::TopUp { id, .. } | Self::Settle { id, .. } | Self::Release { id } => Some(*id),
+            Self::Note(_) => None,
         }
     }
 }
@@ -116,7 +128,19 @@ impl Books {
                 Some(_) => Outcome::Done,
                 None => Outcome::Gone,
             },
+            Command::Note(burn) => self.note(judge, burn),
         }
+    }
+
+    fn note(&mut self, judge: &Judge<'_>, burn: &Burn) -> Outcome {
+        let is_burning = burn.status.pace.burning;
+        let counter = self.counters.entry(burn.key.clone()).or_default();
+        if counter.burning != is_burning {
+            counter.burning = is_burning;
+            self.changes.counters.insert(burn.key.clone());
+            self.changes.events.extend(is_burning.then(|| event::burning(judge, burn)));
+        }
+        Outcome::Done
     }
 
     fn reserve(&mut self, judge: &Judge<'_>, reservation: &Reservation) -> Outcome {

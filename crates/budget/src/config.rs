@@ -24,7 +24,10 @@ pub struct Config {
     pub alerts_enabled: bool,
     /// From which share of a limit on, over 0 to 1. Default 0.8.
     pub alert_threshold: Share,
-    /// What is done from that share on.
+    /// How often it is looked whether a limit is spent so fast that it will not last for its window, in milliseconds, 100 to
+    /// 3,600,000; `null` for never. Default 60,000.
+    pub pace_check_ms: Option<u64>,
+    /// What is done from `alertThreshold` on.
     pub degrade: Degrade,
     /// Where days, weeks and months begin. Default `UTC`.
     pub time_zone: Zone,
@@ -53,6 +56,7 @@ impl Default for Config {
             limits: Vec::new(),
             alerts_enabled: true,
             alert_threshold: Share::USUAL,
+            pace_check_ms: Some(60_000),
             degrade: Degrade::default(),
             time_zone: Zone::UTC,
             prices: BTreeMap::new(),
@@ -75,6 +79,7 @@ impl Config {
             false => Err(Error::invalid(field, format!("expected {least} to {most}, got {value}"))),
         };
         self.degrade.validate()?;
+        within("paceCheckMs", self.pace_check_ms.unwrap_or(100), 100, 3_600_000)?;
         within("limits", self.limits.len() as u64, 0, LIMITS_MAX as u64)?;
         within("outputEstimate", self.output_estimate.into(), 1, 1_000_000)?;
         within("reservationMs", self.reservation_ms, 10_000, 86_400_000)?;

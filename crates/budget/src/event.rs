@@ -4,7 +4,7 @@ use orchestrator_events::NewEvent;
 use orchestrator_vocab::Actor;
 use serde_json::{Value, json};
 
-use crate::books::Judge;
+use crate::books::{Burn, Judge};
 use crate::{Counter, CounterKey, Limit, Refusal, Spender, Window};
 
 /// Something that is told once so much of a limit is spent.
@@ -22,6 +22,16 @@ pub(crate) fn spent(
         "reserved": counter.reserved, "usedPermille": permille, "resetsAt": window.end,
     });
     about(judge, name, &key.scope.to_string(), payload)
+}
+
+/// At this pace a limit will not last for its window.
+pub(crate) fn burning(judge: &Judge<'_>, Burn { key, status }: &Burn) -> NewEvent {
+    let payload = json!({
+        "orgId": judge.org, "scope": key.scope, "window": key.span, "limit": status.limit, "spent": status.spent,
+        "reserved": status.reserved, "usedPermille": status.used_permille, "pace": status.pace,
+        "exhaustedAt": status.exhausted_at, "resetsAt": status.resets_at,
+    });
+    about(judge, "budget.pace", &key.scope.to_string(), payload)
 }
 
 /// A limit was in the way for the first time.

@@ -2,6 +2,7 @@
 
 mod keeper;
 mod limits;
+mod pacing;
 mod reserving;
 mod settling;
 mod straining;
@@ -85,6 +86,8 @@ struct Rules {
     /// From which share of a limit on much of it is spent.
     soft: Share,
     degrade: Arc<Degrade>,
+    /// How often paces are looked at, if they are.
+    pace_every: Option<Duration>,
     zone: Zone,
     output_usual: u64,
     keep: Duration,
@@ -103,6 +106,7 @@ impl Rules {
             policy: Arc::new(config.policy()),
             soft: config.alert_threshold,
             degrade: Arc::new(config.degrade.clone()),
+            pace_every: config.alerts_enabled.then_some(config.pace_check_ms).flatten().map(Duration::from_millis),
             zone: config.time_zone.clone(),
             output_usual: config.output_estimate.into(),
             keep: Duration::from_millis(config.reservation_ms),

@@ -16,6 +16,7 @@ mod limit;
 mod memory;
 #[cfg(feature = "rpc")]
 mod operations;
+mod pace;
 mod price;
 mod report;
 mod reservation;
@@ -29,7 +30,7 @@ mod window;
 
 pub use amount::Amount;
 pub use book::{Found, PriceBook, PriceSource};
-pub use books::{Command, Outcome};
+pub use books::{Burn, Command, Outcome};
 pub use config::Config;
 pub use degrade::{Degrade, Strain};
 pub use error::{Error, Refusal};
@@ -39,6 +40,7 @@ pub use limit::{InvalidShare, Limit, Policy, Share};
 pub use memory::MemoryStore;
 #[cfg(feature = "rpc")]
 pub use operations::{ReportParams, Reported, SetParams, SetResult, UsageParams, operations};
+pub use pace::Pace;
 pub use price::{BatchPrice, LongPrice, Price, Rate};
 pub use report::{By, Report, ReportRow};
 pub use reservation::{

@@ -135,6 +135,8 @@ pub struct Counter {
     pub alerted: bool,
     /// Whether it was told that requests are degraded from now on.
     pub degraded: bool,
+    /// Whether it was told that it is spent too fast to last.
+    pub burning: bool,
     /// Whether it was told that nothing is left.
     pub exhausted: bool,
 }

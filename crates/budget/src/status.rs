@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 use orchestrator_vocab::{NanoUsd, OrgId, Timestamp, Tokens};
 use serde::Serialize;
 
-use crate::{Amount, Counter, CounterQuery, Error, Ledger, Limit, PriceBook, Scope, Span, Window, Zone};
+use crate::pace::Lately;
+use crate::{Amount, Counter, CounterQuery, Error, Ledger, Limit, Pace, PriceBook, Scope, Span, Window, Zone};
 
 /// Of a limit on each of a kind, how many are told of: those that spent most.
 const EACH_MAX: usize = 100;
 /// In milliseconds.
-const HOUR: u128 = 3_600_000;
+const HOUR: u64 = 3_600_000;
+
+type Spent = BTreeMap<Scope, Amount>;
 
 /// How an organisation stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +61,11 @@ pub struct LimitStatus {
     /// When it will be exhausted, at that rate, if it is before then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exhausted_at: Option<Timestamp>,
+    /// Whether it is spent too fast to last.
+    pub pace: Pace,
+    /// Whether it was told that it is.
+    #[serde(skip)]
+    pub(crate) told_burning: bool,
 }
 
 impl Ledger {
@@ -87,23 +95,39 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Vec<LimitStatus>, Error> {
         let window = zone.window(limit.window, now);
-        let hour = zone.window(Span::Hour, now);
-        let before = zone.window(Span::Hour, Timestamp(hour.start.millis() - 1));
         let mut spent = self.counted(org, limit, window).await?;
         if !limit.scope.is_each() {
             spent.entry(limit.scope.clone()).or_default();
         }
-        let lately = [self.counted(org, limit, before).await?, self.counted(org, limit, hour).await?];
-        let spans = u128::from(now.millis().abs_diff(before.start.millis())).max(1);
+        let [short, long] = [
+            self.lately(org, limit, two(zone, Span::Hour, now)).await?,
+            self.lately(org, limit, long(zone, limit.window, now)).await?,
+        ];
         let soft = self.degrades_from();
+        let ahead = window.end.millis().abs_diff(now.millis());
         let status = |(scope, counter): (Scope, Counter)| {
-            let recent = lately.iter().filter_map(|counters| counters.get(&scope)).map(|counter| counter.spent);
-            let recent = recent.fold(Amount::default(), |sum, spent| sum + spent);
-            let degraded = soft.is_some_and(|soft| soft.is_reached(limit.used_permille(counter.spent)));
-            let status = LimitStatus::of(limit, scope, counter, window, scaled(recent, HOUR, spans), now);
-            LimitStatus { degraded, ..status }
+            let lately = [&short, &long].map(|lately| Lately {
+                spent: lately.1.get(&scope).copied().unwrap_or_default(),
+                millis: now.millis().abs_diff(lately.0.millis()),
+            });
+            LimitStatus {
+                degraded: soft.is_some_and(|soft| soft.is_reached(limit.used_permille(counter.spent))),
+                pace: Pace::of(limit, counter.spent, ahead, lately, counter.burning),
+                ..LimitStatus::of(limit, scope, counter, window, lately[0], now)
+            }
         };
         Ok(spent.into_iter().map(status).collect())
+    }
+
+    /// What was spent in these windows, and since when that is.
+    async fn lately(&self, org: OrgId, limit: &Limit, windows: Vec<Window>) -> Result<(Timestamp, Spent), Error> {
+        let mut spent = Spent::new();
+        for window in &windows {
+            for (scope, counter) in self.counted(org, limit, *window).await? {
+                *spent.entry(scope).or_default() += counter.spent;
+            }
+        }
+        Ok((windows.iter().map(|window| window.start).min().unwrap_or_default(), spent))
     }
 
     async fn counted(&self, org: OrgId, limit: &Limit, window: Window) -> Result<BTreeMap<Scope, Counter>, Error> {
@@ -114,12 +138,27 @@ impl Ledger {
     }
 }
 
+/// This window and the one before.
+fn two(zone: &Zone, span: Span, now: Timestamp) -> Vec<Window> {
+    let window = zone.window(span, now);
+    vec![zone.window(span, Timestamp(window.start.millis() - 1)), window]
+}
+
+/// Since the window began, or since yesterday if that is later.
+fn long(zone: &Zone, span: Span, now: Timestamp) -> Vec<Window> {
+    match span {
+        Span::Hour | Span::Day => vec![zone.window(span, now)],
+        Span::Week | Span::Month => two(zone, Span::Day, now),
+    }
+}
+
 impl LimitStatus {
-    fn of(limit: &Limit, scope: Scope, counter: Counter, window: Window, per_hour: Amount, now: Timestamp) -> Self {
+    fn of(limit: &Limit, scope: Scope, counter: Counter, window: Window, short: Lately, now: Timestamp) -> Self {
         let (remaining_tokens, remaining_nano_usd) = limit.remaining(counter.used());
-        let ahead = u128::from(window.end.millis().abs_diff(now.millis()));
+        let per_hour = short.spent.scaled(HOUR, short.millis.max(1));
+        let ahead = window.end.millis().abs_diff(now.millis());
         let until = |left: Option<u64>, rate: u64| match (left, rate) {
-            (Some(left), 1..) => u64::try_from(u128::from(left) * HOUR / u128::from(rate)).ok(),
+            (Some(left), 1..) => u64::try_from(u128::from(left) * u128::from(HOUR) / u128::from(rate)).ok(),
             _ => None,
         };
         let tokens = until(remaining_tokens.map(|left| left.0), per_hour.tokens.0);
@@ -139,13 +178,10 @@ impl LimitStatus {
             started_at: window.start,
             resets_at: window.end,
             per_hour,
-            forecast: counter.spent + scaled(per_hour, ahead, HOUR),
+            forecast: counter.spent + per_hour.scaled(ahead, HOUR),
             exhausted_at: exhausted_at.filter(|at| *at < window.end),
+            pace: Pace::default(),
+            told_burning: counter.burning,
         }
     }
-}
-
-fn scaled(amount: Amount, by: u128, of: u128) -> Amount {
-    let part = |number: u64| u64::try_from(u128::from(number) * by / of).unwrap_or(u64::MAX);
-    Amount::new(part(amount.tokens.0), part(amount.nano_usd.0))
 }

@@ -9,6 +9,7 @@ use orchestrator_budget::{
     By, Config, End, Error, Hold, Ledger, Limit, MemoryStore, NoWitness, Owner, Parts, Request, Reservation, Scope,
     Span, Spender, Spending, SpendingQuery, Witness,
 };
+use orchestrator_events::{Log as _, MemoryLog};
 use orchestrator_transcript::Usage;
 use orchestrator_vocab::{OrgId, PausedClock, Timestamp, Tokens};
 
@@ -281,4 +282,41 @@ async fn a_limit_strains_from_its_soft_share_on_until_its_window_turns() {
     assert_eq!(bed.ledger.strain(LOCAL, &other).await.unwrap().unwrap().to_string(), "organisation per day");
     bed.clock.advance(Duration::from_secs(24 * 60 * 60));
     assert_eq!((strained().await, is_degraded().await), (None, false));
+}
+
+/// 2026-01-31, as at [`NOON`], at six in the morning.
+const SIX: Timestamp = Timestamp(NOON.millis() - (6 * 60 * 60 + 34 * 60 + 56) * 1_000);
+
+async fn spend(bed: &Bed, tokens: u64) {
+    let mut hold = bed.hold(tokens, Some(0)).await;
+    hold.told(used(tokens, 0)).await.unwrap();
+    hold.complete().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_that_exhausts_a_limit_is_told_once_until_it_is_clearly_slower() {
+    let (log, clock) = (Arc::new(MemoryLog::default()), Arc::new(PausedClock::at(SIX)));
+    let store = Arc::new(MemoryStore::new(log.clone()));
+    let config = Config { weekly: None, monthly: None, ..daily(1_000) };
+    let ledger = ledger(&store, &clock, 1, config, Arc::new(NoWitness));
+    let bed = Bed { ledger, store, clock };
+    let hour = Duration::from_secs(60 * 60);
+    let told = async || {
+        bed.ledger.note_paces().await.unwrap();
+        let events = log.read(LOCAL, 0, 100).await.unwrap();
+        events.iter().filter(|event| event.name == "budget.pace").count()
+    };
+    let mut counts = Vec::new();
+    for tokens in [10, 200, 200, 50, 0] {
+        spend(&bed, tokens).await;
+        bed.clock.advance(hour);
+        counts.push(told().await);
+    }
+    assert_eq!(counts, [0, 0, 1, 1, 1], "once, when both paces are too fast");
+    let status = bed.ledger.status(LOCAL).await.unwrap();
+    assert!(!status.limits[0].pace.burning, "nothing was spent lately: {:?}", status.limits[0].pace);
+    spend(&bed, 200).await;
+    assert_eq!(told().await, 2, "and again");
+    bed.clock.advance(24 * hour);
+    assert_eq!(told().await, 2);
 }

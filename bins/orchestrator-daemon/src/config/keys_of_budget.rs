@@ -27,6 +27,12 @@ pub(super) const BUDGET: &[Key] = &[
     key("budget.alertsEnabled", "true or false", Live, "Whether `budget.alert` tells that much of a limit is spent."),
     key("budget.alertThreshold", "over 0 to 1", Live, "From which share of a limit on that is much."),
     key(
+        "budget.paceCheckMs",
+        "ms, 100 to 3600000, `null` for never",
+        Live,
+        "How often it is looked whether a limit is spent so fast that it will not last for its window; then `budget.pace` tells, once.",
+    ),
+    key(
         "budget.degrade.models.NAME",
         "`provider/model`",
         Live,

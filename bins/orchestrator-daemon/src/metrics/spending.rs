@@ -13,6 +13,8 @@ struct Sum {
     reserved: [u64; 2],
     remaining: [u64; 2],
     forecast: [u64; 2],
+    /// Limits, of whomever, that are spent too fast to last.
+    burning: u64,
 }
 
 /// Sets what is spent, reserved, left and to be expected.
@@ -20,6 +22,9 @@ pub(super) async fn measure(ledger: &Ledger, metrics: &Metrics) -> anyhow::Resul
     let mut sums: BTreeMap<Span, Sum> = BTreeMap::new();
     for org in ledger.orgs().await?.into_iter().take(ORGS_MAX) {
         let limits = ledger.status(org).await?.limits;
+        for limit in &limits {
+            sums.entry(limit.limit.window).or_default().burning += u64::from(limit.pace.burning);
+        }
         for limit in limits.into_iter().filter(|limit| limit.scope == Scope::ORGANISATION) {
             let sum = sums.entry(limit.limit.window).or_default();
             let remaining = [limit.remaining_tokens.map(|left| left.0), limit.remaining_nano_usd.map(|left| left.0)];
@@ -41,6 +46,7 @@ pub(super) async fn measure(ledger: &Ledger, metrics: &Metrics) -> anyhow::Resul
             ("budget_remaining_tokens", sum.remaining[0]),
             ("budget_forecast_tokens", sum.forecast[0]),
             ("budget_forecast_nano_usd", sum.forecast[1]),
+            ("budget_burning_limits", sum.burning),
         ];
         for (name, value) in gauges {
             metrics.gauge(name, &[("window", window.as_str().into())]).set(value as f64);

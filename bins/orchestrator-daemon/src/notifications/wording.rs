@@ -13,7 +13,7 @@ pub(super) fn severity(name: &str) -> Severity {
         "budget.exhausted" | "audit.unwritable" | "daemon.unready" | "emergency.stopped" | "auth.token.reused" => {
             Severity::Critical
         }
-        "budget.alert" | "budget.degraded" | "task.failed" | "session.stalled" | "session.waiting"
+        "budget.alert" | "budget.degraded" | "budget.pace" | "task.failed" | "session.stalled" | "session.waiting"
         | "approval.requested" | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused"
         | "model.retiring" => Severity::Warning,
         _ => Severity::Info,
@@ -54,6 +54,10 @@ fn title(event: &Event) -> String {
         }
         "budget.degraded" => {
             format!("Requests of {} are degraded until the next {}", text("scope"), text("window"))
+        }
+        "budget.pace" => {
+            let when = payload["exhaustedAt"].as_str().unwrap_or("the end of its window");
+            format!("At this pace the budget of {} per {} is exhausted before {when}", text("scope"), text("window"))
         }
         "budget.exhausted" => format!("The budget of {} per {} is exhausted", text("scope"), text("window")),
         "task.failed" => format!("{} has failed for good", text("taskId")),
@@ -116,6 +120,14 @@ mod tests {
         assert!(message.key.ends_with("/budget.alert/agent:coder/day"), "{}", message.key);
         assert!(message.facts.contains(&("spent.tokens".into(), "80".into())), "{:?}", message.facts);
         assert!(!message.facts.iter().any(|(name, _)| name == "orgId"), "{:?}", message.facts);
+    }
+
+    #[test]
+    fn a_pace_is_told_of_with_the_time_at_which_nothing_is_left() {
+        let payload = json!({ "scope": "organisation", "window": "day", "exhaustedAt": "2026-11-28T18:00:00Z" });
+        let message = message(&event("budget.pace", payload), severity("budget.pace"));
+        let title = "At this pace the budget of organisation per day is exhausted before 2026-11-28T18:00:00Z";
+        assert_eq!((message.title.as_str(), message.severity), (title, Severity::Warning));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 64] = [
+pub(crate) const EVENTS: [&str; 65] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -17,6 +17,7 @@ pub(crate) const EVENTS: [&str; 64] = [
     "budget.alert",
     "budget.degraded",
     "budget.exhausted",
+    "budget.pace",
     "charter.definitions",
     "config.refused",
     "config.reloaded",

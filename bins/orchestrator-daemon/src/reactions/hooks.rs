@@ -119,7 +119,7 @@ impl Memory {
                 }
                 told
             }
-            "budget.alert" | "budget.degraded" | "budget.exhausted" => {
+            "budget.alert" | "budget.degraded" | "budget.exhausted" | "budget.pace" => {
                 let facts = event.payload.as_object().cloned().unwrap_or_default();
                 vec![(vec![Told::BudgetAlert], Input { facts, ..about() }.fact("alert", event.name.as_ref()))]
             }

@@ -121,10 +121,15 @@ async fn status(daemon: &Daemon) -> Result<(), Failure> {
             Cell::new(away(&limit["resetsAt"])),
             Cell::new(amount(&limit["forecast"])),
             Cell::new(away(&limit["exhaustedAt"])),
+            Cell::new(match (&limit["pace"]["burning"], &limit["degraded"]) {
+                (_, Value::Bool(true)) => "degraded",
+                (Value::Bool(true), _) => "too fast",
+                _ => "",
+            }),
         ]
     };
     let limits = status["limits"].as_array().cloned().unwrap_or_default();
-    let header = ["SCOPE", "WINDOW", "LIMIT", "SPENT", "RESERVED", "USED", "RESETS", "FORECAST", "EXHAUSTED"];
+    let header = ["SCOPE", "WINDOW", "LIMIT", "SPENT", "RESERVED", "USED", "RESETS", "FORECAST", "EXHAUSTED", ""];
     let answer = Answer::list(&daemon.out, limits, &header, "nothing is limited", row);
     daemon.out.show(&Answer { json: status, ..answer })
 }

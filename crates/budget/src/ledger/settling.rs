@@ -25,7 +25,7 @@ impl Ledger {
             }
             Ok(_) => Ok(None),
             Err(error) => {
-                tracing::warn!(spending = %command.id(), error = &error as &dyn std::error::Error, "is settled later");
+                tracing::warn!(spending = ?command.id(), error = &error as &dyn std::error::Error, "is settled later");
                 self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push((org, command));
                 Err(error)
             }

@@ -122,9 +122,11 @@ async fn load(tx: &Tx, org: OrgId, commands: impl Iterator<Item = &Command>) -> 
     let mut books = Books { limits: super::reading::limits(tx, org).await?, ..Books::default() };
     let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for command in commands {
-        ids.insert(command.id());
-        if let Command::Reserve(reservation) = command {
-            keys.extend(reservation.keys().into_iter().map(|(key, _)| key));
+        ids.extend(command.id());
+        match command {
+            Command::Reserve(reservation) => keys.extend(reservation.keys().into_iter().map(|(key, _)| key)),
+            Command::Note(burn) => drop(keys.insert(burn.key.clone())),
+            Command::TopUp { .. } | Command::Settle { .. } | Command::Release { .. } => {}
         }
     }
     let ids = list(ids.into_iter().map(|id| Json::String(rows::id(id))).collect());

@@ -56,10 +56,11 @@ pub(super) const SPENDING: [(&str, Holds); 21] = [
 /// What was told of a counter has a bit each in `alerted`.
 const ALERTED: u64 = 1;
 const DEGRADED: u64 = 2;
+const BURNING: u64 = 4;
 
 fn told(counter: &Counter) -> i64 {
     let bit = |is_told: bool, bit: u64| if is_told { bit } else { 0 };
-    signed(bit(counter.alerted, ALERTED) | bit(counter.degraded, DEGRADED))
+    signed(bit(counter.alerted, ALERTED) | bit(counter.degraded, DEGRADED) | bit(counter.burning, BURNING))
 }
 
 /// One text for all of a key, so that many are found at once.
@@ -134,6 +135,7 @@ pub(super) fn counter(row: &QueryResult) -> Result<(CounterKey, Counter), Error>
         reserved: amount(row, "reserved_tokens", "reserved_nano_usd")?,
         alerted: number(row, "alerted")? & ALERTED != 0,
         degraded: number(row, "alerted")? & DEGRADED != 0,
+        burning: number(row, "alerted")? & BURNING != 0,
         exhausted: number(row, "exhausted")? != 0,
     };
     Ok((key, counter))
