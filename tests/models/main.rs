@@ -4,6 +4,7 @@ mod chat;
 mod embedding;
 mod faults;
 mod operator;
+mod retirement;
 mod streams;
 
 use std::path::Path;

@@ -34,7 +34,7 @@ use crate::keys::Keys;
 use crate::live::{Live, RateLimits};
 use crate::metrics::Gauges;
 use crate::notifications::{Notifications, Positions, ReadinessWatch};
-use crate::{metrics, operations, reactions, redis};
+use crate::{metrics, operations, reactions, redis, retirement};
 
 pub(crate) use base::Base;
 pub(crate) use domains::Domains;
@@ -290,6 +290,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     orchestrator_security::Approvals::open(parts).await?;
     orchestrator_security::emergency::SqlStore::open(database.clone()).await?;
     Positions::open(database.clone(), Arc::new(SystemClock), String::new()).await?;
+    retirement::migrate(database).await?;
     // Nothing is signed with it: the tables are what is wanted.
     let unused = orchestrator_auth::Secret::new(format!("{}{}", EventId::new(), EventId::new()))?;
     Auth::open(database.clone(), &unused, orchestrator_auth::Config::default().lifetime(), Arc::new(SystemClock))

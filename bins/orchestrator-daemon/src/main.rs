@@ -18,6 +18,7 @@ mod operations;
 mod reactions;
 mod redis;
 mod restore;
+mod retirement;
 mod serve;
 mod stacks;
 

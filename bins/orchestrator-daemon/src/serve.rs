@@ -25,6 +25,7 @@ use crate::configuration::Configuration;
 use crate::daemon::{self, Daemon};
 use crate::emergency::{self, UnlessStopped};
 use crate::files::{self, DataDir};
+use crate::retirement::RetirementWatch;
 use crate::{demo, metrics, redis};
 
 /// What loops get to finish once everything in front of them has stopped.
@@ -333,6 +334,14 @@ fn tell_people(daemon: &Daemon) -> anyhow::Result<()> {
         let notifications = notifications.clone();
         async move { notifications.run(stop).await }
     })?;
+    let through = &daemon.llms.through;
+    let retirement = RetirementWatch {
+        router: through.router.clone(),
+        database: daemon.database.clone(),
+        clock: through.clock.clone(),
+        notice_days: daemon.config.models.retirement_notice_days.0,
+    };
+    daemon.supervisor.spawn("model retirement", move |stop| retirement.clone().run(stop))?;
     let readiness = daemon.readiness.clone();
     daemon.supervisor.spawn("readiness", move |stop| readiness.clone().run(stop))?;
     Ok(())

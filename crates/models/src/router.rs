@@ -239,6 +239,15 @@ impl Router {
         self.0.embedder.as_ref()
     }
 
+    /// Those of them that their vendors take away, with the first day without them, as `2026-12-11`.
+    pub fn retiring(&self) -> Vec<(Target, String)> {
+        let named = self.0.chain.iter().chain(&self.0.embedder);
+        let known = |target: &Target| Some((target.clone(), self.0.seat(target).facts(&target.model).retires?));
+        let mut retiring: Vec<(Target, String)> = named.filter_map(known).collect();
+        retiring.dedup();
+        retiring
+    }
+
     /// The trace of a decision that is complete; `None` if there is none, or it is another organisation's, or was forgotten.
     pub fn trace(&self, org: OrgId, id: TraceId) -> Option<Arc<Trace>> {
         self.0.traces.get(org, id)

@@ -24,6 +24,12 @@ pub(super) const MODELS: &[Key] = &[
         "Whether another is asked when a model refuses before it has said anything.",
     ),
     key(
+        "models.retirementNoticeDays",
+        "days, 0 to 365",
+        Restart,
+        "How long before a model of these is gone `model.retiring` tells, once; when it is, `model.retired` does.",
+    ),
+    key(
         "models.providers.NAME.kind",
         "`anthropic`, `openai` or `scripted`",
         Restart,

@@ -32,8 +32,20 @@ pub(crate) struct Models {
     pub(crate) strategy: Strategy,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) limits: Limits,
+    pub(crate) retirement_notice_days: NoticeDays,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cassette: Option<CassetteConfig>,
+}
+
+/// How many days before a model is gone its operator is told.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct NoticeDays(pub(crate) u32);
+
+impl Default for NoticeDays {
+    fn default() -> Self {
+        Self(30)
+    }
 }
 
 /// Somebody who runs models. Its name is the key in `models.providers`.
@@ -101,6 +113,7 @@ fn concurrent() -> usize {
 impl Models {
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         self.limits.validate().context("limits")?;
+        ensure!(self.retirement_notice_days.0 <= 365, "retirementNoticeDays: expected 0 to 365");
         for (name, provider) in &self.providers {
             provider.validate(name).with_context(|| format!("providers.{name}"))?;
         }

@@ -10,9 +10,8 @@ const LEFT_OUT: [&str; 3] = ["orgId", "error", "reason"];
 /// How bad an event is, if no route says so.
 pub(super) fn severity(name: &str) -> Severity {
     match name {
-        "budget.exhausted" | "audit.unwritable" | "daemon.unready" | "emergency.stopped" | "auth.token.reused" => {
-            Severity::Critical
-        }
+        "budget.exhausted" | "audit.unwritable" | "daemon.unready" | "emergency.stopped" | "auth.token.reused"
+        | "model.retired" => Severity::Critical,
         "budget.alert" | "budget.degraded" | "budget.pace" | "task.failed" | "session.stalled" | "session.waiting"
         | "approval.requested" | "mcp.server.lost" | "mcp.tool.changed" | "agent.lost" | "config.refused"
         | "model.retiring" => Severity::Warning,
@@ -61,6 +60,8 @@ fn title(event: &Event) -> String {
         }
         "budget.exhausted" => format!("The budget of {} per {} is exhausted", text("scope"), text("window")),
         "task.failed" => format!("{} has failed for good", text("taskId")),
+        "model.retiring" => format!("The model {} will be gone on {}", text("model"), text("retiresAt")),
+        "model.retired" => format!("The model {} is gone since {}", text("model"), text("retiresAt")),
         "session.stalled" => format!("{} gives no sign of life", text("sessionId")),
         "session.waiting" => format!("{} waits for a person", text("sessionId")),
         "approval.requested" => "Somebody's approval is needed".to_owned(),
@@ -128,6 +129,14 @@ mod tests {
         let message = message(&event("budget.pace", payload), severity("budget.pace"));
         let title = "At this pace the budget of organisation per day is exhausted before 2026-11-28T18:00:00Z";
         assert_eq!((message.title.as_str(), message.severity), (title, Severity::Warning));
+    }
+
+    #[test]
+    fn a_model_that_will_be_gone_is_told_of_with_its_day() {
+        let told = |name| message(&event(name, json!({ "model": "a/m", "retiresAt": "2026-12-11" })), severity(name));
+        let (soon, gone) = (told("model.retiring"), told("model.retired"));
+        assert_eq!((&*soon.title, soon.severity), ("The model a/m will be gone on 2026-12-11", Severity::Warning));
+        assert_eq!((&*gone.title, gone.severity), ("The model a/m is gone since 2026-12-11", Severity::Critical));
     }
 
     #[test]

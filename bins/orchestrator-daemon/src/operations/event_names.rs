@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 65] = [
+pub(crate) const EVENTS: [&str; 67] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -31,6 +31,8 @@ pub(crate) const EVENTS: [&str; 65] = [
     "mcp.server.lost",
     "mcp.tool.changed",
     "mcp.tool.confirmed",
+    "model.retired",
+    "model.retiring",
     "org.created",
     "schedule.fired",
     "schedule.skipped",
