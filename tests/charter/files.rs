@@ -76,11 +76,10 @@ async fn charters_are_shown_with_what_is_only_kept() -> anyhow::Result<()> {
     assert_eq!(status(2), (json!("wrong"), json!("broken")));
     assert_eq!(list["items"][2]["error"]["line"], 1);
     let got = admin.call("charter.get", json!({ "charterId": "child" })).await?;
-    assert_eq!(got["notEnforced"], json!(["operationalSettings.maxRetries"]));
+    assert_eq!(got["notEnforced"], json!([]));
     let constraints: Vec<&Value> = got["hardConstraints"].as_array().into_iter().flatten().collect();
     assert_eq!((&constraints[0]["enforced"], &constraints[1]["enforced"]), (&json!(false), &json!(true)));
     assert!(got["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
-    assert!(daemon.log().contains("operationalSettings.maxRetries: kept, not enforced yet"));
 
     let other = daemon.organisation("other").await;
     let mut foreign = other.socket(&daemon).await;

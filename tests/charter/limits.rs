@@ -74,6 +74,29 @@ async fn a_session_works_no_longer_than_its_charter_allows() -> anyhow::Result<(
     Ok(())
 }
 
+/// How often a task is tried that fails each time, and may be tried three times by itself.
+async fn tries(charter: &str) -> anyhow::Result<Value> {
+    let stage = Stage::new()?.agent("coder", "charter: some")?.charter("some", charter)?;
+    let script = json!({ "rules": [{ "fault": { "error": "invalid_request" } }] });
+    let quick = json!({ "tasks": { "maxAttempts": 3, "backoff": { "initialMs": 1, "capMs": 1 } } });
+    let daemon = stage.daemon_with(script)?.config(quick).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*"]).await;
+    let over = worked(&mut admin, "coder", "Go on.").await?;
+    assert_eq!(over.name, "task.failed", "{over:?}");
+    let task = admin.call("task.get", json!({ "taskId": over.payload["taskId"] })).await?;
+    Ok(task["attempt"].clone())
+}
+
+#[tokio::test]
+async fn a_task_is_tried_no_more_often_than_its_agent_s_charter_allows() -> anyhow::Result<()> {
+    assert_eq!(tries("operationalSettings: { maxRetries: 0 }").await?, 1);
+    assert_eq!(tries("operationalSettings: { maxRetries: 1 }").await?, 2);
+    assert_eq!(tries("operationalSettings: { maxRetries: 9 }").await?, 3, "the task allows no more");
+    assert_eq!(tries("name: Unbounded").await?, 3);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_charter_names_the_model_of_agents_that_name_none_and_tells_it_its_constraints() -> anyhow::Result<()> {
     let charter = "operationalSettings: { defaultModel: stage/large }\nhardConstraints: [Never promise a date.]\n";

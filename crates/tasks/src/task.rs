@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::{Priority, Ready, State, class_of};
 
+/// In an assignment: how often its owner may try.
+pub(crate) const ATTEMPTS_MAX: &str = "attemptsMax";
+
 /// Counts the owners and administrative actions of a task. Whoever acts on a task under a lease shows the fence that
 /// came with the claim; an older one is refused as stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -101,7 +104,7 @@ pub struct Task {
     pub last_error: Option<String>,
     /// What its owner reported last.
     pub progress: Option<Value>,
-    /// How its present owner was chosen: scores of the winner and of the best losers.
+    /// How its present owner was chosen: scores of the winner and of the best losers; and how often that may try.
     pub assignment: Option<Value>,
     /// Rises with every claim, requeue and administrative action.
     pub fence: Fence,
@@ -124,6 +127,12 @@ pub struct Task {
 }
 
 impl Task {
+    /// After how many attempts a failure of its owner is final: as it says itself, or fewer where that agent may not try so often.
+    pub(crate) fn attempts_allowed(&self) -> u32 {
+        let of_owner = self.assignment.as_ref().and_then(|assignment| assignment[ATTEMPTS_MAX].as_u64());
+        of_owner.map_or(self.max_attempts, |most| self.max_attempts.min(u32::try_from(most).unwrap_or(u32::MAX)))
+    }
+
     /// When the keeper has to look at it next: its lease ends, its time comes, or its deadline passes.
     ///
     /// Stores index this (never the parts) for [`Rows::to_wake`](crate::Rows::to_wake).

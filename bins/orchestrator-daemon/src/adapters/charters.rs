@@ -24,6 +24,7 @@ pub(crate) const ENFORCED: &[&str] = &[
     "operationalSettings.defaultModel",
     "operationalSettings.temperature",
     "operationalSettings.timeoutMs",
+    "operationalSettings.maxRetries",
 ];
 
 /// Complaints in one event.

@@ -48,6 +48,7 @@ fn candidate(roster: &Roster, agent: Agent) -> Candidate {
     let is_run = agent.kind != Kind::Defined || roster.runs(agent.org, &agent.id);
     Candidate {
         max_concurrent: if is_run { agent.max_concurrent } else { 0 },
+        attempts_max: attempts_max(roster, &agent),
         pool: bounded.map(|(role, max)| Pool { name: role.as_str().into(), max }),
         healthy: agent.works(),
         recent_failures: agent.recent_failures,
@@ -57,6 +58,13 @@ fn candidate(roster: &Roster, agent: Agent) -> Candidate {
         },
         ..Candidate::new(agent.id, capabilities)
     }
+}
+
+/// One attempt, and as many more as its charter lets it.
+fn attempts_max(roster: &Roster, agent: &Agent) -> Option<u32> {
+    let charter = roster.profile(agent.org, &agent.id)?.charter.clone()?;
+    let retries = roster.charters().catalogue().get(&charter).ok()?.operational_settings.max_retries?;
+    Some(retries.saturating_add(1))
 }
 
 /// What only this agent can do: be itself. A task that requires it is bound to the agent.

@@ -68,6 +68,24 @@ pub async fn leases_that_run_out_spend_the_attempts(fixture: &Fixture) {
     assert!(claim(&backlog, 1).await.is_empty());
 }
 
+/// Whatever the task allows; with another owner the task's own bound counts again.
+pub async fn an_owner_that_may_not_try_again_fails_for_good(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let bounded = |most| vec![Candidate { attempts_max: Some(most), ..agent("coder", &[]) }];
+    let (once, thrice) = (create(&backlog, "once").await, create(&backlog, "as it says").await);
+    for (task, most, expected) in [(once, 1, Status::Failed), (thrice, 100, Status::Pending)] {
+        let claims = backlog.claim(&origin(), &coder(), bounded(most), 1).await.expect("known");
+        assert_eq!(claims[0].task.id, task.id);
+        let failed = backlog.fail(&origin(), task.id, claims[0].fence, "no luck").await.expect("the owner");
+        assert_eq!(failed.state.status(), expected);
+    }
+    let lost = create(&backlog, "lost").await;
+    let claims = backlog.claim(&origin(), &coder(), bounded(1), 1).await.expect("known");
+    assert_eq!(claims[0].task.id, lost.id);
+    fixture.pass(&backlog, LEASE + SECOND).await;
+    assert_eq!(status(&backlog, lost.id).await, Status::Failed);
+}
+
 /// Unless it is the only one that can do it.
 pub async fn a_failed_attempt_waits_and_avoids_the_agent(fixture: &Fixture) {
     let backlog = fixture.backlog();

@@ -201,6 +201,7 @@ macro_rules! task_store_conformance {
             a_heartbeat_renews_the_lease
             a_late_heartbeat_is_good_until_the_task_was_taken_back
             leases_that_run_out_spend_the_attempts
+            an_owner_that_may_not_try_again_fails_for_good
             a_failed_attempt_waits_and_avoids_the_agent
             the_last_failed_attempt_is_the_dead_letter
             a_released_task_was_not_tried

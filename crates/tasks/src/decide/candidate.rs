@@ -25,6 +25,8 @@ pub struct Candidate {
     pub last_assigned: Option<Timestamp>,
     /// What it shares with others of its sort: a bound on the tasks that they all have together.
     pub pool: Option<Pool>,
+    /// After how many attempts a failure of its tasks is final, if that is fewer than the task allows.
+    pub attempts_max: Option<u32>,
 }
 
 /// Agents that may have only so many tasks at once together.
@@ -72,6 +74,7 @@ impl Candidate {
             accepts: Accepts::Push,
             last_assigned: None,
             pool: None,
+            attempts_max: None,
         }
     }
 

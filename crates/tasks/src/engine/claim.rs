@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Command, Plan};
 use crate::decide::free_in_pools;
 use crate::event::millis;
+use crate::task::ATTEMPTS_MAX;
 use crate::{
     Assignment, Audience, Candidate, Claim, Error, Event, Place, Skip, Snapshot, State, Step, decide, required_by,
 };
@@ -100,6 +101,8 @@ impl Command for Assign {
 /// How many more tasks agents may have, each by itself and with its pool.
 struct Room<'a> {
     agents: BTreeMap<&'a AgentId, (u32, Option<&'a str>)>,
+    /// How often agents may try, where that is bounded.
+    attempts: BTreeMap<&'a AgentId, u32>,
     pools: BTreeMap<Arc<str>, u32>,
 }
 
@@ -109,6 +112,7 @@ impl<'a> Room<'a> {
         let pool = |agent: &'a Candidate| agent.pool.as_ref().map(|pool| &*pool.name);
         Self {
             agents: agents.iter().map(|agent| (&agent.id, (agent.free(), pool(agent)))).collect(),
+            attempts: agents.iter().filter_map(|agent| Some((&agent.id, agent.attempts_max?))).collect(),
             pools: free_in_pools(agents),
         }
     }
@@ -179,7 +183,7 @@ async fn claim(plan: &mut Plan<'_>, assignments: &[Assignment], room: &mut Room<
         if room.free(&assignment.agent) == 0 {
             continue;
         }
-        if let Some(claim) = claim_one(plan, assignment)? {
+        if let Some(claim) = claim_one(plan, assignment, room.attempts.get(&assignment.agent).copied())? {
             room.take(&assignment.agent);
             claims.push(claim);
         }
@@ -187,7 +191,7 @@ async fn claim(plan: &mut Plan<'_>, assignments: &[Assignment], room: &mut Room<
     Ok(claims)
 }
 
-fn claim_one(plan: &mut Plan<'_>, assignment: &Assignment) -> Result<Option<Claim>, Error> {
+fn claim_one(plan: &mut Plan<'_>, assignment: &Assignment, attempts: Option<u32>) -> Result<Option<Claim>, Error> {
     let id = assignment.task;
     let Ok(task) = plan.task(id) else { return Ok(None) };
     // A row of the ready index is a hint; the task decides.
@@ -200,12 +204,16 @@ fn claim_one(plan: &mut Plan<'_>, assignment: &Assignment) -> Result<Option<Clai
     task.attempt = task.attempt.saturating_add(1);
     task.started_at = Some(now);
     task.progress = None;
-    task.assignment = Some(assignment_json(assignment));
+    task.assignment = Some(assignment_json(assignment, attempts));
     let claim = Claim { fence: task.fence, lease_until, task: task.clone() };
     plan.report(id, Some(before), Event::Claimed { waited_ms: millis(since, now) });
     Ok(Some(claim))
 }
 
-fn assignment_json(assignment: &Assignment) -> Value {
-    json!({ "agentId": assignment.agent, "scores": assignment.scores, "losers": assignment.losers })
+fn assignment_json(assignment: &Assignment, attempts: Option<u32>) -> Value {
+    let mut told = json!({ "agentId": assignment.agent, "scores": assignment.scores, "losers": assignment.losers });
+    if let Some(attempts) = attempts {
+        told[ATTEMPTS_MAX] = json!(attempts);
+    }
+    told
 }

@@ -50,7 +50,7 @@ impl Command for Fail {
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Task, Error> {
         plan.load([self.id]).await?;
         let task = plan.owned(self.id, self.fence)?;
-        match task.attempt < task.max_attempts {
+        match task.attempt < task.attempts_allowed() {
             true => plan.try_again(self.id, Step::TryAgain, Released::Failed, self.error.clone())?,
             // Only an owner may give up; for the others `Complete` refuses with the right words.
             false if matches!(task.state, State::InProgress { .. }) => plan.give_up(self.id, self.error.clone())?,

@@ -45,7 +45,7 @@ impl Plan<'_> {
         let task = self.task(id)?;
         let owner = task.state.owner().map_or("nobody", |owner| owner.as_str());
         let error = format!("the lease of {owner} ran out");
-        if task.attempt < task.max_attempts {
+        if task.attempt < task.attempts_allowed() {
             let step = Step::Expire { now: self.now };
             return self.try_again(id, step, Released::Expired, error);
         }
