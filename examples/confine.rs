@@ -1,7 +1,7 @@
 //! A program that may write to one directory and reads no other: this example starts itself again as the launcher.
 
-use orchestrator_confine::{CONFINE, Launcher, Mode, confine_and_exec};
-use orchestrator_process::{Confine as _, Confinement, Environment, Output, Process, Spec};
+use orchestrator_confine::{CONFINE, Confinement, Launcher, confine_and_exec};
+use orchestrator_process::{Environment, Mode, Output, Process, Spec};
 
 fn main() -> anyhow::Result<()> {
     // Before any thread is started: what is given up is given up for this thread.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use orchestrator_hooks::{Answer, Config, Event, Hook, Hooks, Input, Parts, ToolUse};
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_vocab::{OrgId, SystemClock};
 use serde_json::json;
@@ -33,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
         more: vec![quiet.with_priority(5)],
         redactor: Redactor::builder().build(),
         clock: Arc::new(SystemClock),
-        owner: "hooks-example".to_owned(),
+        host: Host::unconfined("hooks-example"),
         listener: Arc::new(|ran| println!("  {} {}", ran.hook, ran.outcome.as_str())),
     })?;
     for argv in [&["ls"][..], &["deploy"], &["yes"], &["sh", "-c", "rm -rf /"]] {

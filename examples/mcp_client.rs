@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use orchestrator_mcp::{MemoryStore, Parts, ServerConfig, Servers};
+use orchestrator_process::Host;
 use orchestrator_tools::{Call, Config, Context, Registry};
 use orchestrator_vocab::{Actor, OrgId, SystemClock};
 use serde_json::json;
@@ -29,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         registry: registry.clone(),
         store: Arc::new(MemoryStore::default()),
         clock: Arc::new(SystemClock),
-        owner: "example".to_owned(),
+        host: Host::unconfined("example"),
     })?;
     let (stop, mut changed, mut running) = (CancellationToken::new(), registry.changed(), JoinSet::new());
     for name in servers.enabled() {

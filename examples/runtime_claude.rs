@@ -7,6 +7,7 @@ mod quiet;
 use std::sync::Arc;
 
 use orchestrator_events::{Hub, MemoryLog};
+use orchestrator_process::Host;
 use orchestrator_runtime_claude::{Asked, Claude, CodingAgent, Verdict};
 use orchestrator_sessions::{Brief, Config, MemoryStore, Node, Parts, Sessions, StartRequest};
 use orchestrator_vocab::{Actor, OrgId, SystemClock, TaskId};
@@ -30,9 +31,10 @@ async fn main() -> anyhow::Result<()> {
         work: Arc::new(Quiet),
         hub: Hub::new(log),
         clock: Arc::new(SystemClock),
-        node: Node { name: "example".into(), epoch: 1, owner: "example".into() },
+        node: Node { name: "example".into(), epoch: 1 },
         config: Config::default(),
         filter: None,
+        host: Host::unconfined("example"),
     })?;
     let leave = BoxCloneSyncService::new(service_fn(|asked: Asked| async move {
         println!("{} asks leave for {} {}", asked.agent, asked.tool, asked.input);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_events::{Delivery, Filter, Hub, MemoryLog, Subscription};
+use orchestrator_process::Host;
 use orchestrator_sessions::{
     Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Sessions, StartRequest, Stop, Work, WorkError,
 };
@@ -60,9 +61,10 @@ async fn main() -> anyhow::Result<()> {
         work: Arc::new(Backlog),
         hub: hub.clone(),
         clock: Arc::new(SystemClock),
-        node: Node { name: "example".into(), epoch: 1, owner: "sessions-example".into() },
+        node: Node { name: "example".into(), epoch: 1 },
         config: Config { max_active: 2, progress_ms: 100, ..Config::default() },
         filter: None,
+        host: Host::unconfined("sessions-example"),
     })?;
     println!("left behind by an earlier run: {:?}", sessions.recover().await?);
     let mut output = hub.subscribe(OrgId::LOCAL, Filter::parse(["stream.**"])?).await?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use orchestrator_process::{Host, Sandbox};
 use orchestrator_tools::{
     Call, CommandConfig, Config, Context, Mint, Output, Permit, Registry, command_tools, file_tools,
 };
@@ -17,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
     let workspace = tempfile::tempdir()?;
     let (registry, mint) = Registry::new(Config::default());
     let mut tools = file_tools();
-    tools.extend(command_tools(CommandConfig::default(), "tools-example", None));
+    tools.extend(command_tools(CommandConfig::default(), Sandbox::off(), Host::unconfined("tools-example")));
     registry.replace("builtin", tools)?;
 
     let calls = [

@@ -1,6 +1,8 @@
 //! Commands of agents are confined: an obedient model is told to get out, through the socket of the running binary. Each way out that
 //! is refused is open where the sandbox is off.
 
+mod programs;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 

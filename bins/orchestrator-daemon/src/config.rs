@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use orchestrator_agents::Definition;
+use orchestrator_process::Sandbox;
 use orchestrator_runtime_claude::{Claude, Dialect};
 use orchestrator_settings::Loaded;
 use orchestrator_vocab::AgentId;
@@ -43,7 +44,6 @@ pub(crate) use mcp::Mcp;
 pub(crate) use models::{Models, ProviderConfig};
 pub(crate) use notify::{Notify, Route};
 pub(crate) use reading::Reading;
-pub(crate) use sandbox::Sandbox;
 pub(crate) use tools::Tools;
 
 use crate::args::Args;
@@ -246,7 +246,7 @@ impl Config {
             .context("budget.degrade.models")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
-        self.sandbox.validate(&self.daemon.data_dir).context("sandbox")?;
+        self.validate_sandboxes()?;
         self.charters.validate().context("charters")?;
         self.hooks.validate().context("hooks")?;
         self.workspaces.validate().context("workspaces")?;

@@ -122,7 +122,7 @@ impl Daemon {
         let (notifications, readiness) = open_notifications(&config, &data, &base, redactor, &loops).await?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
         let about = (&roster, &servers, &notifications.notifier);
-        let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &config.sandbox);
+        let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &configuration);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
         let table = domains

@@ -30,7 +30,7 @@ pub(crate) use mcp::of as of_servers;
 pub(crate) use models::of as of_models;
 pub(crate) use notify::of as of_notifications;
 pub(crate) use redis::of as of_redis;
-pub(crate) use sandbox::of as of_sandbox;
+pub(crate) use sandbox::of as of_sandboxes;
 pub(crate) use store::of as of_store;
 
 use crate::args::Args;
@@ -67,7 +67,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     findings.extend(files::modes(&data, config));
     findings.extend(files::leftovers(&data, is_running));
     if data.path().is_dir() {
-        findings.push(sandbox::of(&config.sandbox, &data).await);
+        findings.extend(sandbox::of(config, &data).await);
     }
     findings.push(audit::finding(&data));
     findings.push(machine::disk(data.path()));

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use orchestrator_process::{Confinement, Error};
+use orchestrator_process::Error;
+
+use crate::Confinement;
 
 /// How many entries a directory may have that is taken apart because something in it is hidden.
 const ENTRIES_MAX: usize = 4_096;

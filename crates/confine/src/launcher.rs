@@ -1,23 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use orchestrator_process::{Confine, Confinement, Error, Spec};
-use serde::{Deserialize, Serialize};
+use orchestrator_process::{Error, Mode, Spec};
 
 use crate::hiding::without_hidden;
-use crate::{Report, plan::Plan};
-
-/// Whether programs are confined.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// What cannot be confined does not run.
-    Required,
-    /// As far as the system can.
-    #[default]
-    Preferred,
-    /// They are not.
-    Off,
-}
+use crate::{Confinement, Report, plan::Plan};
 
 /// Confines programs by starting another one in their place, which restricts itself and becomes them.
 #[derive(Debug, Clone)]
@@ -36,9 +22,13 @@ impl Launcher {
 
     /// The same for this program itself, as it was when it was started: also if its file has been replaced.
     pub fn of_this_program(mode: Mode) -> Self {
+        Self::new(Self::own_program(), mode)
+    }
+
+    pub(crate) fn own_program() -> PathBuf {
         let own = Path::new("/proc/self/exe");
         let own = if own.exists() { Some(own.to_owned()) } else { std::env::current_exe().ok() };
-        Self::new(own.unwrap_or_default(), mode)
+        own.unwrap_or_default()
     }
 
     /// The same for a system that is known to have this, and no more.
@@ -57,14 +47,20 @@ impl Launcher {
     }
 }
 
-impl Confine for Launcher {
-    fn confine(&self, spec: Spec, confinement: &Confinement) -> Result<Spec, Error> {
+impl Launcher {
+    /// The program that starts `spec` within `confinement`. Arguments, environment, directory, input and owner are as `spec`
+    /// has them once it runs.
+    ///
+    /// # Errors
+    /// [`Error::Confinement`] if it cannot be confined as it must be; [`Error::NotFound`] and [`Error::Permission`] of the
+    /// program itself.
+    pub fn confine(&self, spec: Spec, confinement: &Confinement) -> Result<Spec, Error> {
         if self.mode == Mode::Off {
             return Ok(spec);
         }
         let missing = self.report.missing();
         if self.mode == Mode::Required && !missing.is_empty() {
-            return Err(Error::Confinement { missing: missing.join(", and ") });
+            return Err(Error::missing_though_required(&format!("no {}", missing.join(", and no "))));
         }
         let path = resolved(spec.locate()?);
         let confinement = without_hidden(confinement)?;
@@ -76,9 +72,7 @@ impl Confine for Launcher {
         }
         Ok(spec)
     }
-}
 
-impl Launcher {
     #[cfg(not(target_os = "macos"))]
     fn start(&self, mut spec: Spec, path: &Path, confinement: Confinement) -> Result<Spec, Error> {
         let plan = Plan { confinement, required: self.mode == Mode::Required };

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod confinement;
 mod error;
 mod hiding;
 mod launcher;
@@ -10,11 +11,14 @@ mod plan;
 mod probe;
 mod profile;
 mod report;
+mod sandboxes;
 mod start;
 
+pub use confinement::Confinement;
 pub use error::Error;
-pub use launcher::{Launcher, Mode};
+pub use launcher::Launcher;
 pub use probe::{Attempt, Attempts, Outcome, PROBE, attempt_all};
 pub use profile::profile;
 pub use report::Report;
+pub use sandboxes::Sandboxes;
 pub use start::{CONFINE, confine_and_exec};

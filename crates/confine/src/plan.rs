@@ -1,10 +1,10 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use orchestrator_process::{Confinement, Environment};
+use orchestrator_process::Environment;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Confinement, Error};
 
 /// The variable with the plan.
 const PLAN: &str = "ORCHESTRATOR_CONFINE_PLAN";

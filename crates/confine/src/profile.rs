@@ -1,7 +1,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use orchestrator_process::{Confinement, Network};
+use orchestrator_process::Network;
+
+use crate::Confinement;
 
 /// What `sandbox-exec` of macOS is told. `None` if a path is not text, or has a character that a profile has no form for.
 ///

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use orchestrator_process::Confinement;
+use orchestrator_confine::Confinement;
 use support::{Place, can_confine};
 
 const DENIED: &str = "ermission denied";
@@ -93,8 +93,7 @@ async fn a_workspace_that_has_become_a_link_is_refused() {
     if !can_confine() {
         return;
     }
-    use orchestrator_confine::Mode;
-    use orchestrator_process::Confine as _;
+    use orchestrator_process::Mode;
     let place = Place::new();
     let spec =
         support::launcher(Mode::Required).confine(place.shell("cat $DATA/secret"), &place.confinement()).unwrap();

@@ -6,10 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use orchestrator_confine::{Launcher, Mode, Report};
-use orchestrator_process::{
-    Confine as _, Confinement, Environment, Error, Limits, Process, ResourceLimits, Status, Stdin,
-};
+use orchestrator_confine::{Confinement, Launcher, Report};
+use orchestrator_process::{Environment, Error, Limits, Mode, Process, ResourceLimits, Status, Stdin};
 use support::{Place, can_confine, launcher, run};
 
 fn with(place: &Place, limits: ResourceLimits) -> Confinement {

@@ -7,8 +7,8 @@ mod support;
 use std::net::TcpListener;
 use std::process::Command;
 
-use orchestrator_confine::{Attempt, Attempts, Mode, Outcome, PROBE};
-use orchestrator_process::{Confine as _, Confinement, Network};
+use orchestrator_confine::{Attempt, Attempts, Confinement, Outcome, PROBE};
+use orchestrator_process::{Mode, Network};
 use support::{Place, Ran, can_confine, launcher, run};
 
 /// Tells, where everybody sees it, that a test did not run.

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use orchestrator_process::Sandbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
@@ -46,7 +47,7 @@ pub struct Custom {
 }
 
 /// A program that is a hook.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Program {
     /// The program and its arguments, as they are: there is no shell unless it is named.
@@ -55,6 +56,8 @@ pub struct Program {
     pub working_directory: Option<PathBuf>,
     /// Its variables.
     pub environment: Variables,
+    /// How it is confined. Default: it is not.
+    pub sandbox: Sandbox,
 }
 
 /// The variables of a program. There are no others.
@@ -100,6 +103,13 @@ impl Default for Custom {
     fn default() -> Self {
         let (events, tools) = (BTreeSet::new(), Vec::new());
         Self { events, tools, priority: 0, timeout_ms: 10_000, program: None, http: None }
+    }
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        let environment = Variables::default();
+        Self { command: Vec::new(), working_directory: None, environment, sandbox: Sandbox::off() }
     }
 }
 
@@ -171,7 +181,9 @@ impl Custom {
         within("timeoutMs", self.timeout_ms, 1, 600_000)?;
         match (&self.program, &self.http) {
             (Some(program), None) => match program.command.first() {
-                Some(first) if !first.is_empty() && !program.command.iter().any(|part| part.contains('\0')) => Ok(()),
+                Some(first) if !first.is_empty() && !program.command.iter().any(|part| part.contains('\0')) => {
+                    program.sandbox.validate().map_err(|problem| invalid("program.sandbox", problem))
+                }
                 _ => Err(invalid("program.command", "expected a program and its arguments")),
             },
             (None, Some(http)) => http.validate(),

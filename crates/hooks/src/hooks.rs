@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_vocab::{Clock, OrgId};
 use tokio::sync::Semaphore;
@@ -47,8 +48,8 @@ pub struct Parts {
     pub redactor: Redactor,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// The mark of the processes of hooks: after a crash `orchestrator_process::end_strays` finds them by it.
-    pub owner: String,
+    /// What starts hooks that are programs.
+    pub host: Host,
     /// Told of each run.
     pub listener: Listener,
 }
@@ -72,11 +73,11 @@ impl Hooks {
     /// # Errors
     /// [`InvalidConfig`], also for two hooks of one name.
     pub fn new(parts: Parts) -> Result<Self, InvalidConfig> {
-        let Parts { config, more, redactor, clock, owner, listener } = parts;
+        let Parts { config, more, redactor, clock, host, listener } = parts;
         config.validate()?;
         let mut hooks = builtin::hooks(&config, &redactor);
         for (name, custom) in &config.custom {
-            hooks.push(custom_hook(name, custom, &owner, &clock)?);
+            hooks.push(custom_hook(name, custom, &host, &clock)?);
         }
         hooks.extend(more);
         in_order(&mut hooks);
@@ -195,11 +196,11 @@ fn said_afterwards(answer: Answer) -> impl Iterator<Item = String> {
     blocked.into_iter().chain(answer.context)
 }
 
-fn custom_hook(name: &str, custom: &Custom, owner: &str, clock: &Arc<dyn Clock>) -> Result<Hook, InvalidConfig> {
+fn custom_hook(name: &str, custom: &Custom, host: &Host, clock: &Arc<dyn Clock>) -> Result<Hook, InvalidConfig> {
     let events = custom.events.clone();
     let hook = match (&custom.program, &custom.http) {
         (Some(program), _) => {
-            let runs = Runs::new(program.clone(), owner.to_owned());
+            let runs = Runs::new(program.clone(), host.clone());
             Hook::of(name.to_owned(), Kind::Program, events, Arc::new(runs))
         }
         (None, Some(http)) => Hook::of(name.to_owned(), Kind::Http, events, Arc::new(Asks::new(http, clock.clone())?)),

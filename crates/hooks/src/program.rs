@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
-use orchestrator_process::{Environment, Framing, Limits, Output, OverOutput, Process, Spec, Status, Stdin, Stream};
+use orchestrator_process::{Environment, Framing, Host, Limits, Output, OverOutput, Spec, Status, Stdin, Stream};
 use secrecy::ExposeSecret as _;
 
 use crate::config::Program as Config;
@@ -16,12 +16,12 @@ const FAILURE_CHARS_MAX: usize = 500;
 /// A program of the operator. It is killed with everything it started when its time is over.
 pub(crate) struct Runs {
     config: Config,
-    owner: String,
+    host: Host,
 }
 
 impl Runs {
-    pub(crate) fn new(config: Config, owner: String) -> Self {
-        Self { config, owner }
+    pub(crate) fn new(config: Config, host: Host) -> Self {
+        Self { config, host }
     }
 
     fn spec(&self, told: Vec<u8>) -> Option<Spec> {
@@ -36,8 +36,7 @@ impl Runs {
             .environment(environment)
             .stdin(Stdin::Bytes(Bytes::from(told)))
             .framing(Framing::Chunks)
-            .limits(limits)
-            .owner(&self.owner);
+            .limits(limits);
         spec.working_directory = self.config.working_directory.clone();
         Some(spec)
     }
@@ -49,7 +48,7 @@ impl Handler for Runs {
         let mut told = input.to_json(event).to_string().into_bytes();
         told.push(b'\n');
         let spec = self.spec(told).ok_or_else(|| Failed("it has no program".to_owned()))?;
-        let mut process = Process::spawn(spec).map_err(|error| Failed(chain(&error)))?;
+        let mut process = self.host.spawn(&self.config.sandbox, spec).await.map_err(|error| Failed(chain(&error)))?;
         let (mut said, mut complained) = (Vec::new(), Vec::new());
         while let Some(output) = process.next().await {
             match output {

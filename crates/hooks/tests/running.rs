@@ -7,6 +7,7 @@ use std::time::Duration;
 use orchestrator_hooks::{
     Answer, Config, Decision, Event, Failed, Hook, Hooks, Input, Outcome, Parts, Ran, ToolUse, Verdict,
 };
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_vocab::{OrgId, SystemClock};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ fn hooks(config: Value, more: Vec<Hook>) -> (Hooks, Told) {
         more,
         redactor: Redactor::builder().secret("key", &"topsecret-value".to_owned().into()).build(),
         clock: Arc::new(SystemClock),
-        owner: "a test of hooks".into(),
+        host: Host::unconfined("a test of hooks"),
         listener: Arc::new(move |ran| listener.lock().unwrap().push(ran.clone())),
     };
     (Hooks::new(parts).unwrap(), told)
@@ -87,6 +88,17 @@ async fn it_reads_what_is_to_be_done_and_changes_it() {
     let decision = decided(script).await;
     assert_eq!(decision.input, Some(json!({ "argv": ["pwd"] })), "{decision:?}");
     assert_eq!((decision.verdict, decision.context), (Verdict::Allow, vec!["ls is boring".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_program_that_must_be_confined_where_nothing_can_confine_it_denies() {
+    let mut confined = program("exit 0");
+    confined["custom"]["one"]["program"]["sandbox"] = json!({ "mode": "required" });
+    let decision = hooks(confined, Vec::new()).0.decide(&COMMAND, run(&["ls"])).await;
+    assert!(
+        decision.verdict == Verdict::Deny && decision.reason.contains("sandbox.mode is `required`"),
+        "{decision:?}"
+    );
 }
 
 #[tokio::test]

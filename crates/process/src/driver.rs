@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handle::Command;
 use crate::platform::Pinned;
 use crate::reader::Activity;
+use crate::spec::Kept;
 use crate::tree::Tree;
 use crate::{Exit, Limits, Status};
 
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) readers: JoinSet<()>,
     pub(crate) writer: JoinSet<()>,
+    pub(crate) kept: Kept,
 }
 
 /// Ends the tree when it is dropped, before the root can be collected by anybody.
@@ -165,6 +167,8 @@ impl Driver {
         let signal = collected.and_then(|status| status.signal());
         let by_itself = code.map(Status::Exited).or(signal.map(Status::Signalled)).unwrap_or(Status::Unknown);
         self.read_rest().await;
+        let kept = std::mem::take(&mut self.kept);
+        drop(spawn_blocking(move || drop(kept)).await);
         Exit {
             status: reason.unwrap_or(by_itself),
             code,

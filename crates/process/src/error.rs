@@ -57,6 +57,11 @@ impl Error {
         matches!(self, Self::Exhausted(_))
     }
 
+    /// For a [`Confine`](crate::Confine): the operator requires what is not there.
+    pub fn missing_though_required(missing: &str) -> Self {
+        Self::Confinement { missing: format!("sandbox.mode is `required`, and there is {missing}") }
+    }
+
     pub(crate) fn from_spawn(program: OsString, error: io::Error) -> Self {
         use rustix::io::Errno;
         match Errno::from_io_error(&error) {

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod confinement;
 mod driver;
 mod environment;
 mod error;
@@ -15,11 +14,11 @@ mod process;
 mod program;
 mod reader;
 mod registry;
+mod sandbox;
 mod spec;
 mod strays;
 mod tree;
 
-pub use confinement::{Confine, Confinement, Network, ResourceLimits};
 pub use environment::Environment;
 pub use error::Error;
 pub use exit::{Exit, Status};
@@ -30,5 +29,6 @@ pub use output::{Framing, Output, Stream};
 pub use platform::wait_gone;
 pub use process::Process;
 pub use registry::become_subreaper;
+pub use sandbox::{Confine, Host, Mode, Network, ResourceLimits, Sandbox, Unconfined};
 pub use spec::{Spec, Stdin};
 pub use strays::{Stray, end_strays};

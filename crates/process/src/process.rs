@@ -77,6 +77,7 @@ impl Process {
             commands: receiver,
             readers,
             writer,
+            kept: spec.kept,
         };
         let mut drivers = JoinSet::new();
         drivers.spawn(driver.run());

@@ -1,6 +1,8 @@
+use std::any::Any;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -28,7 +30,12 @@ pub struct Spec {
     /// a crashed run left behind is found by it, see [`end_strays`](crate::end_strays). Every member of the tree can
     /// read it.
     pub owner: Option<String>,
+    pub(crate) kept: Kept,
 }
+
+/// What is dropped once the tree has ended.
+#[derive(Clone, Default)]
+pub(crate) struct Kept(Vec<Arc<dyn Any + Send + Sync>>);
 
 /// Where a process reads from.
 #[derive(Clone, Default)]
@@ -56,6 +63,7 @@ impl Spec {
             framing: Framing::Lines,
             limits: Limits::default(),
             owner: None,
+            kept: Kept::default(),
         }
     }
 
@@ -114,6 +122,20 @@ impl Spec {
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
+    }
+
+    /// Keeps `thing` until every process of the tree has ended, and before [`wait`](crate::Process::wait) returns drops it: a
+    /// directory that goes with the process, for one. Dropping it may block.
+    #[must_use]
+    pub fn keeping(mut self, thing: impl Any + Send + Sync) -> Self {
+        self.kept.0.push(Arc::new(thing));
+        self
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({})", self.0.len())
     }
 }
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orchestrator_process::{Environment, Limits, OverOutput, Spec, Stdin};
+use orchestrator_process::{Environment, Limits, OverOutput, Sandbox, Spec, Stdin};
 use orchestrator_sessions::{Error, Session, Variables};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,10 @@ pub struct Claude {
     /// Default 10,000.
     #[serde(default = "ten_seconds")]
     pub grace_ms: u64,
+    /// How it is confined, with all that it runs. Default: it is not. It needs `network: all` to reach its model, and its own
+    /// directory in a home among what is writable.
+    #[serde(default = "Sandbox::off")]
+    pub sandbox: Sandbox,
 }
 
 /// Whose command line it is: both speak the same.
@@ -142,6 +146,7 @@ impl Claude {
             permission_timeout_ms: hour_ms(),
             output_bytes_max: output_bytes(),
             grace_ms: ten_seconds(),
+            sandbox: Sandbox::off(),
         }
     }
 
@@ -171,6 +176,7 @@ impl Claude {
         if self.budget_usd.is_some_and(|budget| !(budget > 0.0 && budget.is_finite())) {
             return Err(invalid("budgetUsd", "expected more than 0"));
         }
+        self.sandbox.validate().map_err(|problem| invalid("sandbox", problem))?;
         within("turnsMax", u64::from(self.turns_max.unwrap_or(1)), 1, 10_000)?;
         within("timeoutMs", self.timeout_ms.unwrap_or(1), 1, 7 * DAY_MS)?;
         within("idleTimeoutMs", self.idle_timeout_ms.unwrap_or(1), 1, 7 * DAY_MS)?;
@@ -184,7 +190,7 @@ impl Claude {
     }
 
     /// What to run for a session; with `resume`, so that it goes on with that conversation of its own.
-    pub(crate) fn spec(&self, session: &Session, owner: &str, resume: Option<&str>) -> Spec {
+    pub(crate) fn spec(&self, session: &Session, resume: Option<&str>) -> Spec {
         let (program, first) = self.command.split_first().expect("the command was validated");
         let mut environment = Environment::empty().inherit(&self.environment.inherit);
         for (name, value) in &self.environment.set {
@@ -208,8 +214,7 @@ impl Claude {
             .args(self.arguments(resume))
             .environment(environment)
             .stdin(Stdin::Piped)
-            .limits(limits)
-            .owner(owner);
+            .limits(limits);
         spec.working_directory.clone_from(&self.working_directory);
         spec
     }
@@ -293,6 +298,7 @@ mod tests {
         refused(|config| config.turns_max = Some(0), "turnsMax");
         refused(|config| config.budget_usd = Some(f64::NAN), "budgetUsd");
         refused(|config| config.timeout_ms = Some(0), "timeoutMs");
+        refused(|config| config.sandbox.executable.push("relative".into()), "sandbox");
         let unknown = r#"{ "command": ["claude"], "permissionMode": "bypassPermissions" }"#;
         assert!(serde_json::from_str::<Claude>(unknown).is_err());
     }

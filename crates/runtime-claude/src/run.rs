@@ -81,7 +81,7 @@ impl CodingAgent {
         desk.halts(halt.clone());
         let mut is_first = true;
         loop {
-            let mut run = Run::start(self, desk, &past, &halt)?;
+            let mut run = Run::start(self, desk, &past, &halt).await?;
             let (exit, ending) = Box::pin(run.attend(&past, is_first)).await?;
             let is_forgotten = past.conversation.is_some() && run.hearing.conversation.is_none();
             if is_forgotten && ending.is_none() && !exit.is_success() && is_first {
@@ -160,9 +160,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start(agent: &'a CodingAgent, desk: &'a Desk, past: &Past, halt: &Signals) -> Result<Self, Outcome> {
-        let spec = agent.config.spec(desk.session(), desk.owner(), past.conversation.as_deref());
-        let mut process = Process::spawn(spec).map_err(|error| {
+    async fn start(agent: &'a CodingAgent, desk: &'a Desk, past: &Past, halt: &Signals) -> Result<Self, Outcome> {
+        let spec = agent.config.spec(desk.session(), past.conversation.as_deref());
+        let mut process = desk.spawn(&agent.config.sandbox, spec).await.map_err(|error| {
             let text = format!("the agent cannot be started: {error}");
             match error.is_retryable() {
                 true => Outcome::Released { reason: text, actor: Actor::system("runtime-claude"), run_at: None },

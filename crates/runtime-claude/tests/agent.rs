@@ -6,6 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
+use orchestrator_process::Mode;
 use orchestrator_runtime_claude::{CodingAgent, Verdict, deny_all};
 use orchestrator_sessions::{Entry, State, Status};
 use orchestrator_vocab::{SystemClock, Tokens};
@@ -103,7 +104,7 @@ async fn it_is_interrupted_first_and_may_be_killed_then() {
 }
 
 #[tokio::test]
-async fn time_and_a_missing_program_are_failures() {
+async fn time_a_missing_program_and_a_missing_sandbox_are_failures() {
     let fixture = Fixture::new().await;
     let mut slow = config();
     slow.timeout_ms = Some(300);
@@ -113,6 +114,10 @@ async fn time_and_a_missing_program_are_failures() {
     missing.command = vec!["/nowhere/claude".into()];
     let (_, told) = fixture.run_with(CodingAgent::new(missing, deny_all(), Arc::new(SystemClock)), "x").await;
     assert!(matches!(&told, Told::Failed(error) if error.contains("cannot be started")), "{told:?}");
+    let mut confined = config();
+    confined.sandbox.mode = Mode::Required;
+    let (_, told) = fixture.run_with(CodingAgent::new(confined, deny_all(), Arc::new(SystemClock)), "x").await;
+    assert!(matches!(&told, Told::Failed(error) if error.contains("sandbox.mode is `required`")), "{told:?}");
 }
 
 #[tokio::test]

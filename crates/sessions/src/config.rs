@@ -47,9 +47,6 @@ pub struct Node {
     pub name: String,
     /// Rises with each start: the node's epoch, or the time of the start in milliseconds.
     pub epoch: u64,
-    /// Marks its processes, so that those of a crashed run are found: unique on the machine, the same after a restart,
-    /// such as a digest of the data directory.
-    pub owner: String,
 }
 
 impl Default for Config {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_events::Transient;
+use orchestrator_process::{Process, Sandbox, Spec};
 use orchestrator_vocab::{Actor, Tokens};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -49,10 +50,12 @@ impl Desk {
         &self.0.journal
     }
 
-    /// What marks processes as this daemon's (see `orchestrator_process::Spec::owner`), so that those of a crashed run are
-    /// found.
-    pub fn owner(&self) -> &str {
-        &self.0.shared.parts.node.owner
+    /// Starts a program of this session within `sandbox`, if that is on.
+    ///
+    /// # Errors
+    /// See `orchestrator_process::Host::spawn`.
+    pub async fn spawn(&self, sandbox: &Sandbox, spec: Spec) -> Result<Process, orchestrator_process::Error> {
+        self.0.shared.parts.host.spawn(sandbox, spec).await
     }
 
     /// Says that the work runs, under this pid if it is a process, and returns when that is stored. Call it once; what

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use orchestrator_process::{Environment, Limits, OverOutput, Spec, Stdin};
+use orchestrator_process::{Environment, Limits, OverOutput, Sandbox, Spec, Stdin};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -46,6 +46,9 @@ pub struct Program {
     /// How long it has between being asked to end (SIGTERM) and being killed, in milliseconds, up to a day. Default 5,000.
     #[serde(default = "five_seconds")]
     pub grace_ms: u64,
+    /// How it is confined. Default: it is not.
+    #[serde(default = "Sandbox::off")]
+    pub sandbox: Sandbox,
 }
 
 /// The variables of a program. Debug output hides the values, and serialised they are `***`.
@@ -86,6 +89,7 @@ impl Program {
             idle_timeout_ms: None,
             output_bytes_max: ten_mebibytes(),
             grace_ms: five_seconds(),
+            sandbox: Sandbox::off(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Program {
         if self.environment.set.values().any(has_nul) {
             return Err(Error::invalid("environment", "a value contains a NUL character"));
         }
+        self.sandbox.validate().map_err(|problem| Error::invalid("sandbox", problem))?;
         within("timeoutMs", self.timeout_ms.unwrap_or(1), 1, 7 * DAY_MS)?;
         within("idleTimeoutMs", self.idle_timeout_ms.unwrap_or(1), 1, 7 * DAY_MS)?;
         within("outputBytesMax", self.output_bytes_max, 1, 1 << 30)?;
@@ -119,7 +124,7 @@ impl Program {
     }
 
     /// What to run for a session: the task on standard input, the limits, and a mark that says whose process it is.
-    fn spec(&self, session: &Session, document: &Value, owner: &str) -> Spec {
+    fn spec(&self, session: &Session, document: &Value) -> Spec {
         let mut environment = Environment::empty().inherit(&self.environment.inherit);
         for (name, value) in &self.environment.set {
             environment = environment.set(name, value);
@@ -142,8 +147,7 @@ impl Program {
             .args(args)
             .environment(environment)
             .stdin(Stdin::Bytes(Bytes::from(format!("{document}\n"))))
-            .limits(limits)
-            .owner(owner);
+            .limits(limits);
         spec.working_directory.clone_from(&self.working_directory);
         spec
     }
@@ -186,5 +190,6 @@ mod tests {
         refused(|program| program.environment.inherit.push("A=B".into()), "environment");
         refused(|program| program.timeout_ms = Some(0), "timeoutMs");
         refused(|program| program.output_bytes_max = 0, "outputBytesMax");
+        refused(|program| program.sandbox.readable.push("relative".into()), "sandbox");
     }
 }

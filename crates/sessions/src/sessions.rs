@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_events::{Filter, Hub, Subscription};
+use orchestrator_process::Host;
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub config: Config,
     /// What each line of output goes through, if anything.
     pub filter: Option<TextFilter>,
+    /// What starts the programs that run in them.
+    pub host: Host,
 }
 
 /// The sessions of this daemon. Cheap to clone; starts nothing by itself.

@@ -188,7 +188,7 @@ async fn sessions_and_processes_of_a_crashed_daemon_are_ended() {
     // A process as a killed daemon leaves it: with its owner's mark, made by somebody who is gone, child of init.
     let orphaned = Command::new("/bin/sh")
         .args(["-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"])
-        .env("ORCHESTRATOR_PROCESS_OWNER", &fixture.parts.node.owner)
+        .env("ORCHESTRATOR_PROCESS_OWNER", &fixture.parts.host.owner)
         .env("ORCHESTRATOR_PROCESS_TREE", "7ffffff0-1-0")
         .output()
         .unwrap();

@@ -6,6 +6,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use orchestrator_process::{Mode, Sandbox};
 use orchestrator_sessions::{Program, State, Status};
 use orchestrator_vocab::Tokens;
 use serde_json::{Value, json};
@@ -134,6 +135,16 @@ async fn a_program_that_cannot_be_started_fails_its_task() {
     let homeless = Program { working_directory: Some("/no/such/place".into()), ..shell("true") };
     let (_, told) = fixture.run(homeless).await;
     assert!(matches!(told, Told::Failed(why) if why.starts_with("cannot work in \"/no/such/place\"")));
+}
+
+#[tokio::test]
+async fn a_program_that_must_be_confined_where_nothing_can_confine_it_is_not_started() {
+    let fixture = Fixture::new().await;
+    let confined = |mode| Program { sandbox: Sandbox { mode, ..Sandbox::default() }, ..shell("true") };
+    let (_, told) = fixture.run(confined(Mode::Required)).await;
+    assert!(matches!(told, Told::Failed(why) if why.contains("sandbox.mode is `required`")));
+    let (_, told) = fixture.run(confined(Mode::Preferred)).await;
+    assert!(matches!(told, Told::Completed(_)), "{told:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 mod config;
 mod output;
-mod sandbox;
 
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd as _;
@@ -12,15 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
-use orchestrator_process::{Environment, Exit, Framing, Limits, Process, Spec as Program, Status, Stdin};
+use orchestrator_process::{Environment, Exit, Framing, Host, Limits, Sandbox, Spec as Program, Status, Stdin};
 use serde::Deserialize;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 pub use self::config::{CommandConfig, CommandEnvironment};
 use self::output::Collected;
-pub use self::sandbox::Sandbox;
 use crate::files::Workspace;
 use crate::{Error, Invocation, Output, Repeat, Spec, Tool, ToolName};
 
@@ -30,21 +27,21 @@ const GRACE: Duration = Duration::from_millis(1_500);
 /// What a call may take beyond the time its program may: to end the program and say so.
 const TIME_TO_END_MS: u64 = 10_000;
 
-/// The tool `command.run`. Its processes carry the mark `owner`: after a crash `orchestrator_process::end_strays(owner)` ends what is
+/// The tool `command.run`. Its processes carry the mark of the host: after a crash `orchestrator_process::end_strays` ends what is
 /// left of them.
 ///
-/// The configuration is taken as it is: [validate](CommandConfig::validate) it before. Without a sandbox programs may do what this
-/// process may.
-pub fn command_tools(config: CommandConfig, owner: impl Into<String>, sandbox: Option<Sandbox>) -> Vec<Arc<dyn Tool>> {
+/// The configuration is taken as it is: [validate](CommandConfig::validate) it before. Its programs run within the sandbox; where
+/// that is off they may do what this process may.
+pub fn command_tools(config: CommandConfig, sandbox: Sandbox, host: Host) -> Vec<Arc<dyn Tool>> {
     let spec = Arc::new(spec(&config));
-    vec![Arc::new(Run { spec, config, owner: owner.into(), sandbox })]
+    vec![Arc::new(Run { spec, config, sandbox, host })]
 }
 
 struct Run {
     spec: Arc<Spec>,
     config: CommandConfig,
-    owner: String,
-    sandbox: Option<Sandbox>,
+    sandbox: Sandbox,
+    host: Host,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +105,10 @@ impl Tool for Run {
         let workspace = context.workspace.clone();
         let opening = spawn_blocking(move || directory(workspace.as_deref(), &cwd));
         let place = opening.await.map_err(|error| broken(&tool, &error))??;
-        let (program, temporary) = self.confined(&place, arguments).await.map_err(|error| problem(&tool, &error))?;
-        let mut process = Process::spawn(program).map_err(|error| problem(&tool, &error))?;
+        let program = self.program(&place.directory, &place.path, arguments);
+        let sandbox = self.sandbox_around(&place.workspace);
+        let starting = self.host.spawn(&sandbox, program);
+        let mut process = starting.await.map_err(|error| problem(&tool, &error))?;
         let mut collected = Collected::new(self.config.output_bytes, context.progress);
         let (handle, cancel) = (process.handle(), context.cancel);
         let stopping = async {
@@ -130,28 +129,16 @@ impl Tool for Run {
         }
         collected.tell();
         let exit = process.wait().await;
-        // It may hold much.
-        drop(spawn_blocking(|| drop(temporary)).await);
         Ok(told(&exit, collected))
     }
 }
 
 impl Run {
-    /// The program as it is started, and the directory that goes with it.
-    async fn confined(
-        &self,
-        place: &Place,
-        arguments: Arguments,
-    ) -> Result<(Program, Option<TempDir>), orchestrator_process::Error> {
-        let set: Vec<String> = arguments.env.keys().chain(self.config.environment.set.keys()).cloned().collect();
-        let program = self.program(&place.directory, &place.path, arguments);
-        let Some(sandbox) = self.sandbox.clone() else { return Ok((program, None)) };
-        let workspace = place.workspace.clone();
-        let confining = spawn_blocking(move || {
-            let set: Vec<&str> = set.iter().map(String::as_str).collect();
-            sandbox.apply(program, &workspace, &set).map(|(program, temporary)| (program, Some(temporary)))
-        });
-        confining.await.map_err(std::io::Error::other)?
+    fn sandbox_around(&self, workspace: &Path) -> Sandbox {
+        let mut sandbox = self.sandbox.clone();
+        sandbox.writable.push(workspace.to_owned());
+        sandbox.executable.push(workspace.to_owned());
+        sandbox
     }
 
     fn program(&self, directory: &Dir, path: &Path, arguments: Arguments) -> Program {
@@ -178,7 +165,6 @@ impl Run {
             .stdin(arguments.stdin.map_or(Stdin::Null, |text| Stdin::Bytes(text.into())))
             .framing(Framing::Chunks)
             .limits(limits)
-            .owner(&self.owner)
     }
 }
 

@@ -16,7 +16,7 @@ mod spec;
 mod tool;
 
 pub use call::{Call, Context, Invocation, Progress};
-pub use command::{CommandConfig, CommandEnvironment, Sandbox, command_tools};
+pub use command::{CommandConfig, CommandEnvironment, command_tools};
 pub use config::{Config, InvalidConfig};
 pub use error::{Error, InvalidTool};
 pub use files::file_tools;

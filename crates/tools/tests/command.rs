@@ -6,6 +6,7 @@ mod support;
 
 use std::path::PathBuf;
 
+use orchestrator_process::{Host, Sandbox};
 use orchestrator_tools::{CommandConfig, Error, Output, Progress, command_tools};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use self::support::{Bench, text};
 
 fn bench() -> Bench {
-    Bench::new(command_tools(CommandConfig::default(), "a test", None))
+    Bench::new(command_tools(CommandConfig::default(), Sandbox::off(), Host::unconfined("a test")))
 }
 
 async fn run(bench: &Bench, arguments: Value) -> Value {
@@ -71,7 +72,7 @@ async fn no_shell_is_there_unless_it_is_named() {
 async fn its_environment_is_what_is_configured_and_what_the_call_names() {
     let mut config = CommandConfig::default();
     config.environment.set.insert("LANG".to_owned(), "C".to_owned());
-    let bench = Bench::new(command_tools(config, "a test", None));
+    let bench = Bench::new(command_tools(config, Sandbox::off(), Host::unconfined("a test")));
     let said = run(&bench, json!({ "argv": ["env"], "env": { "MINE": "1" } })).await;
     let names = said["stdout"].as_str().unwrap().lines().filter_map(|line| line.split_once('='));
     let names: Vec<_> = names.map(|(name, _)| name).filter(|name| !name.starts_with("ORCHESTRATOR_PROCESS_")).collect();

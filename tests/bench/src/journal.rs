@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_models::{Ask, Attribution, Request, Router, Tool};
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Limits, Llm, ModelAnswer, ModelError, ModelRequest, NoTools, Parts, Profile};
 use orchestrator_sessions::{Answer, Brief, Config, Lease, Node, Sessions, SqlStore, StartRequest, Work, WorkError};
@@ -58,9 +59,10 @@ async fn stage(file: &std::path::Path) -> anyhow::Result<(Sessions, Arc<Llm>, mp
         work: Arc::new(Backlog(tell)),
         hub: Hub::new(Arc::new(log)),
         clock: Arc::new(SystemClock),
-        node: Node { name: "node".into(), epoch: 1, owner: "bench".into() },
+        node: Node { name: "node".into(), epoch: 1 },
         config: Config::default(),
         filter: None,
+        host: Host::unconfined("bench"),
     })?;
     let call = |turn: usize| json!({"call": {"tool": "task_list", "arguments": {"limit": turn}}});
     let rule = |turn: usize| json!({"when": {"turn": turn}, "say": [call(turn)]});

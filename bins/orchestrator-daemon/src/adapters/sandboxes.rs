@@ -1,41 +1,41 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use orchestrator_confine::{Launcher, Mode};
-use orchestrator_tools::Sandbox;
+use orchestrator_confine::{Report, Sandboxes};
+use orchestrator_process::{Host, Mode};
 
 use crate::config::Config;
 use crate::files::DataDir;
 
-/// What the programs of `command.run` are confined by; `None` if they are not to be.
-pub(crate) fn of_commands(config: &Config, data: &DataDir) -> anyhow::Result<Option<Sandbox>> {
-    let launcher = Launcher::of_this_program(config.sandbox.mode);
-    tell(&launcher);
-    if launcher.mode() == Mode::Off {
-        return Ok(None);
-    }
-    // What is there is left of commands of a run that did not end by itself.
+/// What starts the programs of this daemon. The data directory is out of reach of those that are confined.
+pub(crate) fn host(config: &Config, data: &DataDir) -> anyhow::Result<Host> {
+    // What is there is left of programs of a run that did not end by itself.
     drop(std::fs::remove_dir_all(data.path().join("temporary")));
     let temporary = data.temporary().context("cannot make the directory for what is temporary")?;
-    let confinement = config.sandbox.confinement(data.path());
-    Ok(Some(Sandbox { confine: Arc::new(launcher), confinement, temporary }))
+    let confine = Sandboxes::of_this_program(temporary).hiding(data.path());
+    tell(config, confine.report());
+    Ok(Host { owner: data.node()?, confine: Arc::new(confine) })
 }
 
 /// Once, at the start.
-fn tell(launcher: &Launcher) {
-    let (report, missing) = (launcher.report(), launcher.report().missing().join(", and "));
-    match launcher.mode() {
-        Mode::Off => tracing::warn!("commands are not confined: sandbox.mode is off"),
-        Mode::Required if !missing.is_empty() => {
-            tracing::error!(
-                missing,
-                "no command will run: sandbox.mode is required, and this system cannot confine them"
-            );
+fn tell(config: &Config, report: &Report) {
+    let missing = report.missing().join(", and ");
+    for (key, sandbox) in config.sandboxes() {
+        match sandbox.mode {
+            // What the operator names runs as it is unless a sandbox is asked for; what agents name does not.
+            Mode::Off if key == "sandbox" => tracing::warn!("commands are not confined: sandbox.mode is off"),
+            Mode::Off => {}
+            Mode::Required if !missing.is_empty() => {
+                tracing::error!(
+                    missing,
+                    "nothing of it will run: {key}.mode is required, and this system cannot confine"
+                );
+            }
+            _ if !missing.is_empty() => tracing::warn!(missing, "confined in part: {key}"),
+            _ => tracing::info!(by = %report, "confined: {key}"),
         }
-        _ if !missing.is_empty() => tracing::warn!(missing, "commands are confined in part"),
-        _ => tracing::info!(by = %report, "commands are confined"),
     }
     for weakness in report.weaknesses() {
-        tracing::warn!(weakness, "commands are confined, except that");
+        tracing::warn!(weakness, "programs are confined, except that");
     }
 }

@@ -1,4 +1,4 @@
-use super::keys::Effect::Restart;
+use super::keys::Effect::{Live, Restart};
 use super::keys::{Key, key};
 
 /// How programs are confined that agents run. Like all of it, in the file only.
@@ -47,4 +47,17 @@ pub(super) const SANDBOX: &[Key] = &[
     ),
     key("sandbox.limits.openFiles", "16 or more, or `null`", Restart, "Descriptors of each process."),
     key("sandbox.limits.fileSizeBytes", "bytes, or `null`", Restart, "The largest file that may be written."),
+    key("agents.NAME.program.sandbox.KEY", AS_SANDBOX, Live, PROGRAM),
+    key("agents.NAME.program.sandbox.limits.KEY", AS_LIMITS, Live, LIMITS),
+    key("codingAgents.NAME.sandbox.KEY", AS_SANDBOX, Live, PROGRAM),
+    key("codingAgents.NAME.sandbox.limits.KEY", AS_LIMITS, Live, LIMITS),
+    key("mcp.servers.NAME.sandbox.KEY", AS_SANDBOX, Restart, PROGRAM),
+    key("mcp.servers.NAME.sandbox.limits.KEY", AS_LIMITS, Restart, LIMITS),
+    key("hooks.custom.NAME.program.sandbox.KEY", AS_SANDBOX, Restart, PROGRAM),
+    key("hooks.custom.NAME.program.sandbox.limits.KEY", AS_LIMITS, Restart, LIMITS),
 ];
+
+const AS_SANDBOX: &str = "as `sandbox.KEY`: `mode`, `readable`, `writable`, `executable`, `network`";
+const AS_LIMITS: &str = "as `sandbox.limits.KEY`";
+const PROGRAM: &str = "How this program is confined (docs/security/confinement.md); `mode` is `off` without a `sandbox`, and `preferred` in one that does not say.";
+const LIMITS: &str = "What it may use up.";

@@ -1,69 +1,69 @@
-use std::path::{Path, PathBuf};
+//! How programs are confined: those that agents name by `sandbox`, each that the operator names by a `sandbox` of its own.
 
-use anyhow::ensure;
-use orchestrator_confine::Mode;
-use orchestrator_process::{Confinement, Network, ResourceLimits};
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
-/// How programs are confined that agents run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Sandbox {
-    pub(crate) mode: Mode,
-    /// Beside what programs need of the system.
-    pub(crate) readable: Vec<PathBuf>,
-    /// Beside the workspace, and a directory for what is temporary.
-    pub(crate) writable: Vec<PathBuf>,
-    /// Beside the system's programs.
-    pub(crate) executable: Vec<PathBuf>,
-    pub(crate) network: Network,
-    pub(crate) limits: ResourceLimits,
-}
+use anyhow::{Context as _, ensure};
+use orchestrator_process::Sandbox;
 
-impl Sandbox {
-    pub(crate) fn validate(&self, data: &Path) -> anyhow::Result<()> {
-        for (key, paths) in
-            [("readable", &self.readable), ("writable", &self.writable), ("executable", &self.executable)]
-        {
-            for path in paths {
-                ensure!(path.is_absolute(), "{key}: expected absolute paths, and {} is none", path.display());
+use super::Config;
+
+impl Config {
+    /// Every sandbox, by its key. Those of programs that are not confined are off.
+    pub(crate) fn sandboxes(&self) -> Vec<(String, &Sandbox)> {
+        let mut all = vec![("sandbox".to_owned(), &self.sandbox)];
+        all.extend(self.agents.iter().map(|(name, agent)| (format!("agents.{name}.program"), &agent.program.sandbox)));
+        let coding = self.coding_agents.iter();
+        all.extend(coding.map(|(name, agent)| (format!("codingAgents.{}", name.as_str()), &agent.sandbox)));
+        let servers = self.mcp.servers.iter().filter(|(_, server)| server.url.is_none());
+        all.extend(servers.map(|(name, server)| (format!("mcp.servers.{name}"), &server.sandbox)));
+        let hooks = self.hooks.custom.iter().filter_map(|(name, hook)| Some((name, hook.program.as_ref()?)));
+        all.extend(hooks.map(|(name, program)| (format!("hooks.custom.{name}.program"), &program.sandbox)));
+        for (key, _) in all.iter_mut().skip(1) {
+            key.push_str(".sandbox");
+        }
+        all
+    }
+
+    pub(super) fn validate_sandboxes(&self) -> anyhow::Result<()> {
+        for (key, sandbox) in self.sandboxes() {
+            sandbox.validate().map_err(anyhow::Error::msg).context(key.clone())?;
+            for path in &sandbox.writable {
+                let (real, data) = (real(path), real(&self.daemon.data_dir));
+                ensure!(!data.starts_with(&real), "{key}.writable: the data directory is in {}", path.display());
             }
         }
-        let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
-        for path in &self.writable {
-            let (real, data) = (
-                path.canonicalize().unwrap_or_else(|_| path.clone()),
-                data.canonicalize().unwrap_or_else(|_| data.clone()),
-            );
-            ensure!(!data.starts_with(&real), "writable: the data directory is in {}", path.display());
-        }
-        self.limits.validate().map_err(|(field, problem)| anyhow::anyhow!("limits.{field}: {problem}"))
+        Ok(())
     }
+}
 
-    /// What every confined program may reach. The data directory stays out of reach, except for what is named within it.
-    pub(crate) fn confinement(&self, data: &Path) -> Confinement {
-        let mut confinement = Confinement::system();
-        confinement.readable.extend(self.readable.iter().cloned());
-        confinement.writable.extend(self.writable.iter().cloned());
-        confinement.executable.extend(self.executable.iter().cloned());
-        Confinement { hidden: vec![data.to_owned()], network: self.network, limits: self.limits, ..confinement }
-    }
+/// Without links, as far as it exists.
+fn real(path: &Path) -> std::path::PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.canonicalize().unwrap_or(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
-    fn paths_are_absolute_and_the_data_directory_is_never_writable() {
-        let check = |text: &str, key: &str| {
-            let sandbox: Sandbox = serde_json::from_str(text).unwrap();
-            let told = sandbox.validate(Path::new("/srv/some/data")).unwrap_err().to_string();
+    fn the_data_directory_is_never_writable_whoever_the_sandbox_is_for() {
+        let check = |mut values: Value, key: &str| {
+            values["daemon"] = json!({ "dataDir": "/srv/some/data" });
+            let config: Config = serde_json::from_value(values).unwrap();
+            let told = format!("{:#}", config.validate_sandboxes().unwrap_err());
             assert!(told.starts_with(key), "{told}");
         };
-        assert!(Sandbox::default().validate(Path::new("data")).is_ok());
-        check(r#"{ "readable": ["a"] }"#, "readable:");
-        check(r#"{ "writable": ["/srv"] }"#, "writable:");
-        check(r#"{ "limits": { "openFiles": 1 } }"#, "limits.openFiles:");
+        let wrong = json!({ "writable": ["/srv"] });
+        let program = json!({ "command": ["x"], "sandbox": wrong });
+        check(json!({ "sandbox": wrong }), "sandbox.writable");
+        check(json!({ "agents": { "a": { "program": program } } }), "agents.a.program.sandbox.writable");
+        check(json!({ "codingAgents": { "ruflo": program } }), "codingAgents.ruflo.sandbox.writable");
+        check(json!({ "mcp": { "servers": { "s": program } } }), "mcp.servers.s.sandbox.writable");
+        let hook = json!({ "events": ["PreToolUse"], "program": program });
+        check(json!({ "hooks": { "custom": { "h": hook } } }), "hooks.custom.h.program.sandbox.writable");
+        check(json!({ "sandbox": { "limits": { "openFiles": 1 } } }), "sandbox: limits.openFiles");
     }
 }

@@ -10,6 +10,7 @@ use orchestrator_charter::Charters;
 use orchestrator_hooks::Hooks;
 use orchestrator_mcp::Servers;
 use orchestrator_models::{Attribution, Router};
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Table;
 use orchestrator_security::{Approvals, ApprovalsParts};
@@ -64,7 +65,8 @@ impl Domains {
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let work = OnBacklog::new(backlog.clone(), roster.clone());
-        let sessions = open_sessions(config, data, base, &work, redactor).await?;
+        let host = sandboxes::host(config, data)?;
+        let sessions = open_sessions(config, (data, &host), base, &work, redactor).await?;
         let ledger = open_ledger(config, data, base, &sessions).await?;
         roster.connect(&ledger);
         let router = models::open(
@@ -76,12 +78,12 @@ impl Domains {
         )?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
-        let gate = open_gate(config, data, base, (&charters, redactor, &approvals))?;
-        let servers = open_servers(config, data, base, &gate).await?;
+        let gate = open_gate(config, &host, base, (&charters, redactor, &approvals))?;
+        let servers = open_servers(config, host.clone(), base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
             gate,
-            hooking: open_hooks(config, data, base, redactor)?,
+            hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
         };
         Ok(Self {
@@ -138,17 +140,14 @@ async fn open_auth(config: &Config, data: &DataDir, base: &Base) -> anyhow::Resu
 
 async fn open_sessions(
     config: &Config,
-    data: &DataDir,
+    (data, host): (&DataDir, &Host),
     base: &Base,
     work: &OnBacklog,
     redactor: &Redactor,
 ) -> anyhow::Result<Sessions> {
     let redactor = redactor.clone();
-    let node = Node {
-        name: node_name(config, data)?,
-        epoch: u64::try_from(base.clock.now().millis()).unwrap_or_default(),
-        owner: data.node()?,
-    };
+    let node =
+        Node { name: node_name(config, data)?, epoch: u64::try_from(base.clock.now().millis()).unwrap_or_default() };
     let parts = Parts {
         store: Arc::new(orchestrator_sessions::SqlStore::open(base.database.clone()).await?),
         work: Arc::new(work.clone()),
@@ -156,6 +155,7 @@ async fn open_sessions(
         clock: base.clock.clone(),
         node,
         config: config.sessions(),
+        host: host.clone(),
         filter: Some(Arc::new(move |line| redact_line(&redactor, line))),
     };
     Ok(Sessions::new(parts)?)
@@ -186,7 +186,7 @@ async fn open_approvals(config: &Config, base: &Base) -> anyhow::Result<Approval
 /// Every tool that is built in, behind the operator's list.
 fn open_gate(
     config: &Config,
-    data: &DataDir,
+    host: &Host,
     base: &Base,
     (charters, redactor, approvals): (&Charters, &Redactor, &Approvals),
 ) -> anyhow::Result<Gate> {
@@ -201,24 +201,20 @@ fn open_gate(
     };
     let gate = Gate::new(&config.tools, parts);
     let mut tools = orchestrator_tools::file_tools();
-    tools.extend(orchestrator_tools::command_tools(
-        config.tools.command.clone(),
-        data.node()?,
-        sandboxes::of_commands(config, data)?,
-    ));
+    tools.extend(orchestrator_tools::command_tools(config.tools.command.clone(), config.sandbox.clone(), host.clone()));
     let client = orchestrator_egress::Client::new(config.tools.http.clone())?;
     tools.extend(orchestrator_tools::http_tools(client));
     gate.registry().replace("builtin", tools)?;
     Ok(gate)
 }
 
-fn open_hooks(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor) -> anyhow::Result<Hooking> {
+fn open_hooks(config: &Config, host: Host, base: &Base, redactor: &Redactor) -> anyhow::Result<Hooking> {
     let parts = orchestrator_hooks::Parts {
         config: config.hooks.clone(),
         more: Vec::new(),
         redactor: redactor.clone(),
         clock: base.clock.clone(),
-        owner: data.node()?,
+        host,
         listener: counted_hooks(&base.metrics),
     };
     let hooks = Hooks::new(parts).context("hooks")?;
@@ -227,13 +223,13 @@ fn open_hooks(config: &Config, data: &DataDir, base: &Base, redactor: &Redactor)
 }
 
 /// Nothing of them runs yet, so that none can be in the way of the start.
-async fn open_servers(config: &Config, data: &DataDir, base: &Base, gate: &Gate) -> anyhow::Result<Servers> {
+async fn open_servers(config: &Config, host: Host, base: &Base, gate: &Gate) -> anyhow::Result<Servers> {
     let parts = orchestrator_mcp::Parts {
         servers: config.mcp.servers.clone(),
         registry: gate.registry().clone(),
         store: Arc::new(orchestrator_mcp::SqlStore::open(base.database.clone()).await?),
         clock: base.clock.clone(),
-        owner: data.node()?,
+        host,
     };
     Ok(Servers::new(parts)?)
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use orchestrator_confine::{Attempt, Attempts, Launcher, Mode, Outcome, PROBE};
-use orchestrator_process::{Confine as _, Confinement, Limits, Output, Process, Spec, Status};
+use orchestrator_confine::{Attempt, Attempts, Confinement, Launcher, Outcome, PROBE, Report};
+use orchestrator_process::{Limits, Mode, Network, Output, Process, Sandbox, Spec, Status};
 
 use super::Finding;
-use crate::config::Sandbox;
+use crate::config::Config;
 use crate::files::DataDir;
 
 const CHECK: &str = "sandbox";
+const PROGRAMS: &str = "sandboxes of programs";
 /// What is tried takes milliseconds.
 const TIME_MAX: Duration = Duration::from_secs(20);
 /// Enough for a shell and what it starts.
@@ -20,8 +21,42 @@ const PROCESSES: u64 = 16;
 /// Prints how many copies of itself it could start, and would go on for ever.
 const BOMB: &str = "n=0; while [ $n -lt 400 ]; do sleep 30 & n=$((n+1)); done; echo unbounded; wait";
 
+/// Of what agents name, and of what the operator names.
+pub(crate) async fn of(config: &Config, data: &DataDir) -> Vec<Finding> {
+    let mut findings = vec![of_commands(&config.sandbox, data).await];
+    findings.extend(of_programs(config, &Report::of_this_system().missing()));
+    findings
+}
+
+/// Programs that the operator names; nothing where there are none.
+fn of_programs(config: &Config, missing: &[&str]) -> Option<Finding> {
+    let mut all = config.sandboxes();
+    all.retain(|(key, _)| key != "sandbox");
+    if all.is_empty() {
+        return None;
+    }
+    let with = |wanted: &dyn Fn(Mode) -> bool| {
+        let some = all.iter().filter(|(_, sandbox)| wanted(sandbox.mode));
+        some.map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (required, on) = (with(&|mode| mode == Mode::Required), with(&|mode| mode != Mode::Off));
+    let off = with(&|mode| mode == Mode::Off);
+    let lacks = missing.join(", and no ");
+    if !missing.is_empty() && !required.is_empty() {
+        let found = format!("this system has no {lacks}: nothing runs of {required}");
+        return Some(Finding::failure(PROGRAMS, found, "use a kernel that has it, or set mode to preferred"));
+    }
+    if !missing.is_empty() && !on.is_empty() {
+        let found = format!("this system has no {lacks}: confined in part by {on}");
+        return Some(Finding::warning(PROGRAMS, found, "use a kernel that has it"));
+    }
+    let told = |what: &str, keys: &str| if keys.is_empty() { String::new() } else { format!("{what}{keys}") };
+    let found = [told("confined by ", &on), told("not confined, for it is off: ", &off)];
+    Some(Finding::ok(PROGRAMS, found.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")))
+}
+
 /// Runs what the daemon would run, confined as its commands are. An end of it is not waited for longer than some seconds.
-pub(crate) async fn of(config: &Sandbox, data: &DataDir) -> Finding {
+async fn of_commands(config: &Sandbox, data: &DataDir) -> Finding {
     let launcher = Launcher::of_this_program(config.mode);
     if launcher.mode() == Mode::Off {
         let remedy = "set sandbox.mode to required, or preferred: what agents run may read the data directory";
@@ -72,11 +107,11 @@ async fn tried(launcher: &Launcher, config: &Sandbox, data: &DataDir) -> anyhow:
     let place = tempfile::Builder::new().prefix("doctor-").tempdir_in(data.temporary()?)?;
     let listener = TcpListener::bind("127.0.0.1:0").context("no port to connect to")?;
     let own = std::env::current_exe()?;
-    let mut confinement = config.confinement(data.path());
+    let mut confinement = Confinement { hidden: vec![data.path().to_owned()], ..Confinement::of(config) };
     confinement.writable.push(place.path().to_owned());
     confinement.executable.push(own.clone());
     // What the operator allows is no escape.
-    confinement.network = orchestrator_process::Network::None;
+    confinement.network = Network::None;
     let secrets = [data.admin_token(), data.audit_key(), data.path().join("jwt.key"), data.path().join("node.id")];
     let attempts = Attempts {
         read: secrets.into_iter().filter(|path| path.is_file()).collect(),
@@ -119,4 +154,30 @@ async fn run(
         }
     }
     Ok((printed, process.wait().await.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::Severity;
+
+    #[track_caller]
+    fn check(mode: &str, missing: &[&str], severity: Severity, says: &str) {
+        let server = json!({ "command": ["x"], "sandbox": { "mode": mode } });
+        let config = serde_json::from_value(json!({ "mcp": { "servers": { "s": server } } })).unwrap();
+        let finding = of_programs(&config, missing).unwrap();
+        assert_eq!(finding.severity, severity, "{finding}");
+        assert!(finding.found.contains(says) && finding.found.contains("mcp.servers.s.sandbox"), "{finding}");
+    }
+
+    #[test]
+    fn programs_that_must_be_confined_and_cannot_be_are_failures_that_name_the_key() {
+        check("required", &["Landlock"], Severity::Failure, "nothing runs of");
+        check("preferred", &["Landlock"], Severity::Warning, "in part");
+        check("off", &["Landlock"], Severity::Ok, "not confined");
+        check("required", &[], Severity::Ok, "confined by");
+        assert!(of_programs(&Config::default(), &["Landlock"]).is_none());
+    }
 }

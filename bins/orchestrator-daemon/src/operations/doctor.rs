@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::adapters::{Loops, Roster};
-use crate::config::Sandbox;
+use crate::configuration::Configuration;
 use crate::doctor::{self, Finding, Severity};
 use crate::files::DataDir;
 use crate::operations::StatusOf;
@@ -37,7 +37,7 @@ pub(crate) struct Doctor {
     servers: Servers,
     emergency: Emergency,
     notifier: Notifier,
-    sandbox: Sandbox,
+    configuration: Configuration,
 }
 
 /// What a running daemon knows about itself.
@@ -74,11 +74,11 @@ impl Doctor {
         auth: &Auth,
         status: &StatusOf,
         (roster, servers, notifier): (&Roster, &Servers, &Notifier),
-        sandbox: &Sandbox,
+        configuration: &Configuration,
     ) -> Self {
         Self {
             notifier: notifier.clone(),
-            sandbox: sandbox.clone(),
+            configuration: configuration.clone(),
             servers: servers.clone(),
             emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
@@ -98,7 +98,7 @@ impl Doctor {
         findings.extend(doctor::of_notifications(&self.notifier.list()));
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
-        findings.push(doctor::of_sandbox(&self.sandbox, &self.data).await);
+        findings.extend(doctor::of_sandboxes(&self.configuration.current().running, &self.data).await);
         findings.push(self.administrator().await);
         findings.push(self.tokens().await);
         let healthy = findings.iter().all(|finding| finding.severity != Severity::Failure);

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator_confine::{Launcher, Mode, Report};
-use orchestrator_process::{Confine, Confinement, Environment, Exit, Limits, Output, Process, Spec};
+use orchestrator_confine::{Confinement, Launcher, Report};
+use orchestrator_process::{Environment, Exit, Limits, Mode, Output, Process, Spec};
 
 /// Far above what anything here needs.
 const TOO_LONG: Duration = Duration::from_secs(60);

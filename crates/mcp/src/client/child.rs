@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use orchestrator_process::{
-    Environment, Error, Exit, Framing, Handle, Input, Limits, Output, Process, Spec, Stdin, Stream,
+    Environment, Error, Exit, Framing, Handle, Host, Input, Limits, Output, Process, Spec, Stdin, Stream,
 };
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
@@ -27,12 +27,12 @@ pub(super) struct Child {
 
 impl Child {
     /// The program, the side of its streams to speak to, and what ends it.
-    pub(super) fn start(
+    pub(super) async fn start(
         server: &ServerName,
         config: &ServerConfig,
-        owner: &str,
+        host: &Host,
     ) -> Result<(Self, DuplexStream, Handle), Error> {
-        let mut process = Process::spawn(spec(config, owner))?;
+        let mut process = host.spawn(&config.sandbox, spec(config)).await?;
         let input = process.take_input().ok_or(Error::Ended)?;
         let (near, streams) = tokio::io::duplex(BUFFER_BYTES);
         let handle = process.handle();
@@ -82,14 +82,14 @@ async fn drain(process: &mut Process, to: &mut WriteHalf<DuplexStream>, log: &mu
     process.wait().await
 }
 
-pub(super) fn spec(config: &ServerConfig, owner: &str) -> Spec {
+pub(super) fn spec(config: &ServerConfig) -> Spec {
     let set = config.environment.set.iter();
     let inherited = Environment::empty().inherit(&config.environment.inherit);
     let environment = set.fold(inherited, |all, (name, value)| all.set(name.as_str(), value.expose_secret()));
     // What is said over it has bounds of its own, line by line.
     let limits = Limits { output_bytes_max: u64::MAX, ..Limits::default() };
     let (program, args) = config.command.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    let spec = Spec::new(program).args(args).environment(environment).owner(owner);
+    let spec = Spec::new(program).args(args).environment(environment);
     let spec = spec.stdin(Stdin::Piped).framing(Framing::Chunks).limits(limits);
     match &config.working_directory {
         Some(path) => spec.working_directory(path),

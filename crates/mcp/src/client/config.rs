@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use orchestrator_process::{Mode, Sandbox};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub working_directory: Option<PathBuf>,
     /// The program's variables.
     pub environment: ServerEnvironment,
+    /// How the program is confined. Default: it is not.
+    pub sandbox: Sandbox,
     /// Where it speaks the protocol over streamable HTTP. This is the operator's choice, so it may be on this machine or in a
     /// private network; redirects are not followed.
     pub url: Option<String>,
@@ -80,6 +83,7 @@ impl Default for ServerConfig {
             command: Vec::new(),
             working_directory: None,
             environment: ServerEnvironment::default(),
+            sandbox: Sandbox::off(),
             url: None,
             headers: BTreeMap::new(),
             tools: vec![Filter::any()],
@@ -113,6 +117,8 @@ impl ServerConfig {
         let is_program = self.url.is_none();
         check(is_program || self.working_directory.is_none(), "workingDirectory: only with `command`")?;
         check(is_program || self.environment.set.is_empty(), "environment: only with `command`")?;
+        check(is_program || self.sandbox.mode == Mode::Off, "sandbox: only with `command`")?;
+        self.sandbox.validate().map_err(|problem| Error::Config(format!("sandbox.{problem}")))?;
         check(!is_program || self.headers.is_empty(), "headers: only with `url`")?;
         let is_name = |name: &String| !name.is_empty() && !name.contains(['=', '\0']);
         let names = self.environment.inherit.iter().chain(self.environment.set.keys());
@@ -145,7 +151,7 @@ impl ServerConfig {
         if self.url.is_some() {
             return Ok(None);
         }
-        super::child::spec(self, "").locate().map(Some).map_err(|error| Error::Config(error.to_string()))
+        super::child::spec(self).locate().map(Some).map_err(|error| Error::Config(error.to_string()))
     }
 
     pub(super) fn connect_timeout(&self) -> Duration {
@@ -209,6 +215,9 @@ mod tests {
         check(json!({"command": [""]}), Some("command"));
         check(json!({"url": "http://a", "environment": {"set": {"A": "b"}}}), Some("environment"));
         check(json!({"command": ["x"], "headers": {"a": "b"}}), Some("headers"));
+        check(json!({"command": ["x"], "sandbox": {}}), None);
+        check(json!({"url": "http://a", "sandbox": {}}), Some("sandbox: only"));
+        check(json!({"command": ["x"], "sandbox": {"writable": ["x"]}}), Some("sandbox.writable"));
         check(json!({"url": "ftp://a"}), Some("url"));
         check(json!({"url": "http://user:secret@a"}), Some("url"));
         check(json!({"url": "http://a", "headers": {"a b": "c"}}), Some("headers.a b"));

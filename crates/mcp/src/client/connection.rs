@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Fuse, FusedFuture as _};
-use orchestrator_process::Handle;
+use orchestrator_process::{Handle, Host};
 use reqwest::redirect::Policy;
 use rmcp::model::{ClientRequest, ListToolsRequest, PaginatedRequestParams, ServerResult, Tool};
 use rmcp::service::{ClientInitializeError, RunningService, RunningServiceCancellationToken, serve_client};
@@ -48,7 +48,7 @@ impl Connection {
     pub(super) async fn open(
         server: &ServerName,
         config: &ServerConfig,
-        owner: &str,
+        host: &Host,
         listener: Listener,
     ) -> Result<Self, String> {
         match &config.url {
@@ -57,17 +57,17 @@ impl Connection {
                 let service = serve_client(listener, transport).await.map_err(|error| told(&error))?;
                 Ok(Self::new(service, None))
             }
-            None => Self::start(server, config, owner, listener).await,
+            None => Self::start(server, config, host, listener).await,
         }
     }
 
     async fn start(
         server: &ServerName,
         config: &ServerConfig,
-        owner: &str,
+        host: &Host,
         listener: Listener,
     ) -> Result<Self, String> {
-        let (child, near, handle) = Child::start(server, config, owner).map_err(|error| told(&error))?;
+        let (child, near, handle) = Child::start(server, config, host).await.map_err(|error| told(&error))?;
         let (read, write) = tokio::io::split(near);
         let transport = AsyncRwTransport::new(read, write).with_max_line_length(config.message_bytes_max);
         let mut program = Program { handle, running: child.run().boxed().fuse() };

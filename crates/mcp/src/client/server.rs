@@ -150,7 +150,7 @@ impl Server {
         let (link, mut calls) = Link::new();
         let listener = Listener { link: link.clone() };
         let opening = async {
-            let mut connection = Connection::open(&self.name, &self.config, &self.shared.owner, listener).await?;
+            let mut connection = Connection::open(&self.name, &self.config, &self.shared.host, listener).await?;
             let peer = connection.peer().clone();
             // A program is heard only while somebody waits for its end.
             tokio::select! {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use orchestrator_events::NewEvent;
+use orchestrator_process::Host;
 use orchestrator_tools::Registry;
 use orchestrator_vocab::{Actor, Clock, OrgId};
 use serde_json::json;
@@ -29,15 +30,15 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// What tells the programs of this daemon from those of others.
-    pub owner: String,
+    /// What starts those that are programs.
+    pub host: Host,
 }
 
 pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) owner: String,
+    pub(super) host: Host,
 }
 
 impl Servers {
@@ -46,8 +47,8 @@ impl Servers {
     /// # Errors
     /// [`Error::Config`].
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { servers, registry, store, clock, owner } = parts;
-        let shared = Arc::new(Shared { registry, store, clock, owner });
+        let Parts { servers, registry, store, clock, host } = parts;
+        let shared = Arc::new(Shared { registry, store, clock, host });
         let server = |(name, config): (ServerName, ServerConfig)| {
             config.validate().map_err(|error| Error::Config(format!("{name}.{error}")))?;
             Ok((name.clone(), Arc::new(Server::new(name, config, shared.clone()))))

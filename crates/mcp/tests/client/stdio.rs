@@ -102,6 +102,15 @@ async fn a_program_that_does_not_exist_is_said_not_to() {
 }
 
 #[tokio::test]
+async fn a_program_that_must_be_confined_where_nothing_can_confine_it_is_not_started() {
+    let stage = Stage::new(json!({ "command": ["true"], "sandbox": { "mode": "required" } }));
+    stage.until(|stage| stage.info().last_error.is_some()).await;
+    let said = stage.info().last_error.unwrap();
+    assert!(said.contains("sandbox.mode is `required`"), "{said}");
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_tool_that_changes_is_not_called_until_it_is_confirmed_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let words = directory.path().join("words");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_mcp::{MemoryStore, Parts, ServerInfo, Servers};
+use orchestrator_process::Host;
 use orchestrator_tools::{Call, Config, Context, Error, Mint, Output, Registry};
 use orchestrator_transcript::ToolResultPart;
 use orchestrator_vocab::{Actor, OrgId, SystemClock};
@@ -38,7 +39,7 @@ impl Stage {
             registry: registry.clone(),
             store: store.clone(),
             clock: Arc::new(SystemClock),
-            owner: "test".into(),
+            host: Host::unconfined("test"),
         };
         let servers = Servers::new(parts).unwrap();
         let (stop, mut kept) = (CancellationToken::new(), JoinSet::new());

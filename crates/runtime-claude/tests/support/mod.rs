@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::ready;
 use orchestrator_events::{Delivery, Filter, Hub, MemoryLog, Subscription};
+use orchestrator_process::Host;
 use orchestrator_runtime_claude::{Asked, Claude, CodingAgent, Permissions, Verdict, deny_all};
 use orchestrator_sessions::{
     Answer, Brief, Config, Desk, Entry, Lease, MemoryStore, Node, Numbered, Outcome, Parts, Runtime, Session, Sessions,
@@ -134,9 +135,10 @@ impl Fixture {
             work: backlog.clone(),
             hub: hub.clone(),
             clock: Arc::new(SystemClock),
-            node: Node { name: "n1".into(), epoch: 2, owner: format!("claude-test-{}", SessionId::new()) },
+            node: Node { name: "n1".into(), epoch: 2 },
             config: Config { heartbeat_ms: 50, progress_ms: 0, retry_max_ms: 50, ..Config::default() },
             filter: None,
+            host: Host::unconfined(format!("claude-test-{}", SessionId::new())),
         };
         let filter = Filter::parse(["stream.**", "tool.**"]).unwrap();
         let output = Mutex::new(hub.subscribe(LOCAL, filter).await.unwrap());

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use orchestrator_events::{Hub, MemoryLog};
+use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{
     Limits, Llm, ModelAnswer, ModelError, ModelRequest, Offered, Parts, Permitted, Profile, Refused, ToolAnswer,
@@ -81,9 +82,10 @@ impl Stage {
             work: Arc::new(Backlog(tell)),
             hub: hub.clone(),
             clock: Arc::new(SystemClock),
-            node: Node { name: "node".into(), epoch: 1, owner: "stage".into() },
+            node: Node { name: "node".into(), epoch: 1 },
             config: Config::default(),
             filter: None,
+            host: Host::unconfined("stage"),
         })
         .unwrap();
         let (asked, played) = (seen.clone(), Arc::new(Mutex::new(script)));

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use orchestrator_process::{Exit, Handle, Process};
+use orchestrator_process::{Exit, Handle};
 use tracing::Instrument as _;
 
 use super::Program;
@@ -31,7 +31,8 @@ impl Runtime for Program {
 
     async fn run(&self, desk: Desk) -> Outcome {
         let span = span(self, &desk);
-        let mut process = match Process::spawn(self.spec(desk.session(), desk.document(), desk.owner())) {
+        let spec = self.spec(desk.session(), desk.document());
+        let mut process = match desk.spawn(&self.sandbox, spec).await {
             Ok(process) => process,
             Err(error) => {
                 span.record("error", tracing::field::display(&error));

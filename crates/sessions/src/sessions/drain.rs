@@ -72,8 +72,8 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`]; call it again, what was written off is not told twice.
     pub async fn recover(&self) -> Result<Vec<Recovered>, Error> {
-        let node = self.0.parts.node.clone();
-        let strays = tokio::task::spawn_blocking(move || end_strays(&node.owner)).await.unwrap_or_default();
+        let owner = self.0.parts.host.owner.clone();
+        let strays = tokio::task::spawn_blocking(move || end_strays(&owner)).await.unwrap_or_default();
         for stray in strays {
             match stray.ended {
                 true => tracing::info!(pid = stray.pid, "ended a process of an earlier start"),

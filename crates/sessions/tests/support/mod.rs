@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_events::{Delivery, Filter, Hub, Log as _, MemoryLog, Subscription};
+use orchestrator_process::Host;
 use orchestrator_sessions::{
     Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Runtime, Session, Sessions, StartRequest, Stop,
     Work, WorkError,
@@ -142,9 +143,10 @@ impl Fixture {
             work: backlog.clone(),
             hub: hub.clone(),
             clock: Arc::new(SystemClock),
-            node: Node { name: "n1".into(), epoch: 2, owner: format!("sessions-test-{}", SessionId::new()) },
+            node: Node { name: "n1".into(), epoch: 2 },
             config: Config { heartbeat_ms: 50, progress_ms: 0, retry_max_ms: 50, ..Config::default() },
             filter: None,
+            host: Host::unconfined(format!("sessions-test-{}", SessionId::new())),
         };
         change(&mut parts);
         let output = hub.subscribe(LOCAL, Filter::parse(["stream.**"]).unwrap()).await.unwrap();
