@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use orchestrator_sessions::{Answer, Lease, Work, WorkError};
-use orchestrator_vocab::Timestamp;
+use orchestrator_vocab::{Label, Timestamp};
 use serde_json::Value;
 
 /// Prints what came of a task.
@@ -14,7 +14,7 @@ impl Work for Quiet {
         Ok(Answer::Accepted)
     }
 
-    async fn complete(&self, _: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, result: Value, _: Label) -> Result<Answer, WorkError> {
         println!("completed with {result}");
         Ok(Answer::Accepted)
     }

@@ -11,7 +11,7 @@ use orchestrator_process::Host;
 use orchestrator_sessions::{
     Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Sessions, StartRequest, Stop, Work, WorkError,
 };
-use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId, Timestamp};
+use orchestrator_vocab::{Actor, Label, OrgId, SessionId, SystemClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
-    async fn complete(&self, _: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, result: Value, _: Label) -> Result<Answer, WorkError> {
         println!("   backlog: completed with {result}");
         Ok(Answer::Accepted)
     }

@@ -107,6 +107,13 @@ async fn it_is_explained_what_would_happen_by_which_line() -> anyhow::Result<()>
         let said = admin.call("charter.explain", params).await?;
         assert_eq!((&said["verdict"], &said["rule"]["text"]), (&json!(verdict), &rule), "{action}: {said}");
     }
+    for (untrusted, secret, meant) in
+        [(true, true, json!("yes")), (true, false, Value::Null), (false, true, Value::Null)]
+    {
+        let params = json!({ "charter": "virtual-principal", "action": "http.request", "untrusted": untrusted, "secret": secret });
+        let said = admin.call("charter.explain", params).await?;
+        assert_eq!(said["meanings"]["secret_exfiltration"], meant, "{said}");
+    }
     let secret = json!({ "url": "http://localhost/", "body": daemon.admin_token() });
     let params = json!({ "charter": "child", "action": "http.request", "arguments": secret });
     let said = admin.call("charter.explain", params).await?;

@@ -1,6 +1,7 @@
 //! Charters, through the socket of the running binary.
 
 mod files;
+mod labels;
 mod limits;
 mod rejecting;
 

@@ -20,6 +20,8 @@ async fn charters_are_listed_shown_and_explained() -> anyhow::Result<()> {
     let argv = r#"{"argv": ["reboot"]}"#;
     let said = cli.run(&["charter", "explain", "virtual-principal", "command.run", argv]).await.ok();
     assert!(said.starts_with("deny") && said.contains("virtual-principal.yaml:10:39"), "{said}");
+    let explain = ["charter", "explain", "virtual-principal", "notify.send", "--untrusted", "--secret", "--json"];
+    assert!(cli.run(&explain).await.ok().contains("secret_exfiltration"));
     let online = folder.path().join("new.yaml");
     std::fs::write(&online, "extends: virtual-principal")?;
     let online = online.display().to_string();

@@ -2,6 +2,7 @@
 //! of `orchestrator-runtime-claude`: it speaks the protocol, needs no account, and does what its task says.
 
 mod going_on;
+mod labels;
 mod leave;
 mod working;
 

@@ -22,6 +22,7 @@ mod notify;
 mod reading;
 pub(crate) mod reference;
 mod sandbox;
+mod security;
 pub(crate) mod shown;
 mod tools;
 
@@ -44,6 +45,7 @@ pub(crate) use mcp::Mcp;
 pub(crate) use models::{Models, ProviderConfig};
 pub(crate) use notify::{Notify, Route};
 pub(crate) use reading::Reading;
+pub(crate) use security::{Labels, Outbound, PathPattern, Security};
 pub(crate) use tools::Tools;
 
 use crate::args::Args;
@@ -81,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) llm: orchestrator_runtime_llm::Limits,
     pub(crate) tools: Tools,
     pub(crate) sandbox: Sandbox,
+    pub(crate) security: Security,
     /// What agents may do by themselves, after a confirmation, and never.
     pub(crate) charters: orchestrator_charter::Config,
     /// What is asked and told before and after agents do something.

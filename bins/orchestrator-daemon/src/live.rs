@@ -67,7 +67,7 @@ impl Live {
         self.workspaces.reconfigure(next.workspaces.clone())?;
         self.limits.per_address.reconfigure(next.rate_limit.per_address());
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());
-        self.gate.reconfigure(&next.tools);
+        self.gate.reconfigure(&next.tools, &next.security.labels);
         self.ledger.reconfigure(&next.budget)?;
         self.retention_days.send_replace(next.events.retention_days);
         gateway.apply();

@@ -36,6 +36,8 @@ pub struct Facts {
     pub secrets: BTreeSet<String>,
     /// Whether somebody nobody vouches for had a say in it.
     pub untrusted: bool,
+    /// Whether something secret was read by whoever wants it.
+    pub secret: bool,
     /// What could not be told. It counts against the action: it may be what is rejected, and is not what is approved.
     pub unknown: BTreeSet<Fact>,
 }

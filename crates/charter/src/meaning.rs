@@ -53,13 +53,17 @@ pub struct Rule {
     /// `true`: somebody nobody vouches for had a say in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untrusted: bool,
+    /// `true`: whoever wants it has read something secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
 }
 
 impl Rule {
     fn fits(&self, action: &Action) -> Fit {
         let facts = &action.facts;
         let is_named = self.tools.iter().any(|pattern| pattern.matches(&action.name));
-        if !is_named || self.reads.is_some_and(|reads| reads != action.reads) || (self.untrusted && !facts.untrusted) {
+        let is_labelled = (!self.untrusted || facts.untrusted) && (!self.secret || facts.secret);
+        if !is_named || self.reads.is_some_and(|reads| reads != action.reads) || !is_labelled {
             return Fit::No;
         }
         let hosts = self.hosts.as_ref().map(|wanted| {
@@ -144,7 +148,7 @@ const TEAM: &[&str] = &[
 ];
 
 impl Actions {
-    /// The five that everybody has. Calls to `hosts_inside` are not external.
+    /// The six that everybody has. Calls to `hosts_inside` are not external.
     pub fn inside(hosts_inside: &BTreeSet<String>) -> Self {
         let of = |tools: &[&str]| Rule { tools: patterns(tools), ..Rule::default() };
         let commands = |programs: &[&str]| Rule { programs: Some(texts(programs)), ..of(&["command.*"]) };
@@ -162,6 +166,7 @@ impl Actions {
             ),
             ("resource_deletion", vec![of(DELETING), commands(DELETERS)]),
             ("credentials_sharing", vec![Rule { secrets: true, ..of(OUTWARD) }]),
+            ("secret_exfiltration", vec![Rule { untrusted: true, secret: true, ..of(OUTWARD) }]),
             ("system_shutdown", vec![commands(STOPPERS), of(&["daemon.stop", "daemon.restart", "system.*"])]),
         ];
         Self(meanings.into_iter().map(|(name, rules)| (name.to_owned(), rules)).collect())
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_five_actions_mean_calls_of_tools() {
+    fn the_six_actions_mean_calls_of_tools() {
         check(&Action::new("fs.write"), &[]);
         check(&Action::new("fs.remove"), &[("resource_deletion", Fit::Yes)]);
         check(&Action::new("task.create"), &[("internal_team_communication", Fit::Yes)]);
@@ -246,6 +251,11 @@ mod tests {
         check(&with("http.request", host("xcorp.example")), &[("external_api_calls", Fit::Yes)]);
         let secret = Facts { secrets: set(&["model-key"]), ..host("git.corp.example") };
         check(&with("http.request", secret), &[("credentials_sharing", Fit::Yes)]);
+        let labelled = |untrusted, secret| Facts { untrusted, secret, ..host("git.corp.example") };
+        check(&with("http.request", labelled(true, true)), &[("secret_exfiltration", Fit::Yes)]);
+        check(&with("http.request", labelled(true, false)), &[]);
+        check(&with("http.request", labelled(false, true)), &[]);
+        check(&with("fs.write", labelled(true, true)), &[]);
     }
 
     #[test]

@@ -227,6 +227,12 @@ struct ExplainParams {
     /// With which arguments.
     #[serde(default)]
     arguments: Map<String, Value>,
+    /// As if somebody nobody vouches for had a say in it. Default `false`.
+    #[serde(default)]
+    untrusted: bool,
+    /// As if whoever wants it had read something secret. Default `false`.
+    #[serde(default)]
+    secret: bool,
 }
 
 /// What a charter says of a call.
@@ -246,7 +252,9 @@ async fn explain(desk: Desk, call: Call, params: ExplainParams) -> Result<Explai
     if !(1..=128).contains(&params.action.len()) {
         return Err(Refusal::invalid_field("action", "expected 1 to 128 characters"));
     }
-    let action = (desk.observe)(&params.action, &params.arguments);
+    let mut action = (desk.observe)(&params.action, &params.arguments);
+    action.facts.untrusted |= params.untrusted;
+    action.facts.secret |= params.secret;
     let meanings = charter.meanings(&action).into_iter().map(|(name, fit)| (name.to_owned(), fit)).collect();
     Ok(Explained { opinion: charter.opinion(&action), meanings, facts: action.facts })
 }

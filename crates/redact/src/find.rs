@@ -28,7 +28,8 @@ pub(crate) struct Span<'a> {
     pub(crate) end: usize,
     /// What takes its place; `None` if that was said already.
     pub(crate) name: Option<&'a str>,
-    is_exact: bool,
+    /// Whether it is a secret that was given, and does not only look like one.
+    pub(crate) is_exact: bool,
     /// What it is recognised by begins here, if that is earlier.
     anchor: usize,
 }

@@ -142,6 +142,12 @@ impl Redactor {
         Cow::Owned(redacted)
     }
 
+    /// Whether a secret that it was given is in the text. What only looks like one does not count.
+    #[must_use]
+    pub fn is_told_in(&self, text: &str) -> bool {
+        self.finder().find(text, 0, true, None).spans.iter().any(|span| span.is_exact)
+    }
+
     /// The value with every secret replaced in texts, keys and numbers (a number with a secret becomes text).
     #[must_use]
     pub fn redact_json(&self, value: Value) -> Value {

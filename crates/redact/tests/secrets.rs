@@ -165,3 +165,13 @@ proptest! {
         prop_assert_eq!(in_pieces(&redactor, &text, seed), redactor.redact(&text).into_owned(), "{}", text);
     }
 }
+
+#[test]
+fn a_secret_that_was_given_is_told_from_what_only_looks_like_one() {
+    let secret = SecretString::from("correct horse battery staple".to_owned());
+    let redactor = Redactor::builder().personal_data().secret("database-url", &secret).build();
+    assert!(redactor.is_told_in("it is correct horse battery staple, they say"));
+    for text in ["", "postgres://user:password@host/", "4111 1111 1111 1111", "[redacted:database-url]"] {
+        assert!(!redactor.is_told_in(text), "{text}");
+    }
+}

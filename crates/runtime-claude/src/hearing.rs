@@ -2,12 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_sessions::Entry;
 use orchestrator_transcript::{Content, Message, Origin, Role, Stop, StopReason, ToolResult, Usage};
-use orchestrator_vocab::Label;
+use orchestrator_vocab::{Confidentiality, Label};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::heard::{Answer, Ended, Heard, Piece};
 use crate::journal;
+use crate::secrecy::Secrecy;
 
 /// A piece is held back until a word ends, so that a secret is not told in halves; at most so long, in bytes.
 const HELD_MAX: usize = 4_096;
@@ -53,10 +54,19 @@ pub(crate) struct Hearing {
     pub(crate) ended: Option<Ended>,
     held: Option<Held>,
     pieces: u64,
-    calls: BTreeMap<String, (String, Instant)>,
+    secrecy: Secrecy,
+    calls: BTreeMap<String, Called>,
     /// Answers whose tokens are counted.
     counted: BTreeSet<String>,
     used: (u64, u64),
+}
+
+/// A call under way.
+#[derive(Debug)]
+struct Called {
+    tool: String,
+    begun: Instant,
+    confidentiality: Confidentiality,
 }
 
 #[derive(Debug)]
@@ -68,9 +78,10 @@ struct Held {
 }
 
 impl Hearing {
-    pub(crate) fn new(maker: &'static str) -> Self {
+    pub(crate) fn new(maker: &'static str, secrecy: Secrecy) -> Self {
         Self {
             maker,
+            secrecy,
             conversation: None,
             failure: None,
             limited_until: None,
@@ -170,7 +181,9 @@ impl Hearing {
                         "parent": answer.parent });
                     effects.push(Effect::Publish("tool.request", facts));
                     if self.calls.len() < CALLS_MAX {
-                        self.calls.insert(call.id.clone(), (call.name.clone(), now));
+                        let confidentiality = self.secrecy.of(&call.name, &call.arguments);
+                        let called = Called { tool: call.name.clone(), begun: now, confidentiality };
+                        self.calls.insert(call.id.clone(), called);
                     }
                 }
                 _ => {}
@@ -187,14 +200,14 @@ impl Hearing {
     }
 
     fn returns(&mut self, parent: Option<&str>, result: ToolResult, now: Instant) -> Vec<Effect> {
-        let (tool, begun) = self.calls.remove(&result.call_id).unwrap_or_else(|| (String::new(), now));
+        let unknown = || Called { tool: String::new(), begun: now, confidentiality: Confidentiality::default() };
+        let Called { tool, begun, confidentiality } = self.calls.remove(&result.call_id).unwrap_or_else(unknown);
         let millis = u64::try_from(now.saturating_duration_since(begun).as_millis()).unwrap_or(u64::MAX);
         let facts = json!({ "requestId": result.call_id, "tool": tool, "success": !result.is_error,
             "result": result.content, "durationMs": millis, "parent": parent });
-        vec![
-            Effect::Publish("tool.result", facts),
-            Effect::Write(Entry::Returned { result, label: Label::default(), millis }),
-        ]
+        // Nobody vouches for it.
+        let label = Label { confidentiality, ..Label::default() };
+        vec![Effect::Publish("tool.result", facts), Effect::Write(Entry::Returned { result, label, millis })]
     }
 
     fn ends(&mut self, ended: Ended) -> Vec<Effect> {
@@ -245,7 +258,7 @@ mod tests {
 
     #[test]
     fn pieces_end_where_words_end() {
-        let mut hearing = Hearing::new("claude-code");
+        let mut hearing = Hearing::new("claude-code", Secrecy::default());
         assert_eq!(told(&hear(&mut hearing, &piece("the key is sk-"))), "the key is ");
         assert_eq!(told(&hear(&mut hearing, &piece("12345"))), "");
         assert_eq!(told(&hear(&mut hearing, &piece(" and\nmore"))), "sk-12345 and\n");
@@ -255,7 +268,7 @@ mod tests {
 
     #[test]
     fn tokens_are_counted_once_and_set_right_at_the_end() {
-        let mut hearing = Hearing::new("claude-code");
+        let mut hearing = Hearing::new("claude-code", Secrecy::default());
         let usage = json!({ "input_tokens": 10, "output_tokens": 5 });
         let content = json!([{ "type": "text", "text": "a" }]);
         let answer = json!({ "type": "assistant", "message": { "id": "m", "content": content, "usage": usage } });
@@ -270,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_another_follows_is_not_the_end() {
-        let mut hearing = Hearing::new("claude-code");
+        let mut hearing = Hearing::new("claude-code", Secrecy::default());
         let result = json!({ "type": "result", "subtype": "success", "queued_turn_count": 1 });
         assert!(!hear(&mut hearing, &result).contains(&Effect::Over));
     }

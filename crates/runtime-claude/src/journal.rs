@@ -41,8 +41,8 @@ impl Past {
     }
 }
 
-pub(crate) fn began(runtime: &str, profile: Value, task: &str) -> Entry {
-    Entry::Began { runtime: runtime.to_owned(), profile, message: Message::user(Label::USER, task) }
+pub(crate) fn began(runtime: &str, profile: Value, task: &str, label: Label) -> Entry {
+    Entry::Began { runtime: runtime.to_owned(), profile, message: Message::user(label, task) }
 }
 
 pub(crate) fn conversation(id: &str, facts: Value) -> Entry {
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_last_word_about_the_conversation_counts() {
         let entries = [
-            began("claude-code", Value::Null, "do it"),
+            began("claude-code", Value::Null, "do it", Label::USER),
             conversation("a", Value::Null),
             told(4),
             forgotten(),

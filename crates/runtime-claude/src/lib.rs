@@ -8,7 +8,9 @@ mod outcome;
 mod permission;
 mod run;
 mod said;
+mod secrecy;
 
 pub use config::{Claude, Dialect, PermissionMode};
 pub use permission::{Asked, Permissions, Verdict, deny_all};
 pub use run::CodingAgent;
+pub use secrecy::Secrecy;

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 
-use orchestrator_vocab::{AgentId, OrgId, SessionId, TaskId};
+use orchestrator_vocab::{AgentId, Label, OrgId, SessionId, TaskId};
 use serde_json::Value;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt as _, service_fn};
@@ -22,6 +22,8 @@ pub struct Asked {
     pub tool: String,
     /// What it would be called with.
     pub input: Value,
+    /// Of everything that was said in the session before.
+    pub label: Label,
     /// Why the agent did not decide itself, in its words, if it says.
     pub why: Option<String>,
 }

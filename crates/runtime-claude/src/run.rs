@@ -18,6 +18,7 @@ use crate::hearing::{Effect, Hearing};
 use crate::journal::{self, Past};
 use crate::outcome::outcome;
 use crate::permission::{self, Asked, Permissions, Verdict};
+use crate::secrecy::Secrecy;
 use crate::{Claude, said};
 
 /// Lines that wait for an agent that does not read.
@@ -35,13 +36,20 @@ const TAIL_LINE_CHARS_MAX: usize = 300;
 pub struct CodingAgent {
     config: Claude,
     permissions: Permissions,
+    secrecy: Secrecy,
     clock: Arc<dyn Clock>,
 }
 
 impl CodingAgent {
     /// Starts nothing. `permissions` answers what it asks leave for.
     pub fn new(config: Claude, permissions: Permissions, clock: Arc<dyn Clock>) -> Self {
-        Self { config, permissions, clock }
+        Self { config, permissions, secrecy: Secrecy::default(), clock }
+    }
+
+    /// With how confidential is what its tools say.
+    #[must_use]
+    pub fn labelled(self, secrecy: Secrecy) -> Self {
+        Self { secrecy, ..self }
     }
 }
 
@@ -178,7 +186,7 @@ impl<'a> Run<'a> {
             process,
             say: Some(say),
             sayings: input.map(|input| (sayings, input)),
-            hearing: Hearing::new(agent.config.dialect.as_str()),
+            hearing: Hearing::new(agent.config.dialect.as_str(), agent.secrecy.clone()),
             asked: FuturesUnordered::new(),
             withdrawn: BTreeSet::new(),
             read: past.told,
@@ -266,7 +274,7 @@ impl<'a> Run<'a> {
         } else {
             let profile = json!({ "dialect": config.dialect, "model": config.model, "permissionMode": config.permission_mode,
                 "disallowedTools": config.disallowed_tools, "turnsMax": config.turns_max, "budgetUsd": config.budget_usd });
-            self.write(journal::began(config.dialect.as_str(), profile, &task)).await?;
+            self.write(journal::began(config.dialect.as_str(), profile, &task, desk.document_label())).await?;
         }
         self.say(said::initialize());
         self.say(said::user(if past.conversation.is_some() { said::GO_ON } else { &task }));
@@ -353,6 +361,7 @@ impl<'a> Run<'a> {
             call: call.clone(),
             tool,
             input: input.clone(),
+            label: self.desk.label(),
             why,
         };
         let permissions = self.agent.permissions.clone();

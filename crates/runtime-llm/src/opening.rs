@@ -5,7 +5,7 @@ use orchestrator_vocab::Label;
 use serde_json::{Map, Value};
 
 /// The task in words: its title and description, the data that came with it, and what came of the tasks it depended on.
-pub(crate) fn message(document: &Value) -> Message {
+pub(crate) fn message(document: &Value, label: Label) -> Message {
     let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default().trim();
     let (title, description) = (text("title"), text("description"));
     let mut said = String::new();
@@ -36,8 +36,7 @@ pub(crate) fn message(document: &Value) -> Message {
     if said.is_empty() {
         said = pretty(document);
     }
-    let label: Option<Label> = document.get("label").and_then(|label| serde_json::from_value(label.clone()).ok());
-    Message::user(label.unwrap_or_default().join(Label::USER), said.trim_end())
+    Message::user(label, said.trim_end())
 }
 
 /// The creator's data; what the daemon keeps beside it is nobody's business.
@@ -52,18 +51,19 @@ fn pretty(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator_vocab::Integrity;
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn a_task_is_told_with_what_it_depends_on() {
-        let said = message(&json!({
-            "title": "Write the report", "description": "One page.", "metadata": { "path": "report.md", "daemon.spawn": { "depth": 0 } },
-            "label": Label::USER,
-            "dependencies": [{ "title": "Count", "status": "completed", "result": { "files": 3 } }],
-        }));
+        let said = message(
+            &json!({
+                "title": "Write the report", "description": "One page.", "metadata": { "path": "report.md", "daemon.spawn": { "depth": 0 } },
+                "dependencies": [{ "title": "Count", "status": "completed", "result": { "files": 3 } }],
+            }),
+            Label::USER,
+        );
         let text = said.text();
         assert!(text.starts_with("# Write the report\n\nOne page."), "{text}");
         assert!(
@@ -74,9 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_vouches_for_is_untrusted() {
-        let said = message(&json!({ "anything": 1 }));
+    fn a_document_of_another_form_is_shown_as_it_is() {
+        let said = message(&json!({ "anything": 1 }), Label::default());
         assert!(said.text().contains("anything"));
-        assert_eq!(said.label().integrity, Integrity::Untrusted);
+        assert_eq!(said.label(), Label::default());
     }
 }

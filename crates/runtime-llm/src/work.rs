@@ -132,7 +132,8 @@ fn is_beginning(entry: &Numbered) -> bool {
 async fn begin(parts: &Parts, desk: &Desk, said: &[Numbered]) -> Go<Vec<Numbered>> {
     let profile = serde_json::to_value(&parts.profile).expect("a profile is plain data");
     let llm = Llm::new(parts.clone()).map_err(|error| failed(error.to_string()))?;
-    let began = Entry::Began { runtime: llm.name().to_owned(), profile, message: opening::message(desk.document()) };
+    let message = opening::message(desk.document(), desk.document_label());
+    let began = Entry::Began { runtime: llm.name().to_owned(), profile, message };
     let tools =
         Entry::Noted { what: noted::TOOLS.to_owned(), facts: json!({ "tools": parts.tools.offered() }), message: None };
     let mut entries = vec![began, tools];

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use orchestrator_events::Transient;
 use orchestrator_process::{Process, Sandbox, Spec};
-use orchestrator_vocab::{Actor, Tokens};
+use orchestrator_vocab::{Actor, Label, Tokens};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -43,6 +44,17 @@ impl Desk {
     /// The task, with what came of the tasks it depended on: what the agent is to read.
     pub fn document(&self) -> &Value {
         &self.0.document
+    }
+
+    /// Of the words in that document: of the task, and of what came of the others. What has no label nobody vouches for.
+    pub fn document_label(&self) -> Label {
+        label_of_document(&self.0.document)
+    }
+
+    /// Of everything that was said in this session, as far as its journal was read and written: what is said on top of it can be
+    /// trusted no more, and is as secret.
+    pub fn label(&self) -> Label {
+        self.0.live.label()
     }
 
     /// What happened in this session so far, and where to write what happens next.
@@ -139,5 +151,39 @@ impl Desk {
 
     pub(crate) fn said_filtered(&self, text: &str) {
         self.0.live.set_last_output(text);
+    }
+}
+
+fn label_of_document(document: &Value) -> Label {
+    let label = |of: &Value| of.get("label").and_then(|label| Label::deserialize(label).ok()).unwrap_or_default();
+    let dependencies = document["dependencies"].as_array().into_iter().flatten();
+    let said = dependencies.filter(|dependency| !dependency["result"].is_null()).map(label);
+    said.fold(label(document).join(Label::USER), Label::join)
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_vocab::{Confidentiality, Integrity};
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_as_secret_as_what_came_of_the_tasks_it_depends_on() {
+        let label = |document: Value| {
+            let label = label_of_document(&document);
+            (label.integrity, label.confidentiality)
+        };
+        let secret = Label { confidentiality: Confidentiality::Secret, ..Label::USER };
+        let operator = Label { integrity: Integrity::Operator, ..Label::USER };
+        let inner = Confidentiality::Internal;
+        assert_eq!(label(json!({ "label": operator })), (Integrity::User, inner));
+        assert_eq!(label(json!({ "anything": 1 })), (Integrity::Untrusted, inner));
+        for (done, expected) in [
+            (json!({ "result": "words", "label": secret }), (Integrity::User, Confidentiality::Secret)),
+            (json!({ "result": "words" }), (Integrity::Untrusted, inner)),
+            (json!({ "result": null, "label": secret }), (Integrity::User, inner)),
+        ] {
+            assert_eq!(label(json!({ "label": operator, "dependencies": [done] })), expected);
+        }
     }
 }

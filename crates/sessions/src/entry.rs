@@ -124,6 +124,18 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Of the words in it, if there are any.
+    pub fn label(&self) -> Option<Label> {
+        match self {
+            Self::Began { message, .. }
+            | Self::Answered { message, .. }
+            | Self::Noted { message: Some(message), .. } => Some(message.label()),
+            Self::Input { content, .. } => content.iter().map(|block| block.label).reduce(Label::join),
+            Self::Returned { label, .. } => Some(*label),
+            _ => None,
+        }
+    }
+
     /// The field `kind` of its JSON.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -48,6 +48,8 @@ impl Journal {
             events: Vec::new(),
         };
         append.validate(self.shared.parts.config.entry_bytes_max)?;
+        // Heard is heard, written down or not.
+        self.live.heard(&append.entries);
         let last = self.shared.parts.store.append(append).await?;
         self.live.sign_of_life();
         Ok(last)
@@ -58,7 +60,9 @@ impl Journal {
     /// # Errors
     /// [`Error::Store`].
     pub async fn read(&self, after: u64, limit: usize) -> Result<Vec<Numbered>, Error> {
-        self.shared.parts.store.entries(self.org, self.session, after, limit).await
+        let entries = self.shared.parts.store.entries(self.org, self.session, after, limit).await?;
+        self.live.heard(entries.iter().map(|numbered| &numbered.entry));
+        Ok(entries)
     }
 
     /// All of them, in order. They are held in memory: use it once, when the work begins or goes on.
@@ -66,7 +70,9 @@ impl Journal {
     /// # Errors
     /// [`Error::Store`].
     pub async fn all(&self) -> Result<Vec<Numbered>, Error> {
-        self.shared.all_entries(self.org, self.session).await
+        let entries = self.shared.all_entries(self.org, self.session).await?;
+        self.live.heard(entries.iter().map(|numbered| &numbered.entry));
+        Ok(entries)
     }
 }
 

@@ -2,14 +2,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use orchestrator_vocab::{OrgId, SessionId, Tokens};
+use orchestrator_vocab::{Label, OrgId, SessionId, Tokens};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ending, Exit, Halt, Session, Status};
+use crate::{Ending, Entry, Exit, Halt, Session, Status};
 
 /// A session that this daemon runs.
 pub(crate) struct Live {
@@ -25,6 +25,8 @@ pub(crate) struct Live {
     pub(crate) progress: watch::Sender<Option<Value>>,
     pub(crate) inputs: watch::Sender<u64>,
     activity: Mutex<Activity>,
+    /// Of everything that was said in it, as far as its journal was read and written here.
+    label: Mutex<Label>,
     ending: watch::Sender<Option<Ending>>,
 }
 
@@ -64,6 +66,7 @@ impl Live {
             progress: watch::Sender::new(None),
             inputs: watch::Sender::new(0),
             activity: Mutex::new(activity),
+            label: Mutex::new(Label::USER),
             ending: watch::Sender::new(None),
         }
     }
@@ -89,6 +92,16 @@ impl Live {
             Some(ending) => ending,
             None => std::future::pending().await,
         }
+    }
+
+    /// What was said belongs to it from now on.
+    pub(crate) fn heard<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut label = self.label.lock().unwrap_or_else(PoisonError::into_inner);
+        *label = entries.into_iter().filter_map(Entry::label).fold(*label, Label::join);
+    }
+
+    pub(crate) fn label(&self) -> Label {
+        *self.label.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add_usage(&self, input: Tokens, output: Tokens) {

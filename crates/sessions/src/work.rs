@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use orchestrator_vocab::{AgentId, OrgId, SessionId, TaskId, Timestamp};
+use orchestrator_vocab::{AgentId, Label, OrgId, SessionId, TaskId, Timestamp};
 use serde_json::Value;
 
 /// What a session holds of the backlog.
@@ -46,8 +46,8 @@ pub trait Work: Send + Sync {
     /// Renews the lease and reports how far the work is.
     async fn heartbeat(&self, lease: &Lease, progress: Option<Value>) -> Result<Answer, WorkError>;
 
-    /// The task is done.
-    async fn complete(&self, lease: &Lease, result: Value) -> Result<Answer, WorkError>;
+    /// The task is done. `label`: of everything that led to the result.
+    async fn complete(&self, lease: &Lease, result: Value, label: Label) -> Result<Answer, WorkError>;
 
     /// The attempt failed; whether there is another is the backlog's to decide.
     async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError>;

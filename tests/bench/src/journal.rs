@@ -140,7 +140,7 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
-    async fn complete(&self, _: &Lease, _: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, _: Value, _: Label) -> Result<Answer, WorkError> {
         self.ended()
     }
 

@@ -71,6 +71,7 @@ pub(crate) fn router(script: &str) -> anyhow::Result<Router> {
         embeddings: BoxCloneSyncService::new(AskProvider),
         clock: Arc::new(SystemClock),
         listener: Arc::new(|_| {}),
+        thrift: None,
     })
     .context("the bench's router")
 }

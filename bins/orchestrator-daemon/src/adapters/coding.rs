@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use orchestrator_agents::{PermissionMode as Asked, Profile, Runtime, tool_like, tools_of_claude_code};
 use orchestrator_runtime_claude::{
-    Asked as Request, Claude, CodingAgent, Dialect, PermissionMode, Permissions as Leave, Verdict,
+    Asked as Request, Claude, CodingAgent, Dialect, PermissionMode, Permissions as Leave, Secrecy, Verdict,
 };
 use orchestrator_security::Refusal;
 use orchestrator_tools::Context;
@@ -81,7 +81,12 @@ pub(super) fn runtime(
         claude.working_directory = Some(workspace.path.clone());
         claude.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
     }
-    CodingAgent::new(claude, leave(llms.gate.clone(), llms.hooking.clone(), rights.clone()), llms.through.clock.clone())
+    let (labels, directory) = (llms.gate.labels().clone(), claude.working_directory.clone());
+    let secrecy = Secrecy::new(move |tool, input| {
+        labels.told_by_coding((&name(tool), &alike(tool)), input, directory.as_deref())
+    });
+    let leave = leave(llms.gate.clone(), llms.hooking.clone(), rights.clone());
+    CodingAgent::new(claude, leave, llms.through.clock.clone()).labelled(secrecy)
 }
 
 /// What one of its tools is called in `tools.allow`.
@@ -119,6 +124,7 @@ fn context(request: &Request) -> Context {
         session: Some(request.session),
         task: Some(request.task),
         agent: Some(request.agent.clone()),
+        label: request.label,
         ..Context::new(request.org, Actor::Agent(request.agent.clone()), request.call.clone())
     }
 }

@@ -9,7 +9,7 @@ use orchestrator_runtime_claude::Claude;
 use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
 use orchestrator_sessions::{Brief, Lease, Program, Runtime as SessionRuntime, Sessions, StartRequest};
 use orchestrator_tasks::{Backlog, Claim, Dispatch, Refused, Task, View};
-use orchestrator_vocab::{Actor, AgentId, OrgId, SessionId};
+use orchestrator_vocab::{Actor, AgentId, Integrity, Label, OrgId, SessionId};
 use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
@@ -211,8 +211,10 @@ impl ToSessions {
             // One that was deleted meanwhile has nothing to say any more.
             if let Ok((done, _)) = self.backlog.get(task.org, edge.depends_on).await {
                 let view = View::from(done);
+                // What came of it are the words of whoever worked on it.
+                let label = Label { integrity: Integrity::Untrusted, ..view.label };
                 dependencies.push(json!({
-                    "taskId": view.id, "title": view.title, "status": view.status, "result": view.result,
+                    "taskId": view.id, "title": view.title, "status": view.status, "result": view.result, "label": label,
                 }));
             }
         }

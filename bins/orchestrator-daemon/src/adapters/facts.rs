@@ -6,7 +6,7 @@ use orchestrator_charter::{Action, Fact, Facts};
 use orchestrator_commands::{Limits, Word};
 use orchestrator_redact::Redactor;
 use orchestrator_tools::Spec;
-use orchestrator_vocab::{Integrity, Label};
+use orchestrator_vocab::{Confidentiality, Integrity, Label};
 use serde_json::Value;
 use url::Url;
 
@@ -16,15 +16,15 @@ const PATHS: &[&str] = &["path", "from", "to", "source", "target", "destination"
 const PERSONAL: &[&str] = &["card-number", "iban"];
 
 /// A call that somebody else makes, and in words of its own: nothing of what it is about can be told.
-pub(super) fn untold(name: &str, spec: Option<&Spec>) -> Action {
+pub(super) fn untold(name: &str, spec: Option<&Spec>, label: Label) -> Action {
     let unknown = [Fact::Hosts, Fact::Paths, Fact::Programs, Fact::Secrets].into();
-    let facts = Facts { untrusted: true, unknown, ..Facts::default() };
+    let facts = Facts { untrusted: true, unknown, ..labelled(label) };
     Action { name: name.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
 }
 
 /// A call as charters see it. Of a tool that is not there, that it reads cannot be told.
 pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: Label, redactor: &Redactor) -> Action {
-    let mut facts = Facts { untrusted: label.integrity == Integrity::Untrusted, ..Facts::default() };
+    let mut facts = labelled(label);
     hosts(name, arguments, &mut facts);
     match name.split('.').next() {
         Some("fs") => paths(arguments, &mut facts),
@@ -33,6 +33,15 @@ pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: 
     }
     secrets(arguments, redactor, &mut facts);
     Action { name: name.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
+}
+
+/// What a call's words say by whose they are.
+fn labelled(label: Label) -> Facts {
+    Facts {
+        untrusted: label.integrity == Integrity::Untrusted,
+        secret: label.confidentiality == Confidentiality::Secret,
+        ..Facts::default()
+    }
 }
 
 /// The host of each text that is an address. A request whose address is none may go anywhere.

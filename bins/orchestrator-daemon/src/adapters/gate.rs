@@ -11,13 +11,14 @@ use orchestrator_security::{
 };
 use orchestrator_telemetry::Metrics;
 use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, ToolName};
-use orchestrator_vocab::OrgId;
+use orchestrator_vocab::{Label, OrgId};
 use serde_json::{Map, Value};
 
+use super::label_rules::{LabelRules, Reading, RunBy};
 use super::opinions::{self, Line, Lists, Reads};
 use super::waiting::Waiting;
 use super::{Rights, facts};
-use crate::config::Tools;
+use crate::config::{Labels, Tools};
 use crate::stacks::{self, ToolCalls};
 
 /// Has it decided which calls of tools are made, by what everybody who is to be asked thinks of them. Cheap to clone.
@@ -28,6 +29,7 @@ struct Inner {
     registry: Registry,
     mint: Mint,
     lists: Lists,
+    labels: LabelRules,
     calls: ToolCalls,
     metrics: Metrics,
     charters: Charters,
@@ -39,6 +41,7 @@ struct Inner {
 
 /// What the gate is made of.
 pub(crate) struct Parts {
+    pub(crate) labels: LabelRules,
     pub(crate) metrics: Metrics,
     pub(crate) charters: Charters,
     pub(crate) redactor: Redactor,
@@ -53,18 +56,32 @@ pub(crate) struct Allowed {
     pub(crate) permit: Permit,
     /// By which rules.
     pub(crate) reason: String,
+    /// What is known of what it will say.
+    pub(crate) reading: Reading,
 }
 
 impl Gate {
     pub(crate) fn new(config: &Tools, parts: Parts) -> Self {
-        let Parts { metrics, charters, redactor, audit, approvals, waiting, emergency } = parts;
+        let Parts { labels, metrics, charters, redactor, audit, approvals, waiting, emergency } = parts;
         let (registry, mint) = Registry::new(config.limits.clone());
         let calls = stacks::tool_calls(registry.clone(), &metrics, emergency.clone());
         let filtering = redactor.clone();
         let filter = Arc::new(move |value: &Value| filtering.redact_json(value.clone()));
         let judge = Judge::new(GateParts { audit, approvals, filter });
         let lists = Lists::new(config);
-        Self(Arc::new(Inner { registry, mint, lists, calls, metrics, charters, redactor, judge, waiting, emergency }))
+        Self(Arc::new(Inner {
+            registry,
+            mint,
+            lists,
+            labels,
+            calls,
+            metrics,
+            charters,
+            redactor,
+            judge,
+            waiting,
+            emergency,
+        }))
     }
 
     /// For whoever offers tools.
@@ -72,14 +89,20 @@ impl Gate {
         &self.0.registry
     }
 
+    /// What makes results secret.
+    pub(super) fn labels(&self) -> &LabelRules {
+        &self.0.labels
+    }
+
     /// Whether everything is stopped.
     pub(crate) fn emergency(&self) -> &Emergency {
         &self.0.emergency
     }
 
-    /// Puts other lists in force, at once.
-    pub(crate) fn reconfigure(&self, config: &Tools) {
+    /// Puts other lists and rules in force, at once.
+    pub(crate) fn reconfigure(&self, config: &Tools, labels: &Labels) {
         self.0.lists.replace(config);
+        self.0.labels.replace(labels);
     }
 
     /// What somebody with these permissions may call, in the order of the names.
@@ -119,7 +142,8 @@ impl Gate {
         let ask = ask(call.tool.as_str(), &call.arguments, &call.context, place, charters);
         let cleared = self.counted(self.clear(ask, opinions).await, known)?;
         let reason = cleared.reason().to_owned();
-        Ok(Allowed { permit: self.permit(call, cleared)?, reason })
+        let reading = self.0.labels.reading(&call).await;
+        Ok(Allowed { permit: self.permit(call, cleared)?, reason, reading })
     }
 
     /// Before anybody is asked about one call: whether all are stopped.
@@ -152,9 +176,11 @@ impl Gate {
 
     fn opinions(&self, call: &Call, spec: Option<&Spec>, rights: &Rights) -> (Vec<Opinion>, BTreeMap<String, String>) {
         let (tool, context) = (call.tool.as_str(), &call.context);
-        let action = facts::action(tool, spec, &call.arguments, context.label, &self.0.redactor);
+        let label = self.0.labels.of_call(tool, &call.arguments, context.label);
+        let action = facts::action(tool, spec, &call.arguments, label, &self.0.redactor);
         let (said, digests) = opinions::of_charters(&self.0.charters, context.org, &rights.charters, &action);
-        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, tool, reads(spec))];
+        let labelled = self.0.labels.opinion(tool, RunBy::Us, label);
+        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, tool, reads(spec)), labelled];
         (own.into_iter().flatten().chain(said).collect(), digests)
     }
 
@@ -162,7 +188,7 @@ impl Gate {
     pub(crate) fn observe(&self, tool: &str, arguments: &Map<String, Value>) -> Action {
         let spec = tool.parse().ok().and_then(|name| self.0.registry.get(&name));
         let arguments = Value::Object(arguments.clone());
-        facts::action(tool, spec.as_deref(), &arguments, orchestrator_vocab::Label::USER, &self.0.redactor)
+        facts::action(tool, spec.as_deref(), &arguments, Label::USER, &self.0.redactor)
     }
 
     /// Has decided about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so
@@ -177,7 +203,8 @@ impl Gate {
         context: &Context,
         (rights, said): (&Rights, Option<Opinion>),
     ) -> Result<String, Refusal> {
-        let (mut opinions, charters) = self.opinions_of((tool, alike), context.org, rights);
+        let label = self.0.labels.of_foreign((tool, alike), arguments, context.label);
+        let (mut opinions, charters) = self.opinions_of((tool, alike), context.org, label, rights);
         opinions.extend(said);
         let (key, requester) = (context.key.clone(), rights.requester.clone());
         let place = Place { request: key.clone(), key, requester };
@@ -189,7 +216,7 @@ impl Gate {
 
     /// Whether it might be allowed, whatever its arguments are: at once, or by somebody who confirms it.
     pub(crate) fn might_allow(&self, tool: &str, alike: &str, org: OrgId, rights: &Rights) -> bool {
-        let (opinions, _) = self.opinions_of((tool, alike), org, rights);
+        let (opinions, _) = self.opinions_of((tool, alike), org, Label::default(), rights);
         !matches!(orchestrator_security::decide(opinions), orchestrator_security::Decided::Denied(_))
     }
 
@@ -197,13 +224,16 @@ impl Gate {
         &self,
         (tool, alike): (&str, &str),
         org: OrgId,
+        label: Label,
         rights: &Rights,
     ) -> (Vec<Opinion>, BTreeMap<String, String>) {
         // What nothing is known of may change something.
         let spec = self.known(alike);
-        let action = facts::untold(alike, spec.as_deref());
+        let action = facts::untold(alike, spec.as_deref(), label);
         let (said, digests) = opinions::of_charters(&self.0.charters, org, &rights.charters, &action);
-        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, alike, reads(spec.as_deref()))];
+        let labelled = self.0.labels.opinion(alike, RunBy::Them, label);
+        let own =
+            [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, alike, reads(spec.as_deref())), labelled];
         (own.into_iter().flatten().chain(said).collect(), digests)
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::Backlog;
-use orchestrator_tools::{Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
-use orchestrator_vocab::{Actor, Integrity, Label};
+use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
+use orchestrator_vocab::{Actor, Confidentiality, Integrity, Label};
+use serde::Deserialize as _;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
@@ -87,8 +88,35 @@ impl Tool for OperationTool {
         let answered = self.dispatcher.dispatch(call, self.spec.name.as_str(), Some(&params)).await;
         let answer = answered.map_err(|error| failed(&self.spec, &error))?;
         let value: Value = serde_json::from_str(answer.get()).map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(Output::structured(value))
+        let label = self.label(&context, &arguments, &value).await;
+        Ok(Output::structured(value).labelled(label))
     }
+}
+
+impl OperationTool {
+    /// Nobody vouches for it, and it is as secret as the tasks that it tells of.
+    async fn label(&self, context: &Context, arguments: &Value, answer: &Value) -> Label {
+        let mut confidentiality = most_secret(answer);
+        let named = arguments["taskIds"].as_array().into_iter().flatten().chain([&arguments["taskId"]]);
+        for id in named.filter_map(|id| id.as_str()?.parse().ok()) {
+            // One that is gone has nothing to say.
+            if let Ok((task, _)) = self.backlog.get(context.org, id).await {
+                confidentiality = confidentiality.max(task.label.confidentiality);
+            }
+        }
+        Label { confidentiality, ..Label::default() }
+    }
+}
+
+/// By the labels that are in it.
+fn most_secret(answer: &Value) -> Confidentiality {
+    let inner: Vec<&Value> = match answer {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        _ => Vec::new(),
+    };
+    let own = answer.get("label").and_then(|label| Label::deserialize(label).ok()).map(|label| label.confidentiality);
+    inner.into_iter().map(most_secret).chain(own).max().unwrap_or_default()
 }
 
 fn failed(spec: &Spec, error: &orchestrator_rpc::Error) -> Error {

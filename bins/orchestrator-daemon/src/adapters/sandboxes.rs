@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use orchestrator_confine::{Report, Sandboxes};
-use orchestrator_process::{Host, Mode};
+use orchestrator_process::{Host, Mode, Network};
 
 use crate::config::Config;
 use crate::files::DataDir;
@@ -15,6 +15,12 @@ pub(crate) fn host(config: &Config, data: &DataDir) -> anyhow::Result<Host> {
     let confine = Sandboxes::of_this_program(temporary).hiding(data.path());
     tell(config, confine.report());
     Ok(Host { owner: data.node()?, confine: Arc::new(confine) })
+}
+
+/// Whether the programs of `command.run` can reach nobody: what is missing may be what would keep them from it.
+pub(crate) fn cuts_off(config: &Config) -> bool {
+    let sandbox = &config.sandbox;
+    sandbox.mode != Mode::Off && sandbox.network == Network::None && Report::of_this_system().missing().is_empty()
 }
 
 /// Once, at the start.

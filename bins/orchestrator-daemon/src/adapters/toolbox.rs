@@ -8,12 +8,13 @@ use orchestrator_security::{Place, Refusal};
 use orchestrator_sessions::Session;
 use orchestrator_tools::{Call, Context, Error, Output, Progress, ToolName};
 use orchestrator_transcript::ToolResultPart;
-use orchestrator_vocab::{Actor, Label};
+use orchestrator_vocab::Actor;
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::before_work::too_long;
 use super::gate::{Gate, repeat};
+use super::label_rules::Reading;
 use super::{Failed, Hooking, Judged, Rights, words};
 
 /// The tools of one session: what the operator allows, and its agent may use.
@@ -46,9 +47,9 @@ impl Toolbox for SessionTools {
         let call = self.call(tool, request);
         let judged = self.hooking.judge(&self.gate, call, &self.rights, Some(place)).await.map_err(refused)?;
         let Judged { allowed, afterwards } = judged;
-        let (calls, permit) = (self.gate.calls(), allowed.permit);
+        let (calls, permit, reading) = (self.gate.calls(), allowed.permit, allowed.reading);
         let run = Box::pin(async move {
-            let mut answer = told(calls.oneshot(permit).await);
+            let mut answer = told(calls.oneshot(permit).await, &reading);
             let failed = if answer.is_error { Failed::Yes } else { Failed::No };
             let context = afterwards.told(json!(answer.content), failed).await;
             if !context.is_empty() {
@@ -95,11 +96,17 @@ impl SessionTools {
 }
 
 /// What the agent is told of a call. Failures of a tool are for the agent to deal with.
-fn told(called: Result<Output, Error>) -> ToolAnswer {
+fn told(called: Result<Output, Error>, reading: &Reading) -> ToolAnswer {
     match called {
-        Ok(Output { content, label, is_error, .. }) => ToolAnswer { content, is_error, label },
+        Ok(output) => {
+            let label = reading.label(&output);
+            ToolAnswer { content: output.content, is_error: output.is_error, label }
+        }
         // A tool may repeat what it was given, or what it met, in its words.
-        Err(error) => ToolAnswer { label: Label::default(), ..ToolAnswer::failed(error.to_string()) },
+        Err(error) => {
+            let why = error.to_string();
+            ToolAnswer { label: reading.label_of_failure(&why), ..ToolAnswer::failed(why) }
+        }
     }
 }
 

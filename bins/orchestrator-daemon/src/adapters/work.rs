@@ -64,9 +64,11 @@ impl Work for OnBacklog {
         answer(self.backlog.heartbeat(&origin(lease), lease.task, Fence(lease.fence), progress).await)
     }
 
-    async fn complete(&self, lease: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, lease: &Lease, result: Value, label: Label) -> Result<Answer, WorkError> {
         let completion = Completion { task_id: lease.task, fence: Fence(lease.fence), result };
-        answer(self.backlog.complete(&origin(lease), completion).await)
+        let mut origin = origin(lease);
+        origin.label = origin.label.join(label);
+        answer(self.backlog.complete(&origin, completion).await)
     }
 
     async fn fail(&self, lease: &Lease, error: String) -> Result<Answer, WorkError> {

@@ -45,6 +45,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         llm: wanted.llm.clone(),
         budget: wanted.budget.clone(),
         charters: wanted.charters.clone(),
+        security: wanted.security.clone(),
         tools: Tools {
             allow: wanted.tools.allow.clone(),
             confirm: wanted.tools.confirm.clone(),
@@ -226,6 +227,7 @@ mod tests {
         config.sandbox.readable.push("/some".into());
         config.tools.allow.insert("some.tool".parse().unwrap());
         config.tools.confirm.insert("some.tool".parse().unwrap());
+        config.security.labels.secret_tools.insert("some.tool".parse().unwrap());
         config.charters.everyone.insert("some".into());
         config.charters.organisations.insert(orchestrator_vocab::OrgId::LOCAL, ["some".to_owned()].into());
         config.tools.http.only_hosts = Some(vec!["some.example".parse().unwrap()]);

@@ -1,8 +1,38 @@
-use super::keys::Effect::Restart;
+use super::keys::Effect::{Live, Restart};
 use super::keys::{Key, key};
 
 /// The keys of what is decided about, and written down.
 pub(super) const SECURITY: &[Key] = &[
+    key(
+        "security.labels.secretTools",
+        "list of names, `mcp.vault.*` or `*`",
+        Live,
+        "What these tools say is secret. Like all of `security`, in the file only. See docs/security/labels.md.",
+    ),
+    key(
+        "security.labels.secretPaths",
+        "list of globs: `.env`, `keys/*`, `**/.ssh/**`",
+        Live,
+        "What is read from these files is secret. Without a slash: of such a name, wherever it is.",
+    ),
+    key(
+        "security.labels.trustedTools",
+        "list of names, `mcp.wiki.*` or `*`",
+        Live,
+        "What these tools say is believed as what a person of the organisation says; anything else nobody vouches for.",
+    ),
+    key(
+        "security.labels.trustedPaths",
+        "list of globs",
+        Live,
+        "What `fs.read` reads from these files is believed so. Name what no agent and no stranger writes.",
+    ),
+    key(
+        "security.labels.untrustedSecretOutbound",
+        "`deny`, `confirm` or `allow`",
+        Live,
+        "What becomes of a call that may tell others, if its session has read something secret and something nobody vouches for.",
+    ),
     key(
         "approvals.timeoutMs",
         "ms, 1000 to 604800000",

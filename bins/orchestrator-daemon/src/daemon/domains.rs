@@ -20,8 +20,8 @@ use orchestrator_workspaces::Workspaces;
 
 use super::{Base, node_name};
 use crate::adapters::{
-    Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, Llms, OnBacklog, Programs, Roster,
-    Through, Waiting, Workplaces, counted_hooks, sandboxes,
+    Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, LabelRules, Llms, OnBacklog,
+    Programs, Roster, Through, Waiting, Workplaces, counted_hooks, sandboxes,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -190,7 +190,9 @@ fn open_gate(
     base: &Base,
     (charters, redactor, approvals): (&Charters, &Redactor, &Approvals),
 ) -> anyhow::Result<Gate> {
+    let is_cut_off = sandboxes::cuts_off(config);
     let parts = GateParts {
+        labels: LabelRules::new(&config.security.labels, is_cut_off, redactor),
         metrics: base.metrics.clone(),
         charters: charters.clone(),
         redactor: redactor.clone(),

@@ -179,7 +179,8 @@ impl Desk {
                 return Err(refused(&error));
             }
         };
-        let Output { mut content, structured, label, is_error } = output;
+        let label = allowed.reading.label(&output);
+        let Output { mut content, structured, is_error, .. } = output;
         let failed = if is_error { Failed::Yes } else { Failed::No };
         let context = afterwards.told(json!(content), failed).await;
         if !context.is_empty() {

@@ -38,6 +38,12 @@ pub(crate) enum CharterCommand {
         /// Its arguments: JSON, @FILE or -
         #[arg(default_value = "{}")]
         arguments: String,
+        /// As if somebody nobody vouches for had a say in it
+        #[arg(long)]
+        untrusted: bool,
+        /// As if whoever wants it had read something secret
+        #[arg(long)]
+        secret: bool,
     },
 }
 
@@ -59,9 +65,10 @@ pub(crate) async fn run(daemon: &Daemon, command: CharterCommand) -> Result<(), 
             daemon.out.show(&Answer::told(found, told))
         }
         CharterCommand::Validate(args) => validate_online(daemon, &args).await,
-        CharterCommand::Explain { charter, action, arguments } => {
+        CharterCommand::Explain { charter, action, arguments, untrusted, secret } => {
             let arguments: Value = values::read_json(&arguments)?;
             let params = Params::new().with("charter", charter).with("action", action).with("arguments", arguments);
+            let params = params.flag("untrusted", untrusted).flag("secret", secret);
             let said = daemon.call("charter.explain", Value::from(params)).await?;
             let told = format!("{}: {}", text(&said, "verdict"), text(&said, "reason"));
             daemon.out.show(&Answer::told(said, told))

@@ -13,7 +13,7 @@ use orchestrator_sessions::{
     Answer, Brief, Config, Desk, Entry, Lease, MemoryStore, Node, Numbered, Outcome, Parts, Runtime, Session, Sessions,
     StartRequest, Stop, Work, WorkError,
 };
-use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId, Timestamp};
+use orchestrator_vocab::{Actor, Label, OrgId, SessionId, SystemClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
 use tower::util::BoxCloneSyncService;
@@ -46,7 +46,7 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
-    async fn complete(&self, _: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, result: Value, _: Label) -> Result<Answer, WorkError> {
         self.take(Told::Completed(result))
     }
 

@@ -222,7 +222,7 @@ impl Work for Backlog {
         Ok(Answer::Accepted)
     }
 
-    async fn complete(&self, _: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, result: Value, _: Label) -> Result<Answer, WorkError> {
         self.end(End::Completed(result))
     }
 

@@ -19,7 +19,7 @@ impl Runner {
         let agent = Actor::Agent(self.session.agent.clone());
         match outcome {
             Outcome::Completed { result } => {
-                match self.ask(|| self.work().complete(&self.lease, result.clone())).await? {
+                match self.ask(|| self.work().complete(&self.lease, result.clone(), self.live.label())).await? {
                     Ok(Answer::Accepted) => Some((Step::Completed, agent)),
                     Ok(Answer::Lost) => Some(self.lost()),
                     Err(why) => {

@@ -14,7 +14,7 @@ use orchestrator_sessions::{
     Answer, Brief, Config, Lease, MemoryStore, Node, Parts, Program, Runtime, Session, Sessions, StartRequest, Stop,
     Work, WorkError,
 };
-use orchestrator_vocab::{Actor, OrgId, SessionId, SystemClock, TaskId, Timestamp};
+use orchestrator_vocab::{Actor, Label, OrgId, SessionId, SystemClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -94,7 +94,7 @@ impl Work for Backlog {
         self.answer(Told::Heartbeat(progress))
     }
 
-    async fn complete(&self, _: &Lease, result: Value) -> Result<Answer, WorkError> {
+    async fn complete(&self, _: &Lease, result: Value, _: Label) -> Result<Answer, WorkError> {
         self.answer(Told::Completed(result))
     }
 

@@ -1,4 +1,4 @@
-use orchestrator_vocab::{Integrity, TaskId};
+use orchestrator_vocab::{Confidentiality, Integrity, Label, TaskId};
 use serde_json::json;
 
 use super::*;
@@ -233,6 +233,24 @@ pub async fn an_update_changes_what_it_names(fixture: &Fixture) {
     let now = Patch { run_at: Some(None), ..Patch::default() };
     backlog.update(&origin(), third.id, now).await.expect("it exists");
     assert_eq!(titles(&backlog, 1).await, ["third"]);
+}
+
+/// Who changes it is believed no more than before; of a result only who may see it counts.
+pub async fn a_task_is_as_secret_as_what_was_said_about_it(fixture: &Fixture) {
+    let backlog = fixture.backlog();
+    let label = Label { integrity: Integrity::Untrusted, confidentiality: Confidentiality::Secret };
+    let secret = Origin { label, ..origin() };
+    let (done, other) = (create(&backlog, "done").await, create(&backlog, "other").await);
+    let claimed = claim_one(&backlog).await;
+    backlog.complete(&secret, Completion::new(done.id, claimed.fence)).await.expect("it is claimed");
+    let (done, _) = backlog.get(ORG, done.id).await.expect("it exists");
+    assert_eq!(done.label, Label { integrity: done.label.integrity, ..label });
+    assert_ne!(done.label.integrity, Integrity::Untrusted);
+    let same = Patch { title: Some("other".into()), ..Patch::default() };
+    assert_eq!(backlog.update(&secret, other.id, same).await.expect("it exists").label, origin().label);
+    let title = Patch { title: Some("another".into()), ..Patch::default() };
+    backlog.update(&secret, other.id, title).await.expect("it exists");
+    assert_eq!(backlog.get(ORG, other.id).await.expect("it exists").0.label, label);
 }
 
 /// They are history.

@@ -172,6 +172,7 @@ macro_rules! task_store_conformance {
             lists_are_filtered_and_paged
             counts_follow_the_tasks
             an_update_changes_what_it_names
+            a_task_is_as_secret_as_what_was_said_about_it
             a_finished_task_keeps_all_but_tags_and_metadata
             a_deleted_task_is_not_found
             finished_tasks_are_removed_when_they_are_old

@@ -28,7 +28,10 @@ fn complete(plan: &mut Plan<'_>, item: &Completion) -> Result<Task, Error> {
     }
     let agent = task.state.owner().cloned();
     let before = plan.step(id, &Step::Complete { result: item.result.clone() })?;
+    let confidentiality = plan.origin.label.confidentiality;
     let task = plan.change(id)?;
+    // Who may see the result is told by the task.
+    task.label.confidentiality = task.label.confidentiality.max(confidentiality);
     task.last_error = None;
     task.avoid = None;
     let task = task.clone();

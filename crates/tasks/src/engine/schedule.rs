@@ -45,6 +45,7 @@ impl Command for UpdateSchedule {
         let mut schedule = plan.schedule(self.id).await?;
         let moves = self.patch.apply(&mut schedule, plan.now)?;
         schedule.updated_at = plan.now;
+        schedule.label = schedule.label.join(plan.origin.label);
         if moves {
             schedule.start(plan.now);
         }

@@ -25,6 +25,7 @@ impl Command for Update {
             return Err(Error::invalid("deadline", "expected a time in the future"));
         }
         changed_task.updated_at = plan.now;
+        changed_task.label = changed_task.label.join(plan.origin.label);
         *plan.change(self.id)? = changed_task.clone();
         plan.report(self.id, None, Event::Updated { changed });
         Ok(changed_task)
