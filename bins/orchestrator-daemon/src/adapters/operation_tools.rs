@@ -1,12 +1,13 @@
 //! The daemon's own operations as tools.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::Backlog;
 use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
-use orchestrator_vocab::{Actor, Confidentiality, Integrity, Label};
+use orchestrator_vocab::{Actor, Confidentiality, Integrity, Label, TaskId};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -88,6 +89,7 @@ impl Tool for OperationTool {
         let answered = self.dispatcher.dispatch(call, self.spec.name.as_str(), Some(&params)).await;
         let answer = answered.map_err(|error| failed(&self.spec, &error))?;
         let value: Value = serde_json::from_str(answer.get()).map_err(|error| Error::Failed(error.to_string()))?;
+        let value = without_last_words(value);
         let label = self.label(&context, &arguments, &value).await;
         Ok(Output::structured(value).labelled(label))
     }
@@ -96,27 +98,53 @@ impl Tool for OperationTool {
 impl OperationTool {
     /// Nobody vouches for it, and it is as secret as the tasks that it tells of.
     async fn label(&self, context: &Context, arguments: &Value, answer: &Value) -> Label {
-        let mut confidentiality = most_secret(answer);
-        let named = arguments["taskIds"].as_array().into_iter().flatten().chain([&arguments["taskId"]]);
-        for id in named.filter_map(|id| id.as_str()?.parse().ok()) {
+        let mut told = Told::default();
+        told.hear(arguments);
+        told.hear(answer);
+        for id in told.tasks {
             // One that is gone has nothing to say.
             if let Ok((task, _)) = self.backlog.get(context.org, id).await {
-                confidentiality = confidentiality.max(task.label.confidentiality);
+                told.confidentiality = told.confidentiality.max(task.label.confidentiality);
             }
         }
-        Label { confidentiality, ..Label::default() }
+        Label { confidentiality: told.confidentiality, ..Label::default() }
     }
 }
 
-/// By the labels that are in it.
-fn most_secret(answer: &Value) -> Confidentiality {
-    let inner: Vec<&Value> = match answer {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(fields) => fields.values().collect(),
-        _ => Vec::new(),
-    };
-    let own = answer.get("label").and_then(|label| Label::deserialize(label).ok()).map(|label| label.confidentiality);
-    inner.into_iter().map(most_secret).chain(own).max().unwrap_or_default()
+/// What arguments and an answer tell of.
+#[derive(Default)]
+struct Told {
+    /// The highest of the labels that are in it.
+    confidentiality: Confidentiality,
+    tasks: BTreeSet<TaskId>,
+}
+
+impl Told {
+    fn hear(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.hear(item)),
+            Value::Object(fields) => {
+                if let Some(label) = fields.get("label").and_then(|label| Label::deserialize(label).ok()) {
+                    self.confidentiality = self.confidentiality.max(label.confidentiality);
+                }
+                let many = fields.get("taskIds").and_then(Value::as_array).into_iter().flatten();
+                let named = many.chain(fields.get("taskId")).filter_map(|id| id.as_str()?.parse::<TaskId>().ok());
+                self.tasks.extend(named);
+                fields.values().for_each(|field| self.hear(field));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What an agent said last is for people: others are told what came of its task, which has a label.
+fn without_last_words(mut answer: Value) -> Value {
+    for session in answer.get_mut("sessions").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(fields) = session.as_object_mut() {
+            fields.remove("lastOutput");
+        }
+    }
+    answer
 }
 
 fn failed(spec: &Spec, error: &orchestrator_rpc::Error) -> Error {
@@ -124,5 +152,34 @@ fn failed(spec: &Spec, error: &orchestrator_rpc::Error) -> Error {
         Code::Unavailable => Error::Unavailable { tool: spec.name.clone(), problem: error.message.to_string() },
         Code::Forbidden => Error::Refused(error.message.to_string()),
         _ => Error::Failed(format!("{:?}: {}", error.code, error.message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_secret_as_the_most_secret_thing_in_it() {
+        let of = |value: Value| {
+            let mut told = Told::default();
+            told.hear(&value);
+            (told.confidentiality, told.tasks.len())
+        };
+        let label = |confidentiality: &str| json!({ "integrity": "user", "confidentiality": confidentiality });
+        let secret = json!({ "items": [{ "label": label("public") }, { "label": label("secret") }] });
+        assert_eq!(of(secret), (Confidentiality::Secret, 0));
+        assert_eq!(of(json!({ "label": "a word", "items": [] })), (Confidentiality::Internal, 0));
+        let (one, two) = (TaskId::new(), TaskId::new());
+        let named = json!({ "taskIds": [one, two, "no task"], "inner": { "taskId": one } });
+        assert_eq!(of(named), (Confidentiality::Internal, 2));
+    }
+
+    #[test]
+    fn agents_are_not_told_the_last_words_of_others() {
+        let status = json!({ "sessions": [{ "id": 1, "lastOutput": "words" }], "tasks": [] });
+        assert_eq!(without_last_words(status), json!({ "sessions": [{ "id": 1 }], "tasks": [] }));
     }
 }

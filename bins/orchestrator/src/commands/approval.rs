@@ -108,6 +108,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("session", "/sessionId"),
     ("because", "/rules"),
     ("said by", "/label/integrity"),
+    ("for the eyes of", "/label/confidentiality"),
     ("for", "/by"),
     ("wanted by", "/requester"),
     ("asked", "/requestedAt"),
