@@ -196,6 +196,10 @@ impl Actions {
         if entry.matches(&action.name) {
             return Fit::Yes;
         }
+        // Business actions have no dots in their names: most lines need not be looked up.
+        if entry.as_str().contains('.') {
+            return Fit::No;
+        }
         let rules = self.0.get(entry.as_str()).into_iter().flatten();
         rules.map(|rule| rule.fits(action)).max().unwrap_or(Fit::No)
     }

@@ -97,10 +97,14 @@ async fn place(backend: Backend) -> anyhow::Result<(Place, String)> {
         let url = scratch.url().to_owned();
         return Ok((Place::Server(scratch), url));
     }
-    // Beside the program: the directory for temporary files may be memory, on which syncing costs nothing.
-    let program = std::env::current_exe()?;
-    let beside = program.parent().context("a program lies in a directory")?;
-    let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?;
+    let directory = on_disk()?;
     let url = format!("sqlite:{}", directory.path().join("bench.db").display());
     Ok((Place::Directory(directory), url))
+}
+
+/// A directory beside the program: that for temporary files may be memory, on which syncing costs nothing.
+pub(crate) fn on_disk() -> anyhow::Result<TempDir> {
+    let program = std::env::current_exe()?;
+    let beside = program.parent().context("a program lies in a directory")?;
+    Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?)
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agents;
+mod audit;
 mod bed;
 mod budget;
 mod chain;
@@ -8,10 +9,13 @@ mod claim;
 mod create;
 mod decide;
 mod figure;
+mod gate;
+mod governed;
 mod journal;
 mod latency;
 mod models;
 mod process;
+mod redact;
 mod snapshot;
 mod socket;
 mod storm;
@@ -74,7 +78,7 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 20] = [
+const GROUPS: [Group; 24] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
@@ -82,6 +86,10 @@ const GROUPS: [Group; 20] = [
     Group { name: "claim.waiting", per_backend: true, measure: |on, scale| Box::pin(claim::waiting(on, scale)) },
     Group { name: "snapshot", per_backend: true, measure: |on, scale| Box::pin(snapshot::measure(on, scale)) },
     Group { name: "budget", per_backend: true, measure: |on, scale| Box::pin(budget::measure(on, scale)) },
+    Group { name: "gate", per_backend: false, measure: |_, scale| Box::pin(gate::measure(scale)) },
+    Group { name: "governed", per_backend: false, measure: |_, scale| Box::pin(governed::measure(scale)) },
+    Group { name: "audit", per_backend: false, measure: |_, scale| Box::pin(audit::measure(scale)) },
+    Group { name: "redact", per_backend: false, measure: |_, scale| Box::pin(redact::measure(scale)) },
     Group { name: "latency", per_backend: true, measure: |on, scale| Box::pin(latency::measure(on, scale)) },
     Group { name: "chain", per_backend: true, measure: |on, scale| Box::pin(chain::measure(on, scale)) },
     Group { name: "socket.roundtrip", per_backend: false, measure: |_, scale| Box::pin(socket::round_trips(scale)) },
