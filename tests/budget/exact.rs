@@ -11,7 +11,7 @@ on_both_backends![
     who_goes_away_in_the_middle_pays_for_what_was_seen,
 ];
 
-/// How often the daemon is killed, per database.
+/// How often the daemon is killed, per database, unless the environment says it.
 const ROUNDS: u64 = 5;
 
 async fn two_hundred_at_once_spend_exactly_the_limit(backend: Backend) -> anyhow::Result<()> {
@@ -71,7 +71,7 @@ async fn another_organisation_is_untouched(backend: Backend) -> anyhow::Result<(
 async fn killed_between_reserving_and_settling_the_sums_are_right(backend: Backend) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let mut daemon = daemon(directory.path(), &rules(), json!({}))?.backend(backend).start().await?;
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds() {
         let mut socket = daemon.admin().await;
         socket.call("model.chat", asked("hello")).await?;
         socket.send("model.chat", asked("wait")).await.expect("a connection");
@@ -104,4 +104,9 @@ async fn who_goes_away_in_the_middle_pays_for_what_was_seen(backend: Backend) ->
     assert!((1..=2).contains(&spent), "the question, and a letter of the answer at most: {last}");
     assert_eq!(today(&mut socket).await, (spent, 0));
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own setting, not a program's")]
+fn rounds() -> u64 {
+    std::env::var("ORCHESTRATOR_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
 }

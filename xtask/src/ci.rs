@@ -12,7 +12,7 @@ use crate::{check, deploy, each, openapi, readme, setup};
 /// How often the durability tests kill the daemon.
 const KILL_ROUNDS: &str = "ORCHESTRATOR_KILL_ROUNDS";
 const ROUNDS: &str = "5";
-const ROUNDS_FULL: &str = "50";
+const ROUNDS_FULL: &str = "100";
 
 /// The tests come last, so that their count is the last thing said.
 pub(crate) fn run(workspace: &Workspace, is_full: bool) -> Result<Counts> {

@@ -90,7 +90,7 @@ enum Command {
     },
     /// Everything a change must pass: check, test, and the README's commands.
     Ci {
-        /// Also `each`, and ten times as many rounds of killing the daemon.
+        /// Also `each`, and twenty times as many rounds of killing the daemon.
         #[arg(long)]
         full: bool,
     },
