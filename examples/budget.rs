@@ -25,7 +25,8 @@ async fn main() -> anyhow::Result<()> {
     for agent in ["writer", "writer", "writer", "reader"] {
         let spender = Spender { agent: Some(agent.parse()?), ..Spender::of("openai", "gpt-4.1") };
         let (vendor, output_max) = (Some("openai".to_owned()), Some(500));
-        let request = Request { org: OrgId::LOCAL, spender, vendor, price: None, input: 1_000, output_max };
+        let request =
+            Request { org: OrgId::LOCAL, spender, vendor, price: None, input: 1_000, is_counted: false, output_max };
         match ledger.reserve(request).await {
             Ok(mut hold) => {
                 // Here a model would be asked, and tell what it used.

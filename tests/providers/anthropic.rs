@@ -18,17 +18,17 @@ const SAYS: [&str; 6] = [
     r#"{"type":"message_stop"}"#,
 ];
 
-fn says(events: usize) -> Answer {
+pub(crate) fn says(events: usize) -> Answer {
     let body = SAYS[..events].iter().map(|event| format!("data: {event}\n\n")).collect();
     Answer { status: 200, headers: vec![("content-type", "text/event-stream")], body, then: Then::Ends }
 }
 
-fn fails(status: u16, kind: &str, headers: &[(&'static str, &'static str)]) -> Answer {
+pub(crate) fn fails(status: u16, kind: &str, headers: &[(&'static str, &'static str)]) -> Answer {
     let body = json!({ "type": "error", "error": { "type": kind, "message": "not now" } }).to_string();
     Answer { status, headers: headers.to_vec(), body, then: Then::Ends }
 }
 
-fn claude(url: &str) -> Value {
+pub(crate) fn claude(url: &str) -> Value {
     json!({ "kind": "anthropic", "apiKey": "sk-ant-of-a-test", "baseUrl": url, "model": "claude-test" })
 }
 

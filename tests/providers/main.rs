@@ -5,6 +5,7 @@ mod aimock;
 mod anthropic;
 mod asking;
 mod cassette;
+mod counting;
 mod environment;
 mod openai;
 mod sessions;

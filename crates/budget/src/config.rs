@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use orchestrator_vocab::Tokens;
 use serde::{Deserialize, Serialize};
 
-use crate::{Degrade, Error, Limit, Policy, Price, PriceBook, Rate, Scope, Share, Span, Zone};
+use crate::{CountTokens, Degrade, Error, Limit, Policy, Price, PriceBook, Rate, Scope, Share, Span, Zone};
 
 /// The most limits that can be configured: each is looked at for every request.
 const LIMITS_MAX: usize = 200;
@@ -40,6 +40,8 @@ pub struct Config {
     /// How many tokens of output are expected of a model that has not answered an agent often enough to know, 1 to
     /// 1,000,000. Default 1,024.
     pub output_estimate: u32,
+    /// When a provider is asked how many tokens of input a request is. Default `near-limit`.
+    pub count_tokens: CountTokens,
     /// For how long a reservation is kept of a daemon that gives no sign of life, in milliseconds, 10,000 to 86,400,000. Default
     /// 600,000.
     pub reservation_ms: u64,
@@ -62,6 +64,7 @@ impl Default for Config {
             prices: BTreeMap::new(),
             unknown_price_ceiling: None,
             output_estimate: 1_024,
+            count_tokens: CountTokens::default(),
             reservation_ms: 600_000,
             retention_days: 400,
         }

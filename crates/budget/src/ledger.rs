@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::estimate::Experience;
 use crate::{
-    Apply, Command, Config, Degrade, Error, Limit, Outcome, Owner, Policy, PriceBook, Reservation, Share, Store, Zone,
+    Apply, Command, Config, CountTokens, Degrade, Error, Limit, Outcome, Owner, Policy, PriceBook, Reservation, Share,
+    Store, Zone,
 };
 
 pub use keeper::Recovered;
@@ -90,6 +91,7 @@ struct Rules {
     pace_every: Option<Duration>,
     zone: Zone,
     output_usual: u64,
+    count_tokens: CountTokens,
     keep: Duration,
     retention: Duration,
 }
@@ -109,6 +111,7 @@ impl Rules {
             pace_every: config.alerts_enabled.then_some(config.pace_check_ms).flatten().map(Duration::from_millis),
             zone: config.time_zone.clone(),
             output_usual: config.output_estimate.into(),
+            count_tokens: config.count_tokens,
             keep: Duration::from_millis(config.reservation_ms),
             retention: Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60),
         }))
@@ -163,6 +166,11 @@ impl Ledger {
         self.0.tracker.close();
         self.0.tracker.wait().await;
         self.settle_the_rest().await;
+    }
+
+    /// When providers are asked how many tokens of input a request is.
+    pub fn count_tokens(&self) -> CountTokens {
+        self.rules().count_tokens
     }
 
     /// Where it is kept.

@@ -6,6 +6,7 @@ mod books;
 mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+mod counting;
 mod degrade;
 mod error;
 mod estimate;
@@ -32,6 +33,7 @@ pub use amount::Amount;
 pub use book::{Found, PriceBook, PriceSource};
 pub use books::{Burn, Command, Outcome};
 pub use config::Config;
+pub use counting::CountTokens;
 pub use degrade::{Degrade, Strain};
 pub use error::{Error, Refusal};
 pub use hold::Hold;

@@ -53,7 +53,7 @@ fn daily(tokens: u64) -> Config {
 
 fn request(input: u64, output_max: Option<u64>) -> Request {
     let spender = Spender { agent: Some("coder".parse().unwrap()), ..Spender::of("anthropic", "claude-haiku-4-5") };
-    Request { org: LOCAL, spender, vendor: Some("anthropic".into()), price: None, input, output_max }
+    Request { org: LOCAL, spender, vendor: Some("anthropic".into()), price: None, input, is_counted: false, output_max }
 }
 
 fn used(input: u64, output: u64) -> Usage {
@@ -177,6 +177,33 @@ async fn what_answers_were_like_is_learnt_also_after_a_restart() {
         assert_eq!(hold.amount().tokens, Tokens(20 + 90));
         hold.release().await.unwrap();
     }
+}
+
+/// It is what it is, whatever was counted of earlier ones.
+#[tokio::test(start_paused = true)]
+async fn what_its_provider_counted_is_not_corrected() {
+    let bed = bed(daily(1_000_000));
+    for _ in 0..10 {
+        let mut hold = bed.hold(10, None).await;
+        hold.told(used(20, 5)).await.unwrap();
+        hold.complete().await.unwrap();
+    }
+    for (is_counted, expected) in [(false, 20 + 5), (true, 10 + 5)] {
+        let hold = bed.ledger.reserve(Request { is_counted, ..request(10, None) }).await.unwrap();
+        assert_eq!(hold.amount().tokens, Tokens(expected), "{is_counted}");
+        hold.release().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_near_a_limit_from_its_soft_share_on() {
+    let bed = bed(daily(1_000));
+    let near = async |input| bed.ledger.is_near_limit(request(input, Some(0))).await.unwrap();
+    assert_eq!((near(799).await, near(800).await, near(1_001).await), (false, true, true));
+    let held = bed.hold(500, Some(0)).await;
+    assert_eq!((near(299).await, near(300).await), (false, true), "with what is reserved");
+    held.release().await.unwrap();
+    assert_eq!(bed.day().await, (0, 0), "nothing was put aside");
 }
 
 /// Knows of those that expected an even number of tokens.

@@ -116,6 +116,10 @@ impl Provider for Anthropic {
         Ok(counted.input_tokens)
     }
 
+    fn counts_tokens(&self) -> bool {
+        true
+    }
+
     async fn list(&self) -> Result<Vec<ListedModel>, ProviderError> {
         let (mut models, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {

@@ -115,6 +115,19 @@ impl Attempt {
         self.seat.facts(&self.request.model)
     }
 
+    /// Whether its provider tells how many tokens it will charge, where others estimate.
+    pub fn is_countable(&self) -> bool {
+        self.seat.member.provider.counts_tokens()
+    }
+
+    /// How many tokens of input it is, as its provider counts or estimates.
+    ///
+    /// # Errors
+    /// The provider's.
+    pub async fn count_tokens(&self) -> Result<u64, ProviderError> {
+        self.seat.member.provider.count_tokens(&self.request).await
+    }
+
     /// Stands alone: for tests of layers, without a router.
     #[cfg(any(test, feature = "test-util"))]
     pub fn of(member: crate::Member, request: Request) -> Self {

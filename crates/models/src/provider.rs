@@ -50,6 +50,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// How many tokens of input the request is, as the provider counts or the implementation estimates (then not too few).
     async fn count_tokens(&self, request: &Request) -> Result<u64, ProviderError>;
 
+    /// Whether [`count_tokens`](Self::count_tokens) tells what will be charged; else it estimates.
+    fn counts_tokens(&self) -> bool {
+        false
+    }
+
     /// The models it has, by name.
     async fn list(&self) -> Result<Vec<ListedModel>, ProviderError>;
 

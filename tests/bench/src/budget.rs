@@ -60,8 +60,15 @@ async fn session(ledger: Ledger, number: usize) -> anyhow::Result<()> {
     };
     for _ in 0..PER_SESSION {
         let (vendor, price) = (None, Some(Price::default()));
-        let request =
-            Request { org: OrgId::LOCAL, spender: spender.clone(), vendor, price, input: 1_000, output_max: Some(500) };
+        let request = Request {
+            org: OrgId::LOCAL,
+            spender: spender.clone(),
+            vendor,
+            price,
+            input: 1_000,
+            is_counted: false,
+            output_max: Some(500),
+        };
         let mut hold = ledger.reserve(request).await?;
         hold.told(Usage { input: 1_000, output: 300, ..Usage::default() }).await?;
         hold.complete().await?;

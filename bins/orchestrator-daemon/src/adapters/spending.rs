@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream;
-use orchestrator_budget::{Error, Hold, Ledger, LongPrice, Price, Rate, Request};
+use orchestrator_budget::{CountTokens, Error, Hold, Ledger, LongPrice, Price, Rate, Request};
 use orchestrator_models::layers::{Account, Attempt, EmbedAttempt};
 use orchestrator_models::{ChatStream, Embeddings, ErrorKind, Facts, ProviderError};
 use orchestrator_transcript::StreamEvent;
+use tokio::time::timeout;
 use tower::{Layer, Service};
 
 use super::degrading::{Degrading, spender};
 
 /// Bytes of text that are counted as one token.
 const BYTES_PER_TOKEN: u64 = 4;
+
+/// For how long a provider's count of tokens is waited for: the request waits as long.
+const COUNT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Reserves and settles.
 #[derive(Clone)]
@@ -55,6 +60,29 @@ impl SpendingLayer {
         }
     }
 
+    /// With the provider's own count of its input, if it is worth asking for and comes in time.
+    async fn counted(&self, request: Request, attempt: &Attempt) -> Request {
+        let is_wanted = attempt.is_countable()
+            && match self.ledger.count_tokens() {
+                CountTokens::Never => false,
+                CountTokens::Always => true,
+                // What cannot be told now is told by the reservation.
+                CountTokens::NearLimit => self.ledger.is_near_limit(request.clone()).await.unwrap_or(false),
+            };
+        if !is_wanted {
+            return request;
+        }
+        let late = |_| ProviderError::new(ErrorKind::Timeout, "it did not count within two seconds");
+        match timeout(COUNT_WITHIN, attempt.count_tokens()).await.map_err(late).flatten() {
+            Ok(input) => Request { input, is_counted: true, ..request },
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(provider = attempt.provider(), error, "tokens are estimated, not counted");
+                request
+            }
+        }
+    }
+
     fn embedding(&self, attempt: &EmbedAttempt) -> Request {
         Request {
             price: self.price(attempt.provider(), attempt.own_facts()),
@@ -89,7 +117,7 @@ impl SpendingLayer {
 fn request(account: &Account, provider: &str, model: &str, vendor: Option<&str>) -> Request {
     let spender = spender(account, provider, model);
     let vendor = vendor.map(str::to_owned);
-    Request { org: account.org, spender, vendor, price: None, input: 0, output_max: None }
+    Request { org: account.org, spender, vendor, price: None, input: 0, is_counted: false, output_max: None }
 }
 
 fn translated(price: orchestrator_models::Price) -> Price {
@@ -136,7 +164,8 @@ where
         let mut ready = std::mem::replace(&mut self.inner, next); // the one that was polled ready
         let layer = self.layer.clone();
         Box::pin(async move {
-            let hold = layer.reserve(layer.chat(&attempt)).await?;
+            let request = layer.counted(layer.chat(&attempt), &attempt).await;
+            let hold = layer.reserve(request).await?;
             match ready.call(attempt).await {
                 Ok(answer) => Ok(counted(answer, hold, layer)),
                 Err(error) => {

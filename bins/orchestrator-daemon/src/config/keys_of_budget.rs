@@ -58,6 +58,12 @@ pub(super) const BUDGET: &[Key] = &[
         "How long an answer of a model is expected to be that has not answered an agent often enough to know.",
     ),
     key(
+        "budget.countTokens",
+        "`never`, `near-limit` or `always`",
+        Live,
+        "When a provider that counts (Anthropic) is asked how many tokens of input a request is: never, if by the estimate a limit is in the way or `alertThreshold` of one is passed, or always. Without an answer within 2 s the estimate counts.",
+    ),
+    key(
         "budget.reservationMs",
         "ms, 10000 to 86400000",
         Live,

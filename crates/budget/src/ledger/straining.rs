@@ -3,7 +3,7 @@ use std::sync::Arc;
 use orchestrator_vocab::OrgId;
 
 use super::Ledger;
-use crate::{CounterQuery, Degrade, Error, Share, Spender, Strain};
+use crate::{Counter, CounterKey, CounterQuery, Degrade, Error, Share, Spender, Strain};
 
 impl Ledger {
     /// What is done while much of a limit is spent.
@@ -23,19 +23,25 @@ impl Ledger {
         for limit in self.limits(org).await? {
             let window = rules.zone.window(limit.window, now);
             for scope in scopes.iter().filter(|scope| limit.scope.covers(scope)) {
-                let name = Some(scope.name().to_owned());
-                let (kind, span, start) = (scope.kind(), window.span, window.start);
-                let found = self.0.store.counters(org, CounterQuery { kind, name, span, start, limit: 1 }).await?;
-                let used_permille = found.first().map_or(0, |(_, counter)| limit.used_permille(counter.spent));
+                let key = CounterKey { scope: scope.clone(), span: window.span, start: window.start };
+                let used_permille = limit.used_permille(self.counter(org, &key).await?.spent);
                 if rules.soft.is_reached(used_permille)
                     && worst.as_ref().is_none_or(|worst| worst.used_permille < used_permille)
                 {
-                    let (scope, limit) = (scope.clone(), limit.clone());
+                    let (scope, limit) = (key.scope, limit.clone());
                     worst = Some(Strain { scope, limit, used_permille, resets_at: window.end });
                 }
             }
         }
         Ok(worst)
+    }
+
+    /// What was added up there.
+    pub(super) async fn counter(&self, org: OrgId, key: &CounterKey) -> Result<Counter, Error> {
+        let name = Some(key.scope.name().to_owned());
+        let query = CounterQuery { kind: key.scope.kind(), name, span: key.span, start: key.start, limit: 1 };
+        let found = self.0.store.counters(org, query).await?;
+        Ok(found.first().map(|(_, counter)| *counter).unwrap_or_default())
     }
 
     /// From which share of a limit on requests are degraded, if they ever are.
