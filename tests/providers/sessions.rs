@@ -1,5 +1,6 @@
 //! Whole sessions of agents with tools, with each vendor, and what becomes of them when a vendor fails in the middle.
 
+mod charters;
 mod faults;
 mod says;
 mod whole;
