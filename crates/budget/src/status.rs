@@ -100,8 +100,8 @@ impl Ledger {
             spent.entry(limit.scope.clone()).or_default();
         }
         let [short, long] = [
-            self.lately(org, limit, two(zone, Span::Hour, now)).await?,
-            self.lately(org, limit, long(zone, limit.window, now)).await?,
+            self.spent_lately(org, limit, two(zone, Span::Hour, now)).await?,
+            self.spent_lately(org, limit, long(zone, limit.window, now)).await?,
         ];
         let soft = self.degrades_from();
         let ahead = window.end.millis().abs_diff(now.millis());
@@ -120,7 +120,7 @@ impl Ledger {
     }
 
     /// What was spent in these windows, and since when that is.
-    async fn lately(&self, org: OrgId, limit: &Limit, windows: Vec<Window>) -> Result<(Timestamp, Spent), Error> {
+    async fn spent_lately(&self, org: OrgId, limit: &Limit, windows: Vec<Window>) -> Result<(Timestamp, Spent), Error> {
         let mut spent = Spent::new();
         for window in &windows {
             for (scope, counter) in self.counted(org, limit, *window).await? {
