@@ -50,7 +50,8 @@ impl Strict<'_> {
                 | Rest::Repositories
         );
         while let Some((word, rest)) = self.words.split_first() {
-            if !word.may_be_an_option() || word.literal() == Some("-") {
+            let is_harmless = word.literal().is_none() && !self.entry.can_run();
+            if !word.may_be_an_option() || word.literal() == Some("-") || is_harmless {
                 if stops {
                     break;
                 }
@@ -85,9 +86,9 @@ impl Strict<'_> {
         let value = match (option.takes, value) {
             (Takes::Value, None) => self.value()?,
             (Takes::Nothing, Some(_)) => return Err(format!("its option --{name} takes no value")),
-            (_, value) => value.unwrap_or_default().to_owned(),
+            (_, value) => Word::Literal(value.unwrap_or_default().to_owned()),
         };
-        self.parsed.found.push((option.effect, Word::Literal(value)));
+        self.parsed.found.push((option.effect, value));
         Ok(())
     }
 
@@ -106,18 +107,21 @@ impl Strict<'_> {
                     continue;
                 }
                 Takes::Value if attached.is_empty() => self.value()?,
-                Takes::Value | Takes::Attached => attached.to_owned(),
+                Takes::Value | Takes::Attached => Word::Literal(attached.to_owned()),
             };
-            self.parsed.found.push((option.effect, Word::Literal(value)));
+            self.parsed.found.push((option.effect, value));
             break;
         }
         Ok(())
     }
 
-    fn value(&mut self) -> Result<String, String> {
+    fn value(&mut self) -> Result<Word, String> {
         let (word, rest) = self.words.split_first().ok_or("an option is without its value")?;
         self.words = rest;
-        word.literal().map(str::to_owned).ok_or_else(|| "the value of an option is an expansion".to_owned())
+        match word.literal().is_some() || !self.entry.can_run() {
+            true => Ok(word.clone()),
+            false => Err("the value of an option is an expansion".to_owned()),
+        }
     }
 }
 
@@ -127,7 +131,7 @@ fn scan(entry: &Entry, arguments: &[Word]) -> Result<Parsed, String> {
     for (at, word) in arguments.iter().enumerate() {
         let next = arguments.get(at + 1);
         let Some(text) = word.literal() else {
-            if word.may_be_an_option() {
+            if word.may_be_an_option() && entry.can_run() {
                 return Err("an expansion may be an option".to_owned());
             }
             parsed.operands.push(word.clone());

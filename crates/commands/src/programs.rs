@@ -3,6 +3,6 @@
 mod code;
 mod find;
 mod git;
-mod shells;
+pub(crate) mod shells;
 mod words;
 mod xargs;

@@ -169,7 +169,11 @@ impl Reader<'_, '_> {
                 self.list(&command.0);
                 self.list(&command.1.list);
             }
-            CompoundCommand::Coprocess(command) => self.command(&command.body),
+            CompoundCommand::Coprocess(command) => {
+                self.walker.has_arrays = true;
+                command.name.iter().for_each(|name| drop(self.word(&name.value)));
+                self.command(&command.body);
+            }
         }
     }
 

@@ -40,6 +40,10 @@ pub(crate) enum Effect {
     InPlace,
     /// A script of sed or awk.
     Code,
+    /// It makes an array of a variable.
+    Array,
+    /// The name of an option of a shell.
+    Mode,
 }
 
 /// Whether an option takes a value.
@@ -90,6 +94,8 @@ pub(crate) enum Rest {
     Test,
     /// `cd`.
     Moves,
+    /// Names of options of a shell.
+    Modes,
 }
 
 #[derive(Debug)]
@@ -183,6 +189,19 @@ fn entry(options: &'static str, rest: &'static str) -> Entry {
     entry
 }
 
+impl Entry {
+    /// Whether it may run or read as code what its words say, so that an expansion among them may be anything.
+    pub(crate) fn can_run(&self) -> bool {
+        let is_plain = |option: &Opt| {
+            matches!(option.effect, Effect::Nothing | Effect::Ends | Effect::Reads | Effect::Writes | Effect::InPlace)
+        };
+        let is_of_files = matches!(self.rest, Rest::Nothing | Rest::Reads | Rest::Writes | Rest::Deletes);
+        // Of a list without options it is not known which there are.
+        let is_listed = self.is_scanned || !self.options.is_empty();
+        self.has_files || !is_listed || !is_of_files || !self.options.iter().all(is_plain)
+    }
+}
+
 fn option(word: &'static str) -> Opt {
     let (written, effect) = word.split_once(':').unwrap_or((word, ""));
     let (name, takes) = match (written.strip_suffix('='), written.strip_suffix('?')) {
@@ -226,6 +245,8 @@ fn effect_of(word: &str) -> Effect {
         "checkpoint" => Effect::Checkpoint,
         "in-place" => Effect::InPlace,
         "code" => Effect::Code,
+        "array" => Effect::Array,
+        "mode" => Effect::Mode,
         // Also for a word that is none of these: a test tells.
         _ => Effect::Opaque,
     }
@@ -255,6 +276,7 @@ fn rest_of(word: &str) -> Rest {
         "variables" => Rest::Variables,
         "test" => Rest::Test,
         "moves" => Rest::Moves,
+        "modes" => Rest::Modes,
         _ => Rest::Opaque,
     }
 }

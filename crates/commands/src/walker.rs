@@ -3,6 +3,7 @@
 use crate::analyse::Functions;
 use crate::analysis::excerpt;
 use crate::options::{self, Parsed};
+use crate::programs::shells;
 use crate::table::{self, Effect, Entry, Rest};
 use crate::{Analysis, Command, Limits, Opaque, Word, environment, names};
 
@@ -56,14 +57,28 @@ pub(crate) struct Walker<'a> {
     found: Analysis,
     /// Whether a directory was left, so that relative paths lead elsewhere.
     has_moved: bool,
+    /// Whether there may be arrays of bash.
+    pub(crate) has_arrays: bool,
+    /// What cannot be told if there are.
+    of_arrays: Vec<Opaque>,
 }
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(limits: &'a Limits) -> Self {
-        Self { limits, functions: Functions::new(), found: Analysis::default(), has_moved: false }
+        Self {
+            limits,
+            functions: Functions::new(),
+            found: Analysis::default(),
+            has_moved: false,
+            has_arrays: false,
+            of_arrays: Vec::new(),
+        }
     }
 
     pub(crate) fn finish(mut self) -> Analysis {
+        if self.has_arrays {
+            self.found.opaque.append(&mut self.of_arrays);
+        }
         if self.has_moved {
             let Analysis { reads, writes, deletes, .. } = &mut self.found;
             for path in [reads, writes, deletes].into_iter().flatten().filter(|path| !path.beginning().starts_with('/'))
@@ -75,13 +90,14 @@ impl<'a> Walker<'a> {
     }
 
     pub(crate) fn opaque(&mut self, what: &str, why: impl Into<String>, context: &Context) {
-        // The first says it as well as a million do.
-        if self.found.opaque.len() < self.limits.commands_max {
-            let opaque = Opaque { what: excerpt(what), why: why.into(), place: context.place.clone() };
-            if !self.found.opaque.contains(&opaque) {
-                self.found.opaque.push(opaque);
-            }
-        }
+        let opaque = Opaque { what: excerpt(what), why: why.into(), place: context.place.clone() };
+        note(&mut self.found.opaque, opaque, self.limits);
+    }
+
+    /// It cannot be told if the script has an array anywhere: what comes later may have come before, in a loop.
+    pub(crate) fn opaque_with_arrays(&mut self, what: &str, why: &str, context: &Context) {
+        let opaque = Opaque { what: excerpt(what), why: why.to_owned(), place: context.place.clone() };
+        note(&mut self.of_arrays, opaque, self.limits);
     }
 
     pub(crate) fn reads(&mut self, path: &Word) {
@@ -177,7 +193,11 @@ impl<'a> Walker<'a> {
     fn effect(&mut self, effect: Effect, value: &Word, known: &Known<'_>, within: &Context) {
         let text = value.literal().unwrap_or_default();
         match effect {
-            Effect::Nothing | Effect::Ends | Effect::Placeholder | Effect::InPlace | Effect::Code => {}
+            Effect::Nothing | Effect::Ends | Effect::Placeholder | Effect::InPlace | Effect::Code | Effect::Array => {}
+            Effect::Mode if !shells::is_harmless_mode(text) => {
+                self.opaque(&known.shown, "what this option of a shell changes is not known", within);
+            }
+            Effect::Mode => {}
             Effect::Opaque => self.opaque(&known.shown, "what one of its options does cannot be told", within),
             Effect::Shell => self.script(text, Dialect::Posix, within),
             Effect::Program => self.run(std::slice::from_ref(value), within),
@@ -227,8 +247,14 @@ impl<'a> Walker<'a> {
             Rest::Deletes => operands.iter().for_each(|word| self.deletes(word)),
             Rest::Subcommand => self.subcommand(known, operands, within),
             Rest::Moves => self.has_moved = true,
+            Rest::Modes => {
+                let is_harmless = |word: &Word| word.literal().is_some_and(shells::is_harmless_mode);
+                if !operands.iter().all(is_harmless) {
+                    self.opaque(&known.shown, "what an option of a shell changes is not known", within);
+                }
+            }
             Rest::Repositories | Rest::Dd | Rest::Variables | Rest::Test | Rest::Eval | Rest::Trap => {
-                self.words(known, operands, within);
+                self.words(known, parsed, operands, within);
             }
             Rest::Shell => self.shell(known, within),
             Rest::Find => self.find(known, within),
@@ -319,6 +345,13 @@ pub(crate) struct Known<'a> {
 
 const fn is_known_by_code(rest: Rest) -> bool {
     matches!(rest, Rest::Shell | Rest::Find | Rest::Eval | Rest::Trap | Rest::Test | Rest::Moves | Rest::Dd)
+}
+
+/// The first says it as well as a million do.
+fn note(noted: &mut Vec<Opaque>, opaque: Opaque, limits: &Limits) {
+    if noted.len() < limits.commands_max && !noted.contains(&opaque) {
+        noted.push(opaque);
+    }
 }
 
 fn keep(paths: &mut Vec<Word>, path: &Word, limits: &Limits) {

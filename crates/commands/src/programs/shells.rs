@@ -4,7 +4,40 @@ use crate::Word;
 use crate::walker::{Context, Dialect, Known, Walker};
 
 /// Letters that change how a script runs, not what it is.
-const LETTERS: &str = "abefhiklmnprtuvxBCEHPT";
+const LETTERS: &str = "abefhlmnprtuvxBCEPT";
+/// Names of options that change how a script runs, not what it is. Those of `shopt` too.
+const MODES: &[&str] = &[
+    "allexport",
+    "braceexpand",
+    "dotglob",
+    "emacs",
+    "errexit",
+    "errtrace",
+    "failglob",
+    "functrace",
+    "globstar",
+    "hashall",
+    "inherit_errexit",
+    "lastpipe",
+    "monitor",
+    "nocaseglob",
+    "nocasematch",
+    "noclobber",
+    "noexec",
+    "noglob",
+    "nolog",
+    "notify",
+    "nounset",
+    "nullglob",
+    "onecmd",
+    "physical",
+    "pipefail",
+    "posix",
+    "privileged",
+    "verbose",
+    "vi",
+    "xtrace",
+];
 const LONG: &[&str] =
     &["--norc", "--noprofile", "--login", "--posix", "--verbose", "--restricted", "--noediting", "--debugger"];
 
@@ -25,7 +58,7 @@ impl Walker<'_> {
         };
         let dialect = match known.name {
             "bash" | "rbash" => Dialect::Bash,
-            "zsh" => Dialect::Plain,
+            "zsh" | "ksh" | "ksh93" | "mksh" => Dialect::Plain,
             _ => Dialect::Posix,
         };
         match (asked.has_script, asked.operands.first()) {
@@ -41,6 +74,11 @@ impl Walker<'_> {
             },
         }
     }
+}
+
+/// Whether an option of this name changes nothing of what a script means.
+pub(crate) fn is_harmless_mode(name: &str) -> bool {
+    MODES.contains(&name)
 }
 
 fn asked(arguments: &[Word]) -> Result<Option<Asked<'_>>, String> {
@@ -78,12 +116,8 @@ fn cluster(asked: &mut Asked<'_>, letters: &str) -> Result<(), String> {
             's' => asked.reads_input = true,
             // The name of an option is the next word.
             'o' | 'O' => match asked.operands.split_first() {
-                Some((Word::Literal(name), rest))
-                    if name != "expand_aliases" && name != "interactive_comments" && name != "extglob" =>
-                {
-                    asked.operands = rest
-                }
-                Some(_) => return Err("the value of an option is not known".to_owned()),
+                Some((Word::Literal(name), rest)) if is_harmless_mode(name) => asked.operands = rest,
+                Some(_) => return Err("what this option of a shell changes is not known".to_owned()),
                 None => {}
             },
             _ if LETTERS.contains(letter) => {}

@@ -1,11 +1,12 @@
 //! Words that mean something to one program.
 
 use crate::Word;
-use crate::table::Rest;
+use crate::options::Parsed;
+use crate::table::{Effect, Rest};
 use crate::walker::{Context, Dialect, Known, Walker};
 
 impl Walker<'_> {
-    pub(crate) fn words(&mut self, known: &Known<'_>, operands: &[Word], within: &Context) {
+    pub(crate) fn words(&mut self, known: &Known<'_>, parsed: &Parsed, operands: &[Word], within: &Context) {
         match known.entry.rest {
             // `ext::sh -c …` is an address, and so is `--upload-pack=…` for some.
             Rest::Repositories if operands.iter().any(may_name_a_program) => {
@@ -13,7 +14,10 @@ impl Walker<'_> {
             }
             Rest::Repositories => {}
             Rest::Dd => self.dd(known.arguments, within),
-            Rest::Variables => self.variables(known, operands, within),
+            Rest::Variables => {
+                self.has_arrays |= parsed.has(Effect::Array) || matches!(known.name, "mapfile" | "readarray");
+                self.variables(known, operands, within);
+            }
             Rest::Test => self.test(known, within),
             Rest::Eval => self.eval(known, within),
             Rest::Trap => self.trap(known, within),
@@ -46,25 +50,35 @@ impl Walker<'_> {
                 self.opaque(&known.shown, "an index of an array is calculated, which may run commands", within);
             } else {
                 self.assignment(word.beginning(), &known.shown, within);
+                self.list_of_values(word, known, within);
             }
+        }
+    }
+
+    /// `declare 'x=($(y))'` evaluates what is in the brackets if there is such an array.
+    fn list_of_values(&mut self, word: &Word, known: &Known<'_>, within: &Context) {
+        let value = word.beginning().split_once('=').map(|(_, value)| value);
+        let may_be_a_list = |value: &str| value.starts_with('(') || (value.is_empty() && word.literal().is_none());
+        if known.name != "export" && value.is_some_and(may_be_a_list) {
+            self.opaque_with_arrays(&known.shown, "the values of an array may be evaluated", within);
         }
     }
 
     /// Only `-v` and `-R` evaluate what is in brackets.
     fn test(&mut self, known: &Known<'_>, within: &Context) {
-        let evaluates = |word: &Word| match word.literal() {
-            Some(text) => text == "-v" || text == "-R",
-            None => false,
+        let evaluates = |word: &Word| match word {
+            Word::Literal(text) => text == "-v" || text == "-R",
+            // `"$x"-v`.
+            Word::Begins(text) => "-v".starts_with(text) || "-R".starts_with(text),
+            Word::Unknown => true,
         };
         let has_index = |word: &Word| word.beginning().contains('[') || word.literal().is_none();
         let words = known.arguments;
         if words.windows(2).any(|pair| evaluates(&pair[0]) && has_index(&pair[1])) {
             self.opaque(&known.shown, "an index of an array is calculated, which may run commands", within);
         }
-        // Of an expansion that may be the operator, nothing is known.
-        if words.iter().any(|word| matches!(word, Word::Unknown))
-            && words.iter().any(|word| word.beginning().contains('[') && word.literal() != Some("["))
-        {
+        // Several words may be the operator and what it evaluates.
+        if words.contains(&Word::Unknown) {
             self.opaque(&known.shown, "an expansion may be an operator", within);
         }
     }

@@ -30,6 +30,12 @@ pub(super) fn doubtful(text: &str, dialect: Dialect, limits: &Limits) -> Option<
     if has_odd_quotes(text) {
         return Some("the script has quotes that shells and parsers read differently");
     }
+    if has_odd_comments(text) {
+        return Some("the script has a comment that shells and parsers read differently");
+    }
+    if dialect != Dialect::Bash && text.contains("function") {
+        return Some("shells other than bash read `function` as a command");
+    }
     if text.split("${").skip(1).any(|rest| !is_simple_parameter(rest)) {
         return Some("an expansion does more than to insert a variable");
     }
@@ -79,6 +85,31 @@ fn has_long_numbers(text: &str) -> bool {
 fn has_odd_quotes(text: &str) -> bool {
     let goes_on = text.match_indices("\\\n").any(|(at, _)| !text[..at].ends_with([' ', '\t']));
     goes_on || text.contains("$$'") || text.contains("\\$'") || text.contains("\\$\"")
+}
+
+/// Whether something may be a comment within a substitution. Documents are read as they stand, comments included.
+pub(super) fn has_comments_within(document: &str) -> bool {
+    let within = ["$(", "`"].iter().filter_map(|mark| document.find(mark)).min();
+    let begins =
+        |at: usize| document[..at].ends_with(|letter: char| letter.is_whitespace() || ";&|()<>`".contains(letter));
+    within.is_some_and(|start| document.match_indices('#').any(|(at, _)| at > start && begins(at)))
+}
+
+/// Within a substitution, what ends and what begins with `#` depends on what stands before it; in a calculation it is no comment.
+fn has_odd_comments(text: &str) -> bool {
+    let blank = |letter: &char| matches!(letter, ' ' | '\t');
+    let parts = |letter: &char| letter.is_whitespace() || ";&|()<>`".contains(*letter);
+    let within = ["$(", "`", "<(", ">("].iter().filter_map(|mark| text.find(mark)).min();
+    let calculated = ["((", "$["].iter().filter_map(|mark| text.find(mark)).min();
+    text.match_indices('#').any(|(at, _)| {
+        let mut before = text[..at].chars().rev();
+        let (last, other) = (before.next(), before.next());
+        let is_within = within.is_some_and(|start| start < at);
+        let is_calculated = calculated.is_some_and(|start| start < at);
+        let goes_on = last == Some('\n') && other == Some('\\');
+        let is_far = last.as_ref().is_some_and(blank) && other.as_ref().is_none_or(parts);
+        goes_on || (is_within && is_far) || (is_calculated && last.as_ref().is_none_or(parts))
+    })
 }
 
 /// What is after `${` is a name and at most something that is compared or inserted, without quotes, substitutions and calculations.

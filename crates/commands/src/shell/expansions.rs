@@ -2,7 +2,7 @@
 
 use brush_parser::word::{self, Parameter, ParameterExpr, SpecialParameter, WordPiece, WordPieceWithSource};
 
-use super::{Reader, options, quotes};
+use super::{Reader, checks, options, quotes};
 use crate::Word;
 use crate::walker::Dialect;
 
@@ -68,6 +68,16 @@ impl Reader<'_, '_> {
             }
             WordPiece::EscapeSequence(text) => known.push(escaped(text)),
             WordPiece::TildeExpansion(_) => known.split(),
+            // A number, which has no letters that part words.
+            WordPiece::ParameterExpansion(ParameterExpr::Parameter {
+                parameter:
+                    Parameter::Special(
+                        SpecialParameter::PositionalParameterCount
+                        | SpecialParameter::LastExitStatus
+                        | SpecialParameter::ProcessId,
+                    ),
+                indirect: false,
+            }) => known.open(),
             WordPiece::ParameterExpansion(_) => known.split(),
             WordPiece::CommandSubstitution(text) => {
                 known.split();
@@ -131,6 +141,8 @@ impl Reader<'_, '_> {
             Some(at) => {
                 known.push(&text[..at]);
                 known.open();
+                // Names of files, or whatever stands in the brackets: several words that may begin with anything.
+                known.may_split |= known.text.is_empty();
             }
             None => known.push(text),
         }
@@ -175,6 +187,10 @@ impl Reader<'_, '_> {
     pub(crate) fn document(&mut self, raw: &str) -> Word {
         if raw.contains("\\\n") {
             self.opaque(raw, "a document whose lines go on may end elsewhere");
+            return Word::Unknown;
+        }
+        if checks::has_comments_within(raw) {
+            self.opaque(raw, "a comment in a document is read in several ways");
             return Word::Unknown;
         }
         let Ok(pieces) = word::parse_heredoc(raw, &options()) else {

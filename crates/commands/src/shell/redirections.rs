@@ -4,6 +4,7 @@ use brush_parser::ast::{IoFileRedirectKind, IoFileRedirectTarget, IoHereDocument
 
 use super::Reader;
 use crate::Word;
+use crate::walker::Dialect;
 
 /// What a redirection makes of the input of a command.
 pub(super) enum Input {
@@ -40,6 +41,9 @@ impl Reader<'_, '_> {
                 if is_input(descriptor) { Input::Text(text) } else { Input::Same }
             }
             IoRedirect::OutputAndError(word, _) => {
+                if self.dialect != Dialect::Bash {
+                    self.opaque(&word.value, "shells other than bash end a command at `&>`");
+                }
                 let path = self.word(&word.value);
                 self.walker.writes(&path);
                 Input::Same
@@ -73,6 +77,10 @@ impl Reader<'_, '_> {
         let is_descriptor = |text: &str| text.trim_end_matches('-').bytes().all(|byte| byte.is_ascii_digit());
         if is_duplicate && path.literal().is_some_and(is_descriptor) {
             return;
+        }
+        let may_expand = path.literal().is_none_or(|text| text.contains(['$', '`']));
+        if matches!(kind, IoFileRedirectKind::DuplicateOutput) && may_expand {
+            self.opaque(&word.value, "what is after `>&` is expanded twice");
         }
         match kind {
             IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput => self.walker.reads(&path),

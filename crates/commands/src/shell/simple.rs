@@ -14,6 +14,9 @@ const SPECIAL: &[&str] = &[
     "shift", "source", "times", "trap", "unset",
 ];
 
+/// What takes arrays among its words.
+const DECLARING: &[&str] = &["declare", "local", "readonly", "typeset"];
+
 impl Reader<'_, '_> {
     pub(super) fn simple(&mut self, command: &SimpleCommand) {
         let inner = self.at(command);
@@ -39,8 +42,16 @@ impl Reader<'_, '_> {
             // In brackets of an array, what begins a document is a shift.
             self.opaque(&command.to_string(), "a document and brackets in one command are read in several ways");
         }
+        let declares = argv[0].literal().is_some_and(|name| DECLARING.contains(&name));
         for item in items {
-            argv.extend(self.item(item, &mut input));
+            let word = self.item(item, &mut input);
+            argv.extend(match item {
+                // It has got its values; what is left to do is done with the name.
+                Item::AssignmentWord(list @ Assignment { value: AssignmentValue::Array(_), .. }, _) if declares => {
+                    Some(Word::Literal(name(list).to_owned()))
+                }
+                _ => word,
+            });
         }
         let is_function = |name: &str| self.walker.functions.contains(name) && !SPECIAL.contains(&name);
         if argv[0].literal().is_some_and(is_function) {
@@ -84,16 +95,25 @@ impl Reader<'_, '_> {
             self.arithmetic(index);
         }
         self.variable(name(assignment));
+        self.walker.has_arrays |= is_of_array(assignment);
         match &assignment.value {
             AssignmentValue::Scalar(word) => drop(self.word(&word.value)),
             AssignmentValue::Array(elements) => {
                 for (index, word) in elements {
                     index.iter().for_each(|index| self.arithmetic(&index.value));
+                    if index.is_none() && word.value.starts_with('[') {
+                        self.opaque(&word.value, "an index of an array is calculated, which may run commands");
+                    }
                     self.word(&word.value);
                 }
             }
         }
     }
+}
+
+const fn is_of_array(assignment: &Assignment) -> bool {
+    matches!(assignment.name, AssignmentName::ArrayElementName(..))
+        || matches!(assignment.value, AssignmentValue::Array(_))
 }
 
 fn name(assignment: &Assignment) -> &str {
