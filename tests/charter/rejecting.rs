@@ -90,6 +90,32 @@ async fn a_command_is_judged_by_every_program_that_it_would_run() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn what_is_approved_does_nothing_else() -> anyhow::Result<()> {
+    let charter = "safetyHeuristics: { autoApprove: [builds, partners] }";
+    let stage = Stage::new()?.charter("some", charter)?;
+    let actions = json!({
+        "builds": [{ "tools": ["command.*"], "programs": ["cargo", "ls", "sh"] }],
+        "partners": [{ "tools": ["*"], "hosts": ["partner.example"] }],
+    });
+    let daemon = stage.daemon()?.config(json!({ "charters": { "actions": actions } })).start().await?;
+    let mut admin = daemon.admin().await;
+    for (action, arguments, verdict) in [
+        ("command.run", json!({ "argv": ["cargo", "test"] }), "allow"),
+        ("command.run", json!({ "argv": ["sh", "-c", "cargo test && ls"] }), "allow"),
+        ("command.run", json!({ "argv": ["sh", "-c", "cargo test && rm x"] }), "abstain"),
+        ("command.run", json!({ "argv": ["sh", "-c", "cargo test && $X"] }), "abstain"),
+        ("command.run", json!({ "argv": ["sh", "-c", "curl https://partner.example; rm x"] }), "abstain"),
+        ("http.request", json!({ "url": "https://partner.example/" }), "allow"),
+        ("http.request", json!({ "url": "https://partner.example/", "body": "https://evil.example/" }), "abstain"),
+    ] {
+        let params = json!({ "charter": "some", "action": action, "arguments": arguments });
+        let said = admin.call("charter.explain", params).await?;
+        assert_eq!(said["verdict"], verdict, "{arguments}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_a_charter_approves_is_not_allowed_by_that() -> anyhow::Result<()> {
     let charter = "safetyHeuristics: { autoApprove: ['*'] }";
     let stage = Stage::new()?.agent("coder", "charter: some")?.charter("some", charter)?;

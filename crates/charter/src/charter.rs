@@ -133,10 +133,11 @@ impl Charter {
         if let Some(found) = self.strongest(action, confirmed.chain(escalated)) {
             return decided(Verdict::Confirm, found, asked.cloned());
         }
-        let approved = lists.auto_approve.iter().map(|entry| (&entry.action, &entry.at));
-        match self.strongest(action, approved) {
-            Some(found @ (Fit::Yes, _)) => decided(Verdict::Allow, found, None),
-            _ => Opinion::abstained(),
+        // What is approved does nothing else.
+        let approved = lists.auto_approve.iter().filter(|entry| self.actions.covers(&entry.action, action));
+        match approved.map(|entry| &entry.at).min() {
+            Some(line) => decided(Verdict::Allow, (Fit::Yes, line), None),
+            None => Opinion::abstained(),
         }
     }
 

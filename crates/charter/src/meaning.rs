@@ -58,9 +58,23 @@ pub struct Rule {
     pub secret: bool,
 }
 
+/// How much of what an action does has to be what a rule means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// Any of it: so that nothing is rejected in vain by doing more.
+    Some,
+    /// All of it: so that nothing is approved by doing more.
+    All,
+}
+
 impl Rule {
-    fn fits(&self, action: &Action) -> Fit {
+    fn fits(&self, action: &Action, share: Share) -> Fit {
         let facts = &action.facts;
+        // Hosts or paths alone say nothing of what else a command does.
+        let is_free = share == Share::All && self.programs.is_none();
+        if is_free && (!facts.programs.is_empty() || facts.unknown.contains(&Fact::Programs)) {
+            return Fit::No;
+        }
         let is_named = self.tools.iter().any(|pattern| pattern.matches(&action.name));
         let is_labelled = (!self.untrusted || facts.untrusted) && (!self.secret || facts.secret);
         if !is_named || self.reads.is_some_and(|reads| reads != action.reads) || !is_labelled {
@@ -68,30 +82,36 @@ impl Rule {
         }
         let hosts = self.hosts.as_ref().map(|wanted| {
             let is_meant = |host: &String| wanted.iter().any(|pattern| is_host(pattern, host));
-            some(&facts.hosts, is_meant, facts, Fact::Hosts)
+            share.of(&facts.hosts, is_meant, facts, Fact::Hosts)
         });
         let outside = self.hosts_outside.as_ref().map(|inside| {
             let is_outside = |host: &String| !inside.iter().any(|pattern| is_host(pattern, host));
-            some(&facts.hosts, is_outside, facts, Fact::Hosts)
+            share.of(&facts.hosts, is_outside, facts, Fact::Hosts)
         });
         let paths = self.paths.as_ref().map(|wanted| {
             let is_beneath = |path: &String| wanted.iter().any(|place| Path::new(path).starts_with(place));
-            some(&facts.paths, is_beneath, facts, Fact::Paths)
+            share.of(&facts.paths, is_beneath, facts, Fact::Paths)
         });
         let programs = self.programs.as_ref().map(|wanted| {
             let is_meant = |program: &String| wanted.contains(program);
-            some(&facts.programs, is_meant, facts, Fact::Programs)
+            share.of(&facts.programs, is_meant, facts, Fact::Programs)
         });
-        let secrets = self.secrets.then(|| some(&facts.secrets, |_| true, facts, Fact::Secrets));
+        let secrets = self.secrets.then(|| share.of(&facts.secrets, |_| true, facts, Fact::Secrets));
         [hosts, outside, paths, programs, secrets].into_iter().flatten().min().unwrap_or(Fit::Yes)
     }
 }
 
-fn some(known: &BTreeSet<String>, is_meant: impl Fn(&String) -> bool, facts: &Facts, fact: Fact) -> Fit {
-    match known.iter().any(is_meant) {
-        true => Fit::Yes,
-        false if facts.unknown.contains(&fact) => Fit::Maybe,
-        false => Fit::No,
+impl Share {
+    fn of(self, known: &BTreeSet<String>, is_meant: impl Fn(&String) -> bool, facts: &Facts, fact: Fact) -> Fit {
+        let is_unknown = facts.unknown.contains(&fact);
+        match self {
+            Self::Some if known.iter().any(&is_meant) => Fit::Yes,
+            Self::Some if is_unknown => Fit::Maybe,
+            Self::Some => Fit::No,
+            Self::All if !known.iter().all(&is_meant) => Fit::No,
+            Self::All if is_unknown => Fit::Maybe,
+            Self::All => Fit::from(!known.is_empty()),
+        }
     }
 }
 
@@ -193,6 +213,16 @@ impl Actions {
 
     /// Whether an action is what an entry of a list means: the tool of that name, or one of the calls of that business action.
     pub fn fit(&self, entry: &ToolPattern, action: &Action) -> Fit {
+        self.share(entry, action, Share::Some)
+    }
+
+    /// Whether all that an action does is for certain what an entry means: the tool of that name, or each of its programs, hosts and
+    /// paths is named by one rule of that business action, as far as the rule names any. A command is covered by its programs only.
+    pub fn covers(&self, entry: &ToolPattern, action: &Action) -> bool {
+        self.share(entry, action, Share::All) == Fit::Yes
+    }
+
+    fn share(&self, entry: &ToolPattern, action: &Action, share: Share) -> Fit {
         if entry.matches(&action.name) {
             return Fit::Yes;
         }
@@ -201,7 +231,7 @@ impl Actions {
             return Fit::No;
         }
         let rules = self.0.get(entry.as_str()).into_iter().flatten();
-        rules.map(|rule| rule.fits(action)).max().unwrap_or(Fit::No)
+        rules.map(|rule| rule.fits(action, share)).max().unwrap_or(Fit::No)
     }
 
     /// The business actions that this one is, or may be.
@@ -209,7 +239,8 @@ impl Actions {
         let fits = self
             .0
             .iter()
-            .map(|(name, rules)| (name.as_str(), rules.iter().map(|rule| rule.fits(action)).max().unwrap_or(Fit::No)));
+            .map(|(name, rules)| (name.as_str(), rules.iter().map(|rule| rule.fits(action, Share::Some)).max()))
+            .map(|(name, fit)| (name, fit.unwrap_or(Fit::No)));
         fits.filter(|(_, fit)| *fit != Fit::No).collect()
     }
 }
@@ -273,6 +304,38 @@ mod tests {
         let may =
             [("external_api_calls", Fit::Maybe), ("resource_deletion", Fit::Maybe), ("system_shutdown", Fit::Maybe)];
         check(&with("command.run", unknown), &may);
+    }
+
+    #[test]
+    fn what_covers_an_action_covers_all_that_it_does() {
+        let rules = r#"{
+            "builds": [{"tools": ["command.*"], "programs": ["cargo", "ls"]}],
+            "partners": [{"tools": ["*"], "hosts": ["api.example", "*.corp.example"]}],
+            "docs": [{"tools": ["fs.*"], "paths": ["docs"]}]
+        }"#;
+        let actions = Actions::default().extended(&serde_json::from_str(rules).unwrap());
+        let covers = |entry: &str, name: &str, facts: &Facts| {
+            actions.covers(&entry.parse().unwrap(), &with(name, facts.clone()))
+        };
+        let runs = |programs: &[&str]| Facts { programs: set(programs), ..Facts::default() };
+        assert!(
+            covers("builds", "command.run", &runs(&["cargo"]))
+                && covers("builds", "command.run", &runs(&["cargo", "ls"]))
+        );
+        assert!(!covers("builds", "command.run", &runs(&["cargo", "rm"])), "it runs something else too");
+        assert!(!covers("builds", "command.run", &runs(&[])), "there is nothing to cover");
+        let unsure = Facts { unknown: [Fact::Programs].into(), ..runs(&["cargo"]) };
+        assert!(!covers("builds", "command.run", &unsure) && covers("command.run", "command.run", &unsure));
+        let asks = |hosts: &[&str]| Facts { hosts: set(hosts), ..Facts::default() };
+        assert!(covers("partners", "http.get", &asks(&["api.example", "git.corp.example"])));
+        assert!(!covers("partners", "http.get", &asks(&["api.example", "evil.example"])));
+        let fetch = Facts { programs: set(&["curl", "rm"]), ..asks(&["api.example"]) };
+        assert!(!covers("partners", "command.run", &fetch), "its host is approved, its programs are not");
+        let on = |paths: &[&str]| Facts { paths: set(paths), ..Facts::default() };
+        assert!(
+            covers("docs", "fs.move", &on(&["docs/a", "docs/b"]))
+                && !covers("docs", "fs.move", &on(&["docs/a", "src/b"]))
+        );
     }
 
     #[test]

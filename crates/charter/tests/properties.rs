@@ -119,6 +119,17 @@ proptest! {
     }
 
     #[test]
+    fn what_is_approved_does_nothing_else(lists in lists(), action in actions()) {
+        let Some(charter) = lists.charter() else { return Ok(()) };
+        let mut more = action.clone();
+        more.facts.programs.insert("other".to_owned());
+        let is_named = lists.auto.iter().flatten().any(|entry| {
+            entry.parse::<orchestrator_transcript::ToolPattern>().unwrap().matches(&action.name)
+        });
+        prop_assert!(charter.opinion(&more).verdict != Verdict::Allow || is_named);
+    }
+
+    #[test]
     fn a_child_never_allows_more_than_its_parent(parent in lists(), child in lists(), action in actions()) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("parent.yaml"), parent.text()).unwrap();
