@@ -85,6 +85,68 @@ async fn a_charter_refuses_what_both_allow_and_each_decision_leaves_one_record()
 }
 
 #[tokio::test]
+async fn a_script_of_a_coding_agent_is_judged_by_what_it_would_run() -> anyhow::Result<()> {
+    let stage = Stage::new()?.agent("bound", "charter: some")?.agent("free", "")?;
+    std::fs::create_dir(stage.path("charters"))?;
+    std::fs::write(
+        stage.path("charters/some.yaml"),
+        "safetyHeuristics: { alwaysReject: [resource_deletion, partners, live] }",
+    )?;
+    let actions = json!({
+        "partners": [{ "tools": ["http.fetch", "command.*"], "hosts": ["partner.example"] }],
+        "live": [{ "tools": ["fs.*"], "paths": ["/live"] }],
+    });
+    let charters = json!({ "directory": stage.path("charters"), "actions": actions });
+    let daemon = stage.daemon(&["claude.*"])?.config(json!({ "charters": charters })).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*"]).await;
+    for (order, reason) in [
+        ("Bash rm notes.txt", Some("resource_deletion")),
+        ("Bash true && env -i r\"\"m notes.txt", Some("resource_deletion")),
+        ("Bash $X notes.txt", Some("resource_deletion")),
+        ("Bash curl partner.example", Some("partners")),
+        ("Bash echo x > /dev/tcp/partner.example/80", Some("partners")),
+        ("WebFetch {\"url\": \"https://PARTNER.example/x\", \"prompt\": \"sum up\"}", Some("partners")),
+        ("Write {\"file_path\": \"/live/x\", \"content\": \"y\"}", Some("live")),
+        ("Edit {\"file_path\": \"x/../../live/y\"}", Some("live")),
+        ("Bash ls && cat notes.txt | sort", None),
+        ("Bash curl -fsS https://other.example/rm", None),
+        ("WebFetch {\"url\": \"https://other.example/x\", \"prompt\": \"sum up\"}", None),
+    ] {
+        let said = answer(&mut admin, "bound", &format!("@tool {order}")).await?;
+        let tool = order.split(' ').next().unwrap_or_default();
+        match reason {
+            Some(reason) => assert!(said.contains(&format!("alwaysReject `{reason}`")), "{order}: {said}"),
+            None => assert!(said.starts_with(&format!("{tool} did ")), "{order}: {said}"),
+        }
+        let free = answer(&mut admin, "free", &format!("@tool {order}")).await?;
+        assert!(free.starts_with(&format!("{tool} did ")), "{order}: {free}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_beneath_the_workspace_is_judged_by_its_place_there() -> anyhow::Result<()> {
+    let front = "workspaceSource: main\nworkspace: shared\ncharter: some";
+    let stage = Stage::new()?.agent("coder", front)?;
+    std::fs::create_dir(stage.path("charters"))?;
+    std::fs::write(stage.path("charters/some.yaml"), "safetyHeuristics: { alwaysReject: [rollout] }")?;
+    let actions = json!({ "rollout": [{ "tools": ["fs.*"], "paths": ["deploy"] }] });
+    let charters = json!({ "directory": stage.path("charters"), "actions": actions });
+    let daemon = stage.daemon(&["claude.*"])?.config(json!({ "charters": charters })).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*"]).await;
+    let source = stage.path("source").canonicalize()?;
+    for (file, is_refused) in [("deploy/live.yaml", true), ("./deploy/x", true), ("notes.txt", false)] {
+        let order = json!({ "file_path": source.join(file), "content": "x" });
+        let said = answer(&mut admin, "coder", &format!("@tool Write {order}")).await?;
+        assert_eq!(said.contains("alwaysReject `rollout`"), is_refused, "{file}: {said}");
+        assert_eq!(said.starts_with("Write did "), !is_refused, "{file}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_program_waits_for_somebody_who_confirms_what_it_wants() -> anyhow::Result<()> {
     let stage = Stage::new()?.agent("coder", "")?;
     let builder = stage.daemon(&["claude.*"])?.config(json!({ "tools": { "confirm": ["claude.Bash"] } }));

@@ -1,7 +1,7 @@
 //! An agent without a model, which speaks Claude Code's stream of JSON and does what the lines of its task that begin with `@` say:
 //! for tests, and for trying a configuration without an account.
 //!
-//! `@say TEXT`, `@think TEXT`, `@tool NAME TEXT` (asks leave first), `@json JSON` (a structured result), `@wait` (until something more is
+//! `@say TEXT`, `@think TEXT`, `@tool NAME TEXT` (asks leave first; a text that is no JSON object is its `command`), `@json JSON` (a structured result), `@wait` (until something more is
 //! said, and repeats it), `@hang` (until it is interrupted), `@crash` (once: going on, it finishes), `@noise`, `@limit`, `@fail SUBTYPE`.
 //! With `FAKE_AGENT_MEMORY`, a folder, it knows its conversations again.
 
@@ -154,7 +154,8 @@ impl Agent {
         let (name, command) = order.split_once(' ').unwrap_or((order, ""));
         self.requests += 1;
         let (call, request) = (format!("toolu_{}", self.requests), format!("ask_{}", self.requests));
-        let input = json!({ "command": command });
+        let whole = serde_json::from_str(command).ok().filter(Value::is_object);
+        let input = whole.unwrap_or_else(|| json!({ "command": command }));
         self.answer(&json!({ "type": "tool_use", "id": call, "name": name, "input": input }), None);
         let asked = json!({ "subtype": "can_use_tool", "tool_name": name, "input": input, "tool_use_id": call });
         self.print(json!({ "type": "control_request", "request_id": request, "request": asked }));

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orchestrator_charter::{Charters, Config, Documents, Verdict};
+use orchestrator_charter::{Action, Charters, Config, Documents, Verdict};
 use orchestrator_redact::Redactor;
 use orchestrator_security::{Decided, Opinion, Stance, decide};
 use orchestrator_tools::Spec;
@@ -16,9 +16,17 @@ use crate::Scale;
 use crate::figure::{Aim, Figure, micros, percentile};
 
 /// The daemon's own.
-#[path = "../../../bins/orchestrator-daemon/src/adapters/facts.rs"]
-#[expect(dead_code, reason = "calls of which nothing can be told are not among those that are measured")]
-mod facts;
+#[path = "../../../bins/orchestrator-daemon/src/adapters"]
+mod adapters {
+    use super::{Action, Label, Redactor, Spec, Value};
+
+    #[expect(dead_code, reason = "calls of others are not among those that are measured")]
+    mod facts;
+
+    pub(super) fn action(spec: &Spec, arguments: &Value, redactor: &Redactor) -> Action {
+        facts::action(spec.name.as_str(), Some(spec), arguments, Label::USER, redactor)
+    }
+}
 
 /// Charters that everybody acts under, and the lines of each.
 const CHARTERS: usize = 4;
@@ -91,7 +99,7 @@ impl Judge {
 
     fn decided(&self, spec: &Spec, arguments: &Value) -> Decided {
         let tool = spec.name.as_str();
-        let action = facts::action(tool, Some(spec), arguments, Label::USER, &self.redactor);
+        let action = adapters::action(spec, arguments, &self.redactor);
         let listed = match self.allow.iter().find(|pattern| pattern.matches(tool)) {
             Some(pattern) => Opinion::new(Stance::Allow, format!("tools.allow has {pattern}")),
             None => Opinion::new(Stance::Deny, format!("{tool} is not in tools.allow")),

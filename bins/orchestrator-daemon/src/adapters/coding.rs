@@ -1,6 +1,7 @@
 //! Agents that the command line of a coding agent runs, within what the operator configured and allows.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use orchestrator_agents::{PermissionMode as Asked, Profile, Runtime, tool_like, tools_of_claude_code};
 use orchestrator_runtime_claude::{
@@ -13,6 +14,7 @@ use orchestrator_workspaces::Workspace;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, service_fn};
 
+use super::facts::{Foreign, unasked};
 use super::gate::Gate;
 use super::{Hooking, Llms, Rights, WORKSPACE};
 use crate::config::Config;
@@ -73,7 +75,11 @@ pub(super) fn runtime(
     (org, workspace): (OrgId, Option<&Workspace>),
 ) -> CodingAgent {
     let mut claude = claude.clone();
-    let denied = tools_of_claude_code().filter(|tool| !llms.gate.might_allow(&name(tool), &alike(tool), org, rights));
+    let asks_for_edits = claude.permission_mode != PermissionMode::AcceptEdits;
+    let denied = tools_of_claude_code().filter(|tool| {
+        let (name, alike) = (name(tool), alike(tool));
+        !llms.gate.might_allow((&name, &alike), unasked(&name, asks_for_edits), org, rights)
+    });
     // What it would not ask leave for is not there for it.
     let all: BTreeSet<String> = denied.map(str::to_owned).chain(claude.disallowed_tools).collect();
     claude.disallowed_tools = all.into_iter().collect();
@@ -81,11 +87,11 @@ pub(super) fn runtime(
         claude.working_directory = Some(workspace.path.clone());
         claude.environment.set.insert(WORKSPACE.to_owned(), workspace.path.display().to_string());
     }
-    let (labels, directory) = (llms.gate.labels().clone(), claude.working_directory.clone());
-    let secrecy = Secrecy::new(move |tool, input| {
-        labels.told_by_coding((&name(tool), &alike(tool)), input, directory.as_deref())
-    });
-    let leave = leave(llms.gate.clone(), llms.hooking.clone(), rights.clone());
+    let directory = claude.working_directory.clone();
+    let (labels, within) = (llms.gate.labels().clone(), directory.clone());
+    let secrecy =
+        Secrecy::new(move |tool, input| labels.told_by_coding((&name(tool), &alike(tool)), input, within.as_deref()));
+    let leave = leave(llms.gate.clone(), llms.hooking.clone(), (rights.clone(), directory));
     CodingAgent::new(claude, leave, llms.through.clock.clone()).labelled(secrecy)
 }
 
@@ -100,15 +106,16 @@ fn alike(tool: &str) -> String {
 }
 
 /// Asks hooks once, then the gate, and waits if a person has to confirm it: the program waits with its session meanwhile.
-fn leave(gate: Gate, hooking: Hooking, rights: Rights) -> Leave {
+fn leave(gate: Gate, hooking: Hooking, (rights, directory): (Rights, Option<PathBuf>)) -> Leave {
     BoxCloneSyncService::new(service_fn(move |request: Request| {
-        let (gate, hooking, rights) = (gate.clone(), hooking.clone(), rights.clone());
+        let (gate, hooking, rights, directory) = (gate.clone(), hooking.clone(), rights.clone(), directory.clone());
         async move {
             let (tool, alike) = (name(&request.tool), alike(&request.tool));
             let (said, input) = hooking.foreign((&tool, &alike), request.input.clone(), &context(&request)).await;
             loop {
                 let context = context(&request);
-                let judged = gate.judge_foreign((&tool, &alike), &input, &context, (&rights, said.clone())).await;
+                let call = Foreign { tool: &tool, alike: &alike, arguments: &input, directory: directory.as_deref() };
+                let judged = gate.judge_foreign(call, &context, (&rights, said.clone())).await;
                 match judged {
                     Ok(reason) => return Ok::<_, BoxError>(Verdict::Allow { reason, input: Some(input) }),
                     Err(Refusal::Denied { reason }) => return Ok(Verdict::Deny { reason }),

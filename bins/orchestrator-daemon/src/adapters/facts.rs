@@ -1,25 +1,34 @@
 //! What the arguments of a call say, as far as it can be told without running anything.
 
+mod commands;
+mod foreign;
+
 use std::path::{Component, Path, PathBuf};
 
 use orchestrator_charter::{Action, Fact, Facts};
-use orchestrator_commands::{Limits, Word};
 use orchestrator_redact::Redactor;
 use orchestrator_tools::Spec;
 use orchestrator_vocab::{Confidentiality, Integrity, Label};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use foreign::{Foreign, unasked};
+
 /// Names of arguments that are paths.
 const PATHS: &[&str] = &["path", "from", "to", "source", "target", "destination", "directory", "file"];
 /// What the redactor hides that is no credential.
 const PERSONAL: &[&str] = &["card-number", "iban"];
 
-/// A call that somebody else makes, and in words of its own: nothing of what it is about can be told.
-pub(super) fn untold(name: &str, spec: Option<&Spec>, label: Label) -> Action {
-    let unknown = [Fact::Hosts, Fact::Paths, Fact::Programs, Fact::Secrets].into();
-    let facts = Facts { untrusted: true, unknown, ..labelled(label) };
-    Action { name: name.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
+/// A call that somebody else makes, as far as its words are known. What nobody vouches for has a say in it.
+pub(super) fn foreign(call: &Foreign<'_>, spec: Option<&Spec>, label: Label, redactor: &Redactor) -> Action {
+    let mut facts = Facts { secret: labelled(label).secret, ..foreign::facts(call) };
+    secrets(call.arguments, redactor, &mut facts);
+    of_foreign(call.alike, spec, facts)
+}
+
+/// A call of which this is known, by the name of our tool that is like it.
+pub(super) fn of_foreign(alike: &str, spec: Option<&Spec>, facts: Facts) -> Action {
+    Action { name: alike.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
 }
 
 /// A call as charters see it. Of a tool that is not there, that it reads cannot be told.
@@ -28,7 +37,7 @@ pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: 
     hosts(name, arguments, &mut facts);
     match name.split('.').next() {
         Some("fs") => paths(arguments, &mut facts),
-        Some("command") => command(arguments, &mut facts),
+        Some("command") => commands::of_arguments(arguments, &mut facts),
         _ => {}
     }
     secrets(arguments, redactor, &mut facts);
@@ -72,40 +81,8 @@ fn paths(arguments: &Value, facts: &mut Facts) {
     }
 }
 
-/// Every program that the command would run, those behind shells and wrappers included; the files that it is known to write; and that
-/// anything may be meant where that cannot be told.
-fn command(arguments: &Value, facts: &mut Facts) {
-    // What a program does with files that its arguments name is its own affair.
-    facts.unknown.insert(Fact::Paths);
-    let argv = arguments.get("argv").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let words: Option<Vec<&str>> = argv.iter().map(Value::as_str).collect();
-    let Some(words) = words.filter(|words| !words.is_empty()) else {
-        facts.unknown.insert(Fact::Programs);
-        return;
-    };
-    let found = orchestrator_commands::argv(words, &Limits::default());
-    facts.programs.extend(found.programs().map(str::to_owned));
-    if !found.deletes.is_empty() {
-        // `find -delete` is no less than this.
-        facts.programs.insert("rm".to_owned());
-    }
-    let variables = arguments.get("env").and_then(Value::as_object);
-    let is_bent = variables.is_some_and(|set| set.keys().any(|name| orchestrator_commands::is_influential(name)));
-    if is_bent || !found.is_complete() {
-        facts.unknown.insert(Fact::Programs);
-    }
-    if !found.opaque.is_empty() {
-        facts.unknown.insert(Fact::Hosts);
-    }
-    for word in found.commands.iter().flat_map(|command| &command.argv).filter_map(Word::literal) {
-        host(word, facts);
-    }
-    let files = found.writes.iter().chain(&found.deletes).filter_map(Word::literal);
-    facts.paths.extend(files.map(|file| plain(file).display().to_string()));
-}
-
-fn plain(path: &str) -> PathBuf {
-    Path::new(path).components().filter(|part| *part != Component::CurDir).collect()
+fn plain(path: impl AsRef<Path>) -> PathBuf {
+    path.as_ref().components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// What the redactor would hide, by its names; also what it has hidden before: somebody meant to tell it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orchestrator_agents::Permissions;
-use orchestrator_charter::{Action, Charters};
+use orchestrator_charter::{Action, Charters, Facts};
 use orchestrator_redact::Redactor;
 use orchestrator_security::{
     ApprovalId, Approvals, Ask, Audit, Clearance, Emergency, Gate as Judge, GateParts, Opinion, Place, Refusal,
@@ -14,10 +14,11 @@ use orchestrator_tools::{Call, Context, Mint, Permit, Registry, Repeat, Spec, To
 use orchestrator_vocab::{Label, OrgId};
 use serde_json::{Map, Value};
 
+use super::Rights;
+use super::facts::{self, Foreign};
 use super::label_rules::{LabelRules, Reading, RunBy};
 use super::opinions::{self, Line, Lists, Reads};
 use super::waiting::Waiting;
-use super::{Rights, facts};
 use crate::config::{Labels, Tools};
 use crate::stacks::{self, ToolCalls};
 
@@ -198,42 +199,42 @@ impl Gate {
     /// Why not, or why not yet, for the program.
     pub(crate) async fn judge_foreign(
         &self,
-        (tool, alike): (&str, &str),
-        arguments: &Value,
+        call: Foreign<'_>,
         context: &Context,
         (rights, said): (&Rights, Option<Opinion>),
     ) -> Result<String, Refusal> {
-        let label = self.0.labels.of_foreign((tool, alike), arguments, context.label);
-        let (mut opinions, charters) = self.opinions_of((tool, alike), context.org, label, rights);
+        let spec = self.known(call.alike);
+        let label = self.0.labels.of_foreign((call.tool, call.alike), call.arguments, context.label);
+        let action = facts::foreign(&call, spec.as_deref(), label, &self.0.redactor);
+        let (mut opinions, charters) = self.opinions_of((call.tool, &action), context.org, label, rights);
         opinions.extend(said);
         let (key, requester) = (context.key.clone(), rights.requester.clone());
         let place = Place { request: key.clone(), key, requester };
-        let ask = ask(tool, arguments, context, Some(place), charters);
-        let known = self.known(alike).map(|spec| spec.name.to_string());
-        let cleared = self.counted(self.clear(ask, opinions).await, known)?;
+        let ask = ask(call.tool, call.arguments, context, Some(place), charters);
+        let cleared = self.counted(self.clear(ask, opinions).await, spec.map(|spec| spec.name.to_string()))?;
         Ok(cleared.reason().to_owned())
     }
 
-    /// Whether it might be allowed, whatever its arguments are: at once, or by somebody who confirms it.
-    pub(crate) fn might_allow(&self, tool: &str, alike: &str, org: OrgId, rights: &Rights) -> bool {
-        let (opinions, _) = self.opinions_of((tool, alike), org, Label::default(), rights);
+    /// Whether a tool of somebody else's that makes calls of this sort without asking may be there: they are allowed, or would be
+    /// by somebody who confirms them.
+    pub(crate) fn might_allow(&self, (tool, alike): (&str, &str), unasked: Facts, org: OrgId, rights: &Rights) -> bool {
+        let action = facts::of_foreign(alike, self.known(alike).as_deref(), unasked);
+        let (opinions, _) = self.opinions_of((tool, &action), org, Label::default(), rights);
         !matches!(orchestrator_security::decide(opinions), orchestrator_security::Decided::Denied(_))
     }
 
     fn opinions_of(
         &self,
-        (tool, alike): (&str, &str),
+        (tool, action): (&str, &Action),
         org: OrgId,
         label: Label,
         rights: &Rights,
     ) -> (Vec<Opinion>, BTreeMap<String, String>) {
         // What nothing is known of may change something.
-        let spec = self.known(alike);
-        let action = facts::untold(alike, spec.as_deref(), label);
-        let (said, digests) = opinions::of_charters(&self.0.charters, org, &rights.charters, &action);
-        let labelled = self.0.labels.opinion(alike, RunBy::Them, label);
-        let own =
-            [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, alike, reads(spec.as_deref())), labelled];
+        let (said, digests) = opinions::of_charters(&self.0.charters, org, &rights.charters, action);
+        let reads = if action.reads { Reads::Only } else { Reads::AndMore };
+        let labelled = self.0.labels.opinion(&action.name, RunBy::Them, label);
+        let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, &action.name, reads), labelled];
         (own.into_iter().flatten().chain(said).collect(), digests)
     }
 
