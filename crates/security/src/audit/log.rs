@@ -56,6 +56,10 @@ impl Shared {
         head.clone_into(&mut self.head.lock().unwrap_or_else(PoisonError::into_inner));
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem.map(str::to_owned);
     }
+
+    pub(super) fn has_problem(&self) -> bool {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
 }
 
 impl Audit {

@@ -20,6 +20,8 @@ use super::verify::{Checker, Fault};
 const GROUP_MAX: usize = 1_024;
 /// After how long without entries the last ones get their checkpoint.
 const IDLE: Duration = Duration::from_secs(60);
+/// After how long it is tried again to write, while nothing could be written.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Entries that are written together, and who waits for each.
 type Group = Vec<(Entry, oneshot::Sender<Result<u64, Error>>)>;
@@ -101,8 +103,12 @@ impl Writer {
     /// Until it is closed, or nobody can send any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, shared: &Shared) {
         loop {
-            let first = match jobs.recv_timeout(IDLE) {
+            let first = match jobs.recv_timeout(if shared.has_problem() { RETRY } else { IDLE }) {
                 Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) if shared.has_problem() => {
+                    self.recover(shared);
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.checkpoint_if_due();
                     continue;
@@ -136,6 +142,19 @@ impl Writer {
         }
     }
 
+    /// Whoever waits until the daemon is ready again sends it nothing to write: a checkpoint tells whether something can be written.
+    fn recover(&mut self, shared: &Shared) {
+        let written = self.next_segment_if_full().and_then(|()| self.write_checkpoint());
+        let written = written.and_then(|()| head::write(&self.parts.directory, &self.head, &self.parts.signer));
+        match written {
+            Ok(()) => {
+                tracing::info!("the audit log can be written again");
+                shared.tell(&self.head, None);
+            }
+            Err(error) => shared.tell(&self.head, Some(&error.to_string())),
+        }
+    }
+
     fn group(&mut self, group: Group, shared: &Shared) {
         let (entries, waiting): (Vec<Entry>, Vec<_>) = group.into_iter().unzip();
         let written = self.write(entries);
@@ -153,10 +172,7 @@ impl Writer {
 
     /// All of them, or none.
     fn write(&mut self, entries: Vec<Entry>) -> io::Result<()> {
-        if self.length >= self.parts.config.segment_bytes_max {
-            self.checkpoint_if_due();
-            self.next_segment()?;
-        }
+        self.next_segment_if_full()?;
         let (mut head, mut text) = (self.head.clone(), String::new());
         let count = entries.len() as u64;
         for entry in entries {
@@ -169,10 +185,19 @@ impl Writer {
         if is_due {
             text.push_str(&self.checkpoint_of(&head));
         }
+        let before = self.length;
         self.add(&text)?;
+        if let Err(error) = head::write(&self.parts.directory, &head, &self.parts.signer) {
+            // What it says was done is refused.
+            self.length = before;
+            if let Some(file) = self.file.take() {
+                self.take_back(&file);
+            }
+            return Err(error);
+        }
         self.since_checkpoint = if is_due { 0 } else { self.since_checkpoint + count };
         self.head = head;
-        head::write(&self.parts.directory, &self.head, &self.parts.signer)
+        Ok(())
     }
 
     fn write_checkpoint(&mut self) -> io::Result<()> {
@@ -210,12 +235,25 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                if let Err(error) = file.set_len(self.length) {
-                    tracing::warn!(%error, "part of a record may be left at the end of the audit log");
-                }
+                self.take_back(&file);
                 Err(error)
             }
         }
+    }
+
+    /// What could not be written to its end is not left in the file. If this fails too, it is done before the next is written.
+    fn take_back(&self, file: &File) {
+        if let Err(error) = file.set_len(self.length) {
+            tracing::warn!(%error, "part of a record may be left at the end of the audit log");
+        }
+    }
+
+    fn next_segment_if_full(&mut self) -> io::Result<()> {
+        if self.length < self.parts.config.segment_bytes_max {
+            return Ok(());
+        }
+        self.checkpoint_if_due();
+        self.next_segment()
     }
 
     fn next_segment(&mut self) -> io::Result<()> {
