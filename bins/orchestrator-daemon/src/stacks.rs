@@ -2,6 +2,7 @@
 
 mod audit;
 mod emergency;
+mod full_disk;
 mod hooks;
 mod models;
 mod one_request_per_key;
@@ -44,7 +45,7 @@ const CALLS_MAX: usize = 4_096;
 const SHED_RETRY: Duration = Duration::from_millis(250);
 
 /// *Client call*: trace, latency, rate limit per credential, load shed, audit of what administrators do and of refusals, the
-/// emergency stop, hooks for what people say, one request per idempotency key, then the dispatcher with scope, deadline and parameters.
+/// emergency stop, one request per idempotency key, hooks for what people say, then the dispatcher with scope, deadline and parameters.
 pub(crate) fn client_calls(
     dispatcher: Dispatcher,
     metrics: &Metrics,
@@ -63,10 +64,11 @@ pub(crate) fn client_calls(
         .map_err(refused)
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(CALLS_MAX))
-        .layer(AuditLayer { audit, table: table.clone() })
+        .layer(AuditLayer { audit, table: table.clone(), redactor: redactor.clone() })
         .layer(StopLayer(emergency))
-        .layer(PromptLayer(hooking))
+        .map_err(full_disk::told)
         .layer(OneRequestPerKeyLayer::new(keys, table))
+        .layer(PromptLayer(hooking))
         .service(dispatcher);
     BoxCloneSyncService::new(ServiceBuilder::new().map_err(refused).service(stack))
 }

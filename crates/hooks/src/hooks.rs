@@ -77,7 +77,7 @@ impl Hooks {
         config.validate()?;
         let mut hooks = builtin::hooks(&config, &redactor);
         for (name, custom) in &config.custom {
-            hooks.push(custom_hook(name, custom, &host, &clock)?);
+            hooks.push(custom_hook(name, custom, &host, (&clock, &redactor))?);
         }
         hooks.extend(more);
         in_order(&mut hooks);
@@ -196,14 +196,22 @@ fn said_afterwards(answer: Answer) -> impl Iterator<Item = String> {
     blocked.into_iter().chain(answer.context)
 }
 
-fn custom_hook(name: &str, custom: &Custom, host: &Host, clock: &Arc<dyn Clock>) -> Result<Hook, InvalidConfig> {
+fn custom_hook(
+    name: &str,
+    custom: &Custom,
+    host: &Host,
+    (clock, redactor): (&Arc<dyn Clock>, &Redactor),
+) -> Result<Hook, InvalidConfig> {
     let events = custom.events.clone();
     let hook = match (&custom.program, &custom.http) {
         (Some(program), _) => {
-            let runs = Runs::new(program.clone(), host.clone());
+            let runs = Runs::new(program.clone(), host.clone(), redactor.clone());
             Hook::of(name.to_owned(), Kind::Program, events, Arc::new(runs))
         }
-        (None, Some(http)) => Hook::of(name.to_owned(), Kind::Http, events, Arc::new(Asks::new(http, clock.clone())?)),
+        (None, Some(http)) => {
+            let asks = Asks::new(http, clock.clone(), redactor.clone())?;
+            Hook::of(name.to_owned(), Kind::Http, events, Arc::new(asks))
+        }
         (None, None) => {
             let problem = "expected `program` or `http`".to_owned();
             return Err(InvalidConfig { field: format!("custom.{name}.program"), problem });

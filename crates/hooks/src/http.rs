@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_egress::{Client, Config as Egress, HostPattern, Method, Request};
+use orchestrator_redact::Redactor;
 use orchestrator_vocab::Clock;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,12 +23,13 @@ pub(crate) struct Asks {
     url: String,
     secret: SecretString,
     clock: Arc<dyn Clock>,
+    redactor: Redactor,
 }
 
 impl Asks {
     /// # Errors
     /// [`InvalidConfig`] for what [`Config::validate`](crate::Config::validate) would refuse.
-    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, InvalidConfig> {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>, redactor: Redactor) -> Result<Self, InvalidConfig> {
         let invalid = |problem: String| InvalidConfig { field: "http.url".to_owned(), problem };
         let url = Url::parse(&config.url).map_err(|error| invalid(error.to_string()))?;
         let host = url.host_str().ok_or_else(|| invalid("expected a host".to_owned()))?;
@@ -44,7 +46,7 @@ impl Asks {
         };
         let client = Client::new(egress).map_err(|error| invalid(error.to_string()))?;
         let secret = config.secret.clone().ok_or_else(|| invalid("expected a secret".to_owned()))?;
-        Ok(Self { client, url: config.url.clone(), secret, clock })
+        Ok(Self { client, url: config.url.clone(), secret, clock, redactor })
     }
 
     fn request(&self, body: String) -> Request {
@@ -61,7 +63,7 @@ impl Asks {
 #[async_trait]
 impl Handler for Asks {
     async fn run(&self, event: Event, input: &Input) -> Result<Answer, Failed> {
-        let request = self.request(input.to_json(event).to_string());
+        let request = self.request(self.redactor.redact_json(input.to_json(event)).to_string());
         let response = self.client.send(request).await.map_err(|error| Failed(error.to_string()))?;
         if !(200..300).contains(&response.status) {
             return Err(Failed(format!("it was answered {}", response.status)));

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use orchestrator_process::{Environment, Framing, Host, Limits, Output, OverOutput, Spec, Status, Stdin, Stream};
+use orchestrator_redact::Redactor;
 use secrecy::ExposeSecret as _;
 
 use crate::config::Program as Config;
@@ -17,11 +18,12 @@ const FAILURE_CHARS_MAX: usize = 500;
 pub(crate) struct Runs {
     config: Config,
     host: Host,
+    redactor: Redactor,
 }
 
 impl Runs {
-    pub(crate) fn new(config: Config, host: Host) -> Self {
-        Self { config, host }
+    pub(crate) fn new(config: Config, host: Host, redactor: Redactor) -> Self {
+        Self { config, host, redactor }
     }
 
     fn spec(&self, told: Vec<u8>) -> Option<Spec> {
@@ -45,7 +47,7 @@ impl Runs {
 #[async_trait]
 impl Handler for Runs {
     async fn run(&self, event: Event, input: &Input) -> Result<Answer, Failed> {
-        let mut told = input.to_json(event).to_string().into_bytes();
+        let mut told = self.redactor.redact_json(input.to_json(event)).to_string().into_bytes();
         told.push(b'\n');
         let spec = self.spec(told).ok_or_else(|| Failed("it has no program".to_owned()))?;
         let mut process = self.host.spawn(&self.config.sandbox, spec).await.map_err(|error| Failed(chain(&error)))?;

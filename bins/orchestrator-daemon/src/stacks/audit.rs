@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use orchestrator_redact::Redactor;
 use orchestrator_rpc::{Code, Error, Operation, Request, Scope, Table};
 use orchestrator_security::{Audit, Decision, Entry};
 use tower::{Layer, Service};
@@ -16,6 +17,8 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct AuditLayer {
     pub(super) audit: Audit,
     pub(super) table: Arc<Table>,
+    /// Reasons are what others say, hooks among them.
+    pub(super) redactor: Redactor,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +84,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let next = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, next);
-        let AuditLayer { audit, table } = self.layer.clone();
+        let AuditLayer { audit, table, redactor } = self.layer.clone();
         // What a client sends is no name of an action.
         let Some(operation) = table.get(&request.method).filter(|operation| operation.name() != BY_THE_GATE) else {
             return Box::pin(ready.call(request));
@@ -104,7 +107,7 @@ where
                 && error.code == Code::Forbidden
             {
                 // It was refused whether this can be written or not.
-                let refused = Entry { reason: error.message.to_string(), ..refused };
+                let refused = Entry { reason: redactor.redact(&error.message).into_owned(), ..refused };
                 let _ = audit.append(refused).await;
             }
             answered

@@ -171,7 +171,7 @@ impl Gate {
             arguments: shown(&arguments, self.0.approvals.config().arguments_bytes_max),
             digest,
             label: ask.label,
-            rules: rules.clone(),
+            rules: rules.iter().map(|rule| self.text(rule)).collect(),
             by,
             timeout_ms,
             requester: place.requester,
@@ -252,17 +252,13 @@ impl Gate {
         rules: &BTreeSet<String>,
         reason: &str,
     ) -> Result<(), crate::Error> {
-        let text = |text: &str| match (self.0.filter)(&json!(text)) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
         let entry = Entry {
             org: ask.org,
             actor: ask.actor.clone(),
             action: ask.tool.clone(),
             decision,
-            reason: text(reason),
-            rules: rules.iter().map(|rule| text(rule)).collect(),
+            reason: self.text(reason),
+            rules: rules.iter().map(|rule| self.text(rule)).collect(),
             session: ask.session,
             task: ask.task,
             agent: ask.agent.clone().filter(|agent| ask.actor != Actor::Agent(agent.clone())),
@@ -271,6 +267,14 @@ impl Gate {
             charters: ask.charters.clone(),
         };
         self.0.audit.append(entry).await.map(drop)
+    }
+
+    /// Without secrets.
+    fn text(&self, text: &str) -> String {
+        match (self.0.filter)(&json!(text)) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }
     }
 
     /// Without secrets, and not longer than somebody would read.
