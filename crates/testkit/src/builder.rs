@@ -28,6 +28,15 @@ pub struct Builder {
     backend: Backend,
     database: Option<Arc<Scratch>>,
     directory: Option<Arc<TempDir>>,
+    disk: Option<Disk>,
+}
+
+/// A disk that a directory lies on, which is there for the daemon alone.
+#[derive(Debug, Clone)]
+struct Disk {
+    /// Below the data directory.
+    directory: String,
+    bytes: u64,
 }
 
 /// How a program ended by itself.
@@ -51,6 +60,7 @@ impl Builder {
             backend: Backend::Sqlite,
             database: None,
             directory: None,
+            disk: None,
         }
     }
 
@@ -116,6 +126,14 @@ impl Builder {
         self
     }
 
+    /// Lays a directory below the data directory, or that itself if it is empty, on a disk of this size (Linux). It is gone when the
+    /// daemon ends. [`Daemon::data_directory`] leads to it.
+    #[must_use]
+    pub fn on_disk_of(mut self, directory: &str, bytes: u64) -> Self {
+        self.disk = Some(Disk { directory: directory.to_owned(), bytes });
+        self
+    }
+
     /// Starts the daemon and waits until it listens.
     ///
     /// # Errors
@@ -169,9 +187,14 @@ impl Builder {
         Ok(Ended { status, output: output.text(), _directory: self.directory })
     }
 
-    /// The data directory, once it was started.
-    pub(crate) fn data_directory(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.directory.as_deref().context("the daemon was never started")?.path().join("data"))
+    /// The data directory of the daemon that runs as this process.
+    pub(crate) fn data_directory(&self, process: u32) -> anyhow::Result<PathBuf> {
+        let path = self.directory.as_deref().context("the daemon was never started")?.path().join("data");
+        if self.disk.is_none() {
+            return Ok(path);
+        }
+        // proc_pid_root(5): as that process sees it, with what is mounted for it.
+        Ok(PathBuf::from(format!("/proc/{process}/root")).join(path.strip_prefix("/")?))
     }
 
     async fn spawn(&mut self) -> anyhow::Result<(Child, Output, JoinSet<()>)> {
@@ -199,7 +222,10 @@ impl Builder {
         let (name, text) = self.config_file.clone().unwrap_or_else(plain);
         let config = directory.join(name);
         std::fs::write(&config, text)?;
-        let mut command = Command::new(program);
+        let mut command = match &self.disk {
+            None => Command::new(program),
+            Some(disk) => on_disk(disk, &directory.join("data").join(&disk.directory), program)?,
+        };
         command.args(&self.arguments);
         command.args(["--port", "0", "--config"]).arg(config).arg("--data-dir").arg(directory.join("data"));
         command.env_clear().envs(inherited());
@@ -211,6 +237,16 @@ impl Builder {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
+}
+
+/// Becomes the program, once the disk is mounted in namespaces of its own: they need no rights, and nobody else sees it.
+fn on_disk(disk: &Disk, at: &Path, program: &Path) -> anyhow::Result<Command> {
+    std::fs::create_dir_all(at)?;
+    let mount = r#"mount -t tmpfs -o "mode=700,size=$1" none "$2" && shift 2 && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]);
+    command.arg(disk.bytes.to_string()).arg(at).arg(program);
+    Ok(command)
 }
 
 #[expect(clippy::disallowed_methods, reason = "passed on to the daemon, which reads its own settings")]

@@ -38,7 +38,7 @@ impl Daemon {
         readers: JoinSet<()>,
         url: String,
     ) -> anyhow::Result<Self> {
-        let data_directory = builder.data_directory()?;
+        let data_directory = builder.data_directory(child.id().context("the daemon ended at its start")?)?;
         let read = |name: &str| {
             let text = std::fs::read_to_string(data_directory.join(name));
             text.with_context(|| format!("the daemon listens and there is no {name} in its data directory"))
