@@ -125,12 +125,12 @@ impl Tx {
         outcome.map_err(Error::from)
     }
 
-    pub(crate) async fn rollback(self) {
+    /// If this fails, nobody knows what the connection is in the middle of.
+    pub(crate) async fn rollback(self) -> Result<(), Error> {
         let Self { inner, on_rollback, .. } = self;
-        if let Err(error) = inner.rollback().await {
-            tracing::debug!(%error, "rollback failed; the database rolls back when the connection is dropped");
-        }
+        let outcome = inner.rollback().await;
         run_all(on_rollback, reversed);
+        outcome.map_err(Error::from)
     }
 
     /// Ends a transaction that only read: there is nothing to lose, but the connection must come back clean.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -116,17 +116,43 @@ impl Worker {
                 Ok(_) => Some(Spoilt { class: marks.failed, error: None }),
             };
             if let Some(spoilt) = spoilt {
-                tx.rollback().await;
+                self.give_up(tx).await;
                 return Err(spoilt);
             }
         }
         if let Some(hook) = &self.hook
             && let Err(error) = hook.before_commit(&tx).await
         {
-            tx.rollback().await;
+            self.give_up(tx).await;
             return Err(Spoilt::by_database(error));
         }
-        tx.commit().await.map_err(Spoilt::by_database)
+        let committed = tx.commit().await;
+        if let Err(error) = &committed {
+            self.renew(error).await;
+        }
+        committed.map_err(Spoilt::by_database)
+    }
+
+    async fn give_up(&self, tx: Tx) {
+        if let Err(error) = tx.rollback().await {
+            self.renew(&error).await;
+        }
+    }
+
+    /// SQLite rolls back by itself where its disk is full, and the driver does not notice: it would take what comes next for a part of
+    /// a transaction, and commit none of it. Only another connection is certain to be in none. PostgreSQL's driver closes its own.
+    async fn renew(&self, error: &Error) {
+        if self.connection.get_database_backend() != DbBackend::Sqlite {
+            return;
+        }
+        tracing::debug!(%error, "a transaction did not end: there will be another connection");
+        let closed = match self.connection.get_sqlite_connection_pool().acquire().await {
+            Ok(connection) => connection.close().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the connection that writes cannot be closed");
+        }
     }
 }
 

@@ -91,6 +91,30 @@ async fn a_panic_is_answered_and_the_writer_lives(database: Database) {
     insert(&database, 1).await.unwrap();
 }
 
+/// As SQLite does it where the disk is full.
+#[tokio::test]
+async fn what_sqlite_rolls_back_by_itself_takes_nothing_along_that_comes_later() {
+    let scratch = Scratch::create(Backend::Sqlite).await.unwrap();
+    let database = Database::connect(scratch.url(), Options::default()).await.unwrap();
+    migrate(&database, "test", NUMBERS).await.unwrap();
+    insert(&database, 1).await.unwrap();
+    for _ in 0..2 {
+        let spoilt: Result<(), Error> = database
+            .write(|tx| {
+                Box::pin(async move {
+                    let again = "insert or rollback into test_numbers (n) values (1)";
+                    tx.execute_unprepared(again).await.map(drop).map_err(Error::from)
+                })
+            })
+            .await;
+        assert_eq!(spoilt.unwrap_err().class(), Some(Class::Duplicate));
+        // One that is rolled back as usual, then one that is not.
+        insert_then(&database, 2, true).await.unwrap_err();
+    }
+    insert(&database, 3).await.unwrap();
+    assert_eq!(stored(&database).await, [1, 3].into());
+}
+
 async fn callbacks_tell_how_it_ended(database: Database) {
     let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
     for refuse in [false, true] {
