@@ -6,6 +6,7 @@ mod identity_keys;
 mod identity_refresh;
 mod identity_roles;
 mod limits;
+mod order;
 mod organisations;
 mod personal;
 mod requests;
