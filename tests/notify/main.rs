@@ -3,6 +3,7 @@
 mod readiness;
 mod receiver;
 mod routes;
+mod sinks;
 mod verbs;
 
 use std::path::Path;
