@@ -174,7 +174,7 @@ fn check(places: &Places) {
         }
     }
     let missing = WAYS.iter().flat_map(|(way, told_in)| {
-        told_in.iter().filter(|place| !places.of(place).contains(way)).map(move |place| (*way, *place))
+        told_in.iter().filter(move |place| !places.of(place).contains(way)).map(move |place| (*way, *place))
     });
     assert_eq!(missing.collect::<Vec<_>>(), [], "what came this way is not told there, or no more");
 }

@@ -56,11 +56,13 @@ mod tests {
         Ask, Attribution, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
     };
     use orchestrator_security::emergency::MemoryStore;
+    use orchestrator_telemetry::{Metrics, Redaction};
     use orchestrator_transcript::Message;
     use orchestrator_vocab::{Actor, Label, OrgId, SystemClock, Tokens};
     use serde_json::json;
 
     use super::*;
+    use crate::adapters::Degrading;
 
     /// One model with one place, that thinks for 700 ms.
     fn router(limits: Limits, attempts: AttemptService) -> Router {
@@ -80,6 +82,7 @@ mod tests {
             embeddings: BoxCloneSyncService::new(AskProvider),
             clock: Arc::new(SystemClock),
             listener: Arc::new(|_| {}),
+            thrift: None,
         };
         Router::new(parts).unwrap()
     }
@@ -109,7 +112,9 @@ mod tests {
             witness: Arc::new(NoWitness),
             vendors: BTreeMap::new(),
         };
-        SpendingLayer::new(Ledger::new(parts).unwrap(), BTreeSet::from(["stage".to_owned()]))
+        let ledger = Ledger::new(parts).unwrap();
+        let degrading = Degrading::new(ledger.clone(), Metrics::new(Redaction::none()));
+        SpendingLayer::new(ledger, BTreeSet::from(["stage".to_owned()]), degrading)
     }
 
     #[tokio::test(start_paused = true)]
