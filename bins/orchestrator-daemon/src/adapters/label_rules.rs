@@ -346,10 +346,10 @@ mod tests {
     fn a_coding_agent_s_tools_are_known_by_both_their_names() {
         let rules = rules(json!({ "secretTools": ["claude.mcp__vault__get"], "secretPaths": ["keys/*"] }), false);
         let secret = |tool: &str, alike: &str, input: Value| {
-            rules.told_by_coding((tool, alike), &input, Some(Path::new("/work"))) == Confidentiality::Secret
+            rules.told_by_coding((tool, alike), &input, Some(Path::new("/srv"))) == Confidentiality::Secret
         };
         assert!(secret("claude.mcp__vault__get", "claude.mcp__vault__get", json!({})));
-        assert!(secret("claude.Read", "fs.read", json!({ "file_path": "/work/keys/a" })));
+        assert!(secret("claude.Read", "fs.read", json!({ "file_path": "/srv/keys/a" })));
         assert!(!secret("claude.Read", "fs.read", json!({ "file_path": "/other/keys/a" })));
         assert!(secret("claude.Bash", "command.run", json!({ "command": "cat keys/a | head" })));
         assert!(!secret("claude.Bash", "command.run", json!({ "command": "ls" })));

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn of(tool: &str, arguments: &Value) -> Facts {
-        facts(&Foreign { tool, alike: "x.y", arguments, directory: Some(Path::new("/work/a")) })
+        facts(&Foreign { tool, alike: "x.y", arguments, directory: Some(Path::new("/srv/a")) })
     }
 
     #[test]
@@ -111,9 +111,9 @@ mod tests {
         assert_eq!((found.hosts, found.unknown.len()), (["api.example".to_owned()].into(), 0));
         assert!(of("claude.WebFetch", &json!({ "url": "api.example" })).unknown.contains(&Fact::Hosts));
         for (path, expected, is_certain) in [
-            ("/work/a/deploy/./x", "deploy/x", true),
-            ("/work/a/../b", "/work/a/../b", false),
-            ("/work/ab", "/work/ab", false),
+            ("/srv/a/deploy/./x", "deploy/x", true),
+            ("/srv/a/../b", "/srv/a/../b", false),
+            ("/srv/ab", "/srv/ab", false),
             ("deploy/x", "deploy/x", false),
             ("/etc/passwd", "/etc/passwd", false),
         ] {
