@@ -40,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
         embeddings: BoxCloneSyncService::new(AskProvider),
         clock: Arc::new(SystemClock),
         listener: Arc::new(|trace| println!("-- {} {:?}", trace.id, trace.outcome)),
+        thrift: None,
     })?;
     let request = Request::new("", vec![Message::user(Label::USER, "hello")]);
     let mut answer = router
