@@ -272,7 +272,9 @@ proptest! {
         trick in proptest::sample::select([READ_DIFFERENTLY, EVALUATED, PARTED, EXPANDED].concat()),
         templates in proptest::collection::vec(proptest::sample::select(AROUND), 1..4),
     ) {
-        let script = templates.iter().fold(trick.0.to_owned(), |script, template| around(&script, template));
+        // What only dash reads so is harmless in bash.
+        let templates = templates.iter().filter(|template| trick.1 == BASH || !template.contains("bash"));
+        let script = templates.fold(trick.0.to_owned(), |script, template| around(&script, template));
         let found = found(&script, trick.1);
         prop_assert!(found.programs().any(|name| name == "reboot") || !found.is_complete(), "{}: {:?}", script, found);
     }
