@@ -1,9 +1,11 @@
 //! What follows from labels: where what nobody vouches for met what is secret, nothing goes out. And what makes results of tools
 //! secret, or believed.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use globset::GlobMatcher;
 use orchestrator_commands::{Limits, Word};
 use orchestrator_redact::Redactor;
 use orchestrator_security::{Opinion, Stance};
@@ -28,10 +30,25 @@ const INSIDE_CODING: &[&str] =
 pub(crate) struct LabelRules(Arc<Inner>);
 
 struct Inner {
-    config: RwLock<Arc<Labels>>,
+    config: RwLock<Arc<InForce>>,
     /// Whether programs of `command.run` can reach nobody.
     is_cut_off: bool,
     redactor: Redactor,
+}
+
+/// The operator's lists, ready to be asked.
+struct InForce {
+    labels: Labels,
+    secret_paths: Vec<GlobMatcher>,
+    trusted_paths: Vec<GlobMatcher>,
+}
+
+impl InForce {
+    fn new(labels: &Labels) -> Arc<Self> {
+        let ready = |patterns: &BTreeSet<PathPattern>| patterns.iter().map(PathPattern::matcher).collect::<Vec<_>>();
+        let (secret_paths, trusted_paths) = (ready(&labels.secret_paths), ready(&labels.trusted_paths));
+        Arc::new(Self { labels: labels.clone(), secret_paths, trusted_paths })
+    }
 }
 
 /// Who runs the programs of a call.
@@ -45,15 +62,15 @@ pub(super) enum RunBy {
 
 impl LabelRules {
     pub(crate) fn new(config: &Labels, is_cut_off: bool, redactor: &Redactor) -> Self {
-        let config = RwLock::new(Arc::new(config.clone()));
+        let config = RwLock::new(InForce::new(config));
         Self(Arc::new(Inner { config, is_cut_off, redactor: redactor.clone() }))
     }
 
     pub(super) fn replace(&self, config: &Labels) {
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = InForce::new(config);
     }
 
-    fn config(&self) -> Arc<Labels> {
+    fn config(&self) -> Arc<InForce> {
         self.0.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -67,7 +84,7 @@ impl LabelRules {
     /// Of a call that may tell what has this label; `None` if it is nobody's business.
     pub(super) fn opinion(&self, tool: &str, run_by: RunBy, label: Label) -> Option<Opinion> {
         let is_both = label.integrity == Integrity::Untrusted && label.confidentiality == Confidentiality::Secret;
-        let stance = match self.config().untrusted_secret_outbound {
+        let stance = match self.config().labels.untrusted_secret_outbound {
             Outbound::Deny => Stance::Deny,
             Outbound::Confirm => Stance::Confirm,
             Outbound::Allow => return None,
@@ -95,16 +112,14 @@ impl LabelRules {
 
     fn reading_of(&self, tool: &str, paths: Vec<PathBuf>) -> Reading {
         let config = self.config();
-        let is_among = |patterns: &std::collections::BTreeSet<PathPattern>, path: &PathBuf| {
-            patterns.iter().any(|pattern| pattern.matches(path))
-        };
-        let is_named = |tools: &std::collections::BTreeSet<ToolPattern>| tools.iter().any(|named| named.matches(tool));
+        let is_named = |tools: &BTreeSet<ToolPattern>| tools.iter().any(|named| named.matches(tool));
         // Only of one file it is known that nothing else was read.
         let is_trusted_file =
             tool == "fs.read" && !paths.is_empty() && paths.iter().all(|path| is_among(&config.trusted_paths, path));
         Reading {
-            is_secret: is_named(&config.secret_tools) || paths.iter().any(|path| is_among(&config.secret_paths, path)),
-            is_trusted: is_named(&config.trusted_tools) || is_trusted_file,
+            is_secret: is_named(&config.labels.secret_tools)
+                || paths.iter().any(|path| is_among(&config.secret_paths, path)),
+            is_trusted: is_named(&config.labels.trusted_tools) || is_trusted_file,
             finds: tool == "fs.search",
             rules: self.clone(),
         }
@@ -173,8 +188,12 @@ impl Reading {
         let matches = structured.and_then(|value| value["matches"].as_array()).filter(|_| self.finds);
         let config = self.rules.config();
         let mut files = matches.into_iter().flatten().filter_map(|found| found["path"].as_str());
-        files.any(|file| config.secret_paths.iter().any(|pattern| pattern.matches(&plain(file))))
+        files.any(|file| is_among(&config.secret_paths, &plain(file)))
     }
+}
+
+fn is_among(patterns: &[GlobMatcher], path: &Path) -> bool {
+    patterns.iter().any(|pattern| pattern.is_match(path))
 }
 
 fn secret_if(is_secret: bool, otherwise: Confidentiality) -> Confidentiality {

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 use orchestrator_transcript::ToolPattern;
 use serde::{Deserialize, Serialize};
 
@@ -88,12 +87,13 @@ impl Default for Labels {
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct PathPattern {
     text: String,
-    matcher: GlobMatcher,
+    glob: Glob,
 }
 
 impl PathPattern {
-    pub(crate) fn matches(&self, path: &Path) -> bool {
-        self.matcher.is_match(path)
+    /// What tells whether a path is meant. Making it takes a while; do it when the configuration is put in force.
+    pub(crate) fn matcher(&self) -> GlobMatcher {
+        self.glob.compile_matcher()
     }
 }
 
@@ -103,7 +103,7 @@ impl FromStr for PathPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let whole = if text.contains('/') { text.trim_start_matches("./").to_owned() } else { format!("**/{text}") };
         let glob = GlobBuilder::new(&whole).literal_separator(true).case_insensitive(true).build()?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+        Ok(Self { text: text.to_owned(), glob })
     }
 }
 
@@ -153,9 +153,9 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, meant: &[&str], others: &[&str]) {
-        let pattern: PathPattern = pattern.parse().unwrap();
+        let matcher = pattern.parse::<PathPattern>().unwrap().matcher();
         for (paths, expected) in [(meant, true), (others, false)] {
-            let wrong: Vec<_> = paths.iter().filter(|path| pattern.matches(Path::new(path)) != expected).collect();
+            let wrong: Vec<_> = paths.iter().filter(|path| matcher.is_match(path) != expected).collect();
             assert!(wrong.is_empty(), "{pattern:?}: {wrong:?}");
         }
     }
@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn the_usual_places_are_secret_unless_somebody_says_otherwise() {
         let labels = Labels::default();
-        let is_secret = |path: &str| labels.secret_paths.iter().any(|pattern| pattern.matches(Path::new(path)));
+        let matchers: Vec<GlobMatcher> = labels.secret_paths.iter().map(PathPattern::matcher).collect();
+        let is_secret = |path: &str| matchers.iter().any(|matcher| matcher.is_match(path));
         for path in [".env", "app/.env.production", "tls/server.KEY", "id_rsa", ".aws/config", "credentials.json"] {
             assert!(is_secret(path), "{path}");
         }
