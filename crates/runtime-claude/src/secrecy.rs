@@ -7,7 +7,9 @@ use serde_json::Value;
 /// Tells how confidential is what a tool of a coding agent says, by the tool's name, as the agent has it, and by its arguments.
 /// By default nothing is more than the organisation's.
 #[derive(Clone)]
-pub struct Secrecy(Arc<dyn Fn(&str, &Value) -> Confidentiality + Send + Sync>);
+pub struct Secrecy(Arc<Of>);
+
+type Of = dyn Fn(&str, &Value) -> Confidentiality + Send + Sync;
 
 impl Secrecy {
     /// Whatever this function says.

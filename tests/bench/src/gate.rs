@@ -20,7 +20,7 @@ use crate::figure::{Aim, Figure, micros, percentile};
 mod adapters {
     use super::{Action, Label, Redactor, Spec, Value};
 
-    #[expect(dead_code, reason = "calls of others are not among those that are measured")]
+    #[expect(dead_code, unused_imports, reason = "calls of others are not among those that are measured")]
     mod facts;
 
     pub(super) fn action(spec: &Spec, arguments: &Value, redactor: &Redactor) -> Action {
