@@ -103,7 +103,8 @@ async fn a_script_of_a_coding_agent_is_judged_by_what_it_would_run() -> anyhow::
     for (order, reason) in [
         ("Bash rm notes.txt", Some("resource_deletion")),
         ("Bash true && env -i r\"\"m notes.txt", Some("resource_deletion")),
-        ("Bash $X notes.txt", Some("resource_deletion")),
+        // It may be any of them: the first is told.
+        ("Bash $X notes.txt", Some("partners")),
         ("Bash curl partner.example", Some("partners")),
         ("Bash echo x > /dev/tcp/partner.example/80", Some("partners")),
         ("WebFetch {\"url\": \"https://PARTNER.example/x\", \"prompt\": \"sum up\"}", Some("partners")),
