@@ -46,11 +46,15 @@ pub(super) fn facts(call: &Foreign<'_>) -> Facts {
     facts
 }
 
-/// Programs that Claude Code runs without asking, because they only read; and those that it takes for changes of files.
+/// Programs that Claude Code runs without asking, in forms that only read (what version 1.0.128 has, and a few more); and those that
+/// it takes for changes of files.
 const READING: &[&str] = &[
-    "bash", "basename", "cat", "cd", "cut", "date", "df", "diff", "dirname", "du", "echo", "env", "false", "file",
-    "find", "git", "grep", "head", "hostname", "id", "jq", "ls", "printenv", "printf", "ps", "pwd", "realpath", "rg",
-    "sed", "sort", "stat", "tail", "test", "tr", "tree", "true", "uname", "uniq", "wc", "which", "whoami",
+    "alias", "arch", "base64", "bash", "basename", "cal", "cat", "cd", "claude", "column", "cut", "date", "df", "diff",
+    "dirname", "docker", "du", "echo", "env", "false", "file", "find", "free", "git", "grep", "groups", "head", "help",
+    "hexdump", "history", "hostname", "id", "ifconfig", "info", "ip", "jq", "locale", "ls", "man", "netstat", "nl",
+    "node", "nproc", "npm", "od", "pip", "printenv", "printf", "ps", "pwd", "python", "python3", "realpath", "rg",
+    "sed", "sleep", "sort", "stat", "strings", "tail", "test", "tr", "tree", "true", "type", "uname", "uniq", "uptime",
+    "wc", "which", "whoami", "xargs",
 ];
 const CHANGING: &[&str] = &["chmod", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "sed", "tee", "touch"];
 
