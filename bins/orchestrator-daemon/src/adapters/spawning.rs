@@ -104,7 +104,7 @@ pub(crate) fn narrowing(
     }
     let name = |id: &CharterId| match charters.get(id.as_str()) {
         Ok(_) if org == OrgId::LOCAL => Ok(id.to_string()),
-        _ => Err(Error::invalid_field("charters", format!("there is no charter `{id}`"))),
+        _ => Err(Error::conflict(format!("charters: there is no charter `{id}`"))),
     };
     wanted.iter().map(name).collect()
 }
