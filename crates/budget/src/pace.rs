@@ -33,7 +33,7 @@ pub(crate) struct Lately {
 }
 
 impl Lately {
-    fn per_hour(self) -> Amount {
+    pub(crate) fn per_hour(self) -> Amount {
         self.spent.scaled(HOUR, self.millis.max(HOUR))
     }
 

@@ -155,7 +155,7 @@ fn long(zone: &Zone, span: Span, now: Timestamp) -> Vec<Window> {
 impl LimitStatus {
     fn of(limit: &Limit, scope: Scope, counter: Counter, window: Window, short: Lately, now: Timestamp) -> Self {
         let (remaining_tokens, remaining_nano_usd) = limit.remaining(counter.used());
-        let per_hour = short.spent.scaled(HOUR, short.millis.max(1));
+        let per_hour = short.per_hour();
         let ahead = window.end.millis().abs_diff(now.millis());
         let until = |left: Option<u64>, rate: u64| match (left, rate) {
             (Some(left), 1..) => u64::try_from(u128::from(left) * u128::from(HOUR) / u128::from(rate)).ok(),
