@@ -5,13 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use orchestrator_models::layers::AskProvider;
-use orchestrator_models::{
-    Ask, Attribution, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
-};
+use orchestrator_models::{Ask, Attribution, Limits, Member, Parts, Request, Router, Script, Scripted};
 use orchestrator_transcript::{Delta, Message, StreamEvent};
 use orchestrator_vocab::{Label, OrgId, SystemClock};
-use tower::util::BoxCloneSyncService;
 
 const TIRED: &str = "rules: [{ fault: { error: overloaded, status: 529, retryAfterMs: 10 } }]";
 const AWAKE: &str = "
@@ -28,19 +24,12 @@ fn member(name: &str, script: &str) -> anyhow::Result<Member> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let members = vec![member("tired", TIRED)?, member("awake", AWAKE)?];
     let router = Router::new(Parts {
-        members: vec![member("tired", TIRED)?, member("awake", AWAKE)?],
-        primary: Some("tired/small".into()),
         fallbacks: vec!["awake/small".into()],
-        strategy: Strategy::Failover,
-        on_refusal: OnRefusal::Stop,
-        limits: Limits::default(),
-        attempts: BoxCloneSyncService::new(AskProvider),
         embedder: Some("awake/small".into()),
-        embeddings: BoxCloneSyncService::new(AskProvider),
-        clock: Arc::new(SystemClock),
         listener: Arc::new(|trace| println!("-- {} {:?}", trace.id, trace.outcome)),
-        thrift: None,
+        ..Parts::new(members, Some("tired/small".into()), Limits::default(), Arc::new(SystemClock))
     })?;
     let request = Request::new("", vec![Message::user(Label::USER, "hello")]);
     let mut answer = router

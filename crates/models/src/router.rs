@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orchestrator_vocab::{Clock, OrgId};
+use tower::util::BoxCloneSyncService;
 
 use crate::decide::{self, Candidate, Circumstances, Decision, Needs};
-use crate::layers::{AttemptService, EmbedService};
+use crate::layers::{AskProvider, AttemptService, EmbedService};
 use crate::pool::{Pool, Seat};
 use crate::trace::{Ability, Traces};
 use crate::{
@@ -56,6 +57,27 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Told of each trace when it is complete.
     pub listener: Listener,
+}
+
+impl Parts {
+    /// Asks `members` within `limits`, the primary model first, with nothing around an attempt. Nobody is told of traces, makes vectors
+    /// or knows of cheaper models.
+    pub fn new(members: Vec<Member>, primary: Option<String>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            members,
+            primary,
+            fallbacks: Vec::new(),
+            strategy: Strategy::Failover,
+            on_refusal: OnRefusal::Stop,
+            limits,
+            thrift: None,
+            attempts: BoxCloneSyncService::new(AskProvider),
+            embedder: None,
+            embeddings: BoxCloneSyncService::new(AskProvider),
+            clock,
+            listener: Arc::new(|_| {}),
+        }
+    }
 }
 
 /// A request on its way to whoever can answer it.

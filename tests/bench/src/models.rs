@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use orchestrator_models::layers::{AskProvider, AttemptService, LimitLayer, TimeoutLayer};
-use orchestrator_models::{
-    Ask, Attribution, Limits, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
-};
+use orchestrator_models::{Ask, Attribution, Limits, Member, Parts, Request, Router, Script, Scripted};
 use orchestrator_transcript::Message;
 use orchestrator_vocab::{Label, OrgId, SystemClock};
 use tower::ServiceBuilder;
@@ -59,21 +57,8 @@ pub(crate) fn router(script: &str) -> anyhow::Result<Router> {
     let limits = Limits::default();
     let provider = Arc::new(Scripted::new("bench", Script::parse(script)?));
     let member = Member { provider, vendor: None, concurrent_max: 8, per_minute_max: None, models: BTreeMap::new() };
-    Router::new(Parts {
-        members: vec![member],
-        primary: Some("bench/scripted".into()),
-        fallbacks: Vec::new(),
-        strategy: Strategy::Failover,
-        on_refusal: OnRefusal::Stop,
-        attempts: attempts(&limits),
-        limits,
-        embedder: None,
-        embeddings: BoxCloneSyncService::new(AskProvider),
-        clock: Arc::new(SystemClock),
-        listener: Arc::new(|_| {}),
-        thrift: None,
-    })
-    .context("the bench's router")
+    let parts = Parts::new(vec![member], Some("bench/scripted".into()), limits.clone(), Arc::new(SystemClock));
+    Router::new(Parts { attempts: attempts(&limits), ..parts }).context("the bench's router")
 }
 
 fn attempts(limits: &Limits) -> AttemptService {

@@ -52,9 +52,7 @@ mod tests {
     use futures::future::join_all;
     use orchestrator_budget::{Config, Ledger, NoWitness, Owner};
     use orchestrator_events::MemoryLog;
-    use orchestrator_models::{
-        Ask, Attribution, Member, OnRefusal, Parts, Request, Router, Script, Scripted, Strategy,
-    };
+    use orchestrator_models::{Ask, Attribution, Member, Parts, Request, Router, Script, Scripted};
     use orchestrator_security::emergency::MemoryStore;
     use orchestrator_telemetry::{Metrics, Redaction};
     use orchestrator_transcript::Message;
@@ -70,21 +68,8 @@ mod tests {
         let provider = Arc::new(Scripted::new("stage", Script::parse(&script).unwrap()));
         let member =
             Member { provider, vendor: None, concurrent_max: 1, per_minute_max: None, models: BTreeMap::new() };
-        let parts = Parts {
-            members: vec![member],
-            primary: Some("stage/m".into()),
-            fallbacks: Vec::new(),
-            strategy: Strategy::Failover,
-            on_refusal: OnRefusal::Stop,
-            attempts,
-            limits,
-            embedder: None,
-            embeddings: BoxCloneSyncService::new(AskProvider),
-            clock: Arc::new(SystemClock),
-            listener: Arc::new(|_| {}),
-            thrift: None,
-        };
-        Router::new(parts).unwrap()
+        let parts = Parts::new(vec![member], Some("stage/m".into()), limits, Arc::new(SystemClock));
+        Router::new(Parts { attempts, ..parts }).unwrap()
     }
 
     async fn asked(router: &Router) -> Result<(), String> {
