@@ -177,6 +177,18 @@ impl Database {
         synced.map_err(|error| failed(error.to_string()))
     }
 
+    /// Leaves as little as it can of what was deleted from these tables: empties SQLite's write-ahead log into the file, where
+    /// deleted rows are zeros if they were deleted under `pragma secure_delete`; vacuums the tables on PostgreSQL, whose
+    /// own log and backups keep what they have.
+    pub async fn scrub(&self, tables: &[&str]) -> Result<(), Error> {
+        let statement = match self.backend {
+            Backend::Sqlite => "pragma wal_checkpoint(truncate)".to_owned(),
+            Backend::Postgres => format!("vacuum {}", tables.join(", ")),
+        };
+        self.writing.execute_unprepared(&statement).await?;
+        Ok(())
+    }
+
     /// Refuses further writes, finishes those that are queued, and closes the connections.
     pub async fn close(&self) -> Result<(), Error> {
         self.writer.stop().await;

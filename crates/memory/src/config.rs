@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use snowball_stemmers_rs::Algorithm;
+
+use crate::{Error, Tier};
+
+/// How much is remembered, and how it is found again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Bytes of text in the scratchpad of a session. Default 50 MB.
+    pub scratchpad_bytes_max: u64,
+    /// How long a scratchpad stays after its session has ended, in milliseconds. Default one hour.
+    pub scratchpad_kept_ms: u64,
+    /// Tokens of the scratchpad that are in each prompt. Default 2,000.
+    pub scratchpad_tokens: u64,
+    /// Bytes of episodic memory of an organisation. Default 500 MB.
+    pub episodic_bytes_max: u64,
+    /// How long what happened is remembered word by word, in milliseconds; then it is summed up. Default seven days.
+    pub episodic_kept_ms: u64,
+    /// Bytes of semantic memory of an organisation. Default 2 GB.
+    pub semantic_bytes_max: u64,
+    /// The share of a limit at which `memory.filling` is told. Default 0.8.
+    pub alert_threshold: f64,
+    /// The language of the texts, for the forms of words: a name of a Snowball stemmer. Default `english`.
+    pub language: Language,
+    /// How found memories are weighed.
+    pub recall: Weights,
+}
+
+/// How found memories are weighed against each other. Each share is from 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Weights {
+    /// The share of meaning (vectors) in what is relevant; the rest is words. Without an embedder words are all. Default 0.5.
+    pub meaning: f32,
+    /// How much of a score is lost at most by being old. Default 0.1.
+    pub recency: f32,
+    /// After how many days half of that is lost. Default 30.
+    pub half_life_days: f32,
+    /// How much of a score is lost at most by being unimportant. Default 0.1.
+    pub importance: f32,
+    /// What of its score a turn lends to those beside it. Default 0.25.
+    pub neighbours: f32,
+}
+
+/// The language of the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "they are called what they are")]
+#[non_exhaustive]
+pub enum Language {
+    Arabic,
+    Danish,
+    Dutch,
+    #[default]
+    English,
+    Finnish,
+    French,
+    German,
+    Greek,
+    Hungarian,
+    Italian,
+    Norwegian,
+    Portuguese,
+    Romanian,
+    Russian,
+    Spanish,
+    Swedish,
+    Tamil,
+    Turkish,
+}
+
+impl Language {
+    pub(crate) fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Arabic => Algorithm::Arabic,
+            Self::Danish => Algorithm::Danish,
+            Self::Dutch => Algorithm::Dutch,
+            Self::English => Algorithm::English,
+            Self::Finnish => Algorithm::Finnish,
+            Self::French => Algorithm::French,
+            Self::German => Algorithm::German,
+            Self::Greek => Algorithm::Greek,
+            Self::Hungarian => Algorithm::Hungarian,
+            Self::Italian => Algorithm::Italian,
+            Self::Norwegian => Algorithm::Norwegian,
+            Self::Portuguese => Algorithm::Portuguese,
+            Self::Romanian => Algorithm::Romanian,
+            Self::Russian => Algorithm::Russian,
+            Self::Spanish => Algorithm::Spanish,
+            Self::Swedish => Algorithm::Swedish,
+            Self::Tamil => Algorithm::Tamil,
+            Self::Turkish => Algorithm::Turkish,
+        }
+    }
+}
+
+const MEGABYTE: u64 = 1_000_000;
+const HOUR_MS: u64 = 3_600_000;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            scratchpad_bytes_max: 50 * MEGABYTE,
+            scratchpad_kept_ms: HOUR_MS,
+            scratchpad_tokens: 2_000,
+            episodic_bytes_max: 500 * MEGABYTE,
+            episodic_kept_ms: 7 * 24 * HOUR_MS,
+            semantic_bytes_max: 2_000 * MEGABYTE,
+            alert_threshold: 0.8,
+            language: Language::English,
+            recall: Weights::default(),
+        }
+    }
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { meaning: 0.5, recency: 0.1, half_life_days: 30.0, importance: 0.1, neighbours: 0.25 }
+    }
+}
+
+impl Config {
+    /// Whether the numbers make sense.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the key.
+    pub fn validate(&self) -> Result<(), Error> {
+        let sizes = [
+            ("scratchpadBytesMax", self.scratchpad_bytes_max),
+            ("episodicBytesMax", self.episodic_bytes_max),
+            ("semanticBytesMax", self.semantic_bytes_max),
+            ("episodicKeptMs", self.episodic_kept_ms),
+        ];
+        if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == 0 || i64::try_from(*size).is_err()) {
+            return Err(Error::invalid(key, "expected a number from 1 on"));
+        }
+        if !(self.alert_threshold > 0.0 && self.alert_threshold <= 1.0) {
+            return Err(Error::invalid("alertThreshold", "expected a share above 0, up to 1"));
+        }
+        let weights = &self.recall;
+        let shares = [
+            ("recall.meaning", weights.meaning),
+            ("recall.recency", weights.recency),
+            ("recall.importance", weights.importance),
+            ("recall.neighbours", weights.neighbours),
+        ];
+        if let Some((key, _)) = shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            return Err(Error::invalid(key, "expected a share from 0 to 1"));
+        }
+        if weights.recency + weights.importance > 1.0 {
+            return Err(Error::invalid("recall.importance", "expected at most 1 together with recall.recency"));
+        }
+        if !(weights.half_life_days.is_finite() && weights.half_life_days > 0.0) {
+            return Err(Error::invalid("recall.halfLifeDays", "expected a number of days above 0"));
+        }
+        Ok(())
+    }
+
+    /// How much a tier may hold: of one session for the scratchpad, of an organisation for the others.
+    pub fn bytes_max(&self, tier: Tier) -> u64 {
+        match tier {
+            Tier::Scratchpad => self.scratchpad_bytes_max,
+            Tier::Episodic => self.episodic_bytes_max,
+            Tier::Semantic => self.semantic_bytes_max,
+        }
+    }
+
+    /// See [`episodic_kept_ms`](Self::episodic_kept_ms).
+    pub fn episodic_kept(&self) -> Duration {
+        Duration::from_millis(self.episodic_kept_ms)
+    }
+
+    /// See [`scratchpad_kept_ms`](Self::scratchpad_kept_ms).
+    pub fn scratchpad_kept(&self) -> Duration {
+        Duration::from_millis(self.scratchpad_kept_ms)
+    }
+}

@@ -1,0 +1,29 @@
+use async_trait::async_trait;
+
+/// Makes vectors of texts, so that what means the same lies close together.
+#[async_trait]
+pub trait Embedder: Send + Sync + 'static {
+    /// Names the model and everything that changes its vectors. What was embedded under another name is embedded anew.
+    fn name(&self) -> &str;
+
+    /// How long its vectors are.
+    fn dimensions(&self) -> usize;
+
+    /// One vector per text, in their order, each of length 1, so that the cosine of two is their dot product.
+    ///
+    /// # Errors
+    /// [`EmbedError::Unavailable`]: ask again later. [`EmbedError::Refused`]: never with these texts.
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Why there are no vectors.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// Whoever makes them cannot now; ask again later.
+    #[error("no vectors can be made now: {0}")]
+    Unavailable(String),
+    /// One of these texts will never have a vector: ask for each alone, then leave it out.
+    #[error("a text has no vector: {0}")]
+    Refused(String),
+}

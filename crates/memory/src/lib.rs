@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+
+mod analysis;
+mod config;
+#[cfg(any(test, feature = "test-util"))]
+pub mod conformance;
+mod draft;
+mod embedder;
+mod error;
+mod event;
+mod kind;
+mod memories;
+mod memory;
+mod recall;
+mod scope;
+#[cfg(feature = "sql")]
+mod sql;
+mod store;
+mod summary;
+mod tier;
+mod vectors;
+
+pub use config::{Config, Language, Weights};
+pub use draft::{Draft, TEXT_BYTES_MAX};
+pub use embedder::{EmbedError, Embedder};
+pub use error::Error;
+pub use kind::{InvalidKind, Kind};
+pub use memories::{BATCH_MAX, Edit, Memories, MemoriesParts, Pad, Swept};
+pub use memory::{Memory, MemoryId, MemoryKind, State};
+pub use recall::{Assembled, Hit, LIMIT_MAX, Parts, Question, Why, assemble};
+pub use scope::{InvalidScope, Scope};
+#[cfg(feature = "sql")]
+pub use sql::SqlStore;
+pub use store::{Bounds, Change, Corpus, Filter, Insert, Placed, Prepared, Store, Stored, Unembedded, Used, Vector};
+pub use summary::extract;
+pub use tier::{InvalidTier, Tier};

@@ -1,0 +1,177 @@
+mod asking;
+mod changing;
+mod embedding;
+mod keeping;
+mod notes;
+
+pub use keeping::Swept;
+pub use notes::{Edit, Pad};
+
+use std::sync::Arc;
+
+use orchestrator_vocab::{Actor, Clock, OrgId, SessionId};
+
+use crate::analysis::Analyzer;
+use crate::vectors::Index;
+use crate::{
+    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Prepared, Store, Tier, Used, event,
+};
+
+/// The most memories that are stored at once.
+pub const BATCH_MAX: usize = 1_000;
+
+/// What [`Memories`] are made of.
+pub struct MemoriesParts {
+    /// Where they are.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How much is remembered, and how it is found.
+    pub config: Config,
+    /// Who makes vectors; without, memories are found by their words.
+    pub embedder: Option<Arc<dyn Embedder>>,
+}
+
+/// Everything that is remembered. Cheap to clone.
+#[derive(Clone)]
+pub struct Memories(Arc<Shared>);
+
+struct Shared {
+    parts: MemoriesParts,
+    analyzer: Analyzer,
+    index: Option<Index>,
+}
+
+impl std::fmt::Debug for Memories {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memories").field("config", &self.0.parts.config).finish_non_exhaustive()
+    }
+}
+
+impl Memories {
+    /// # Errors
+    /// [`Error::Invalid`] if the configuration makes no sense.
+    pub fn new(parts: MemoriesParts) -> Result<Self, Error> {
+        parts.config.validate()?;
+        let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
+        Ok(Self(Arc::new(Shared { analyzer: Analyzer::new(parts.config.language), index, parts })))
+    }
+
+    /// How much is remembered, and how it is found.
+    pub fn config(&self) -> &Config {
+        &self.0.parts.config
+    }
+
+    /// Remembers something.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the field. [`Error::Full`]: nothing was stored. [`Error::NotFound`] and [`Error::Conflict`] if
+    /// it was to take the place of one that is not there, or was replaced already.
+    pub async fn store(&self, org: OrgId, by: &Actor, draft: Draft) -> Result<Memory, Error> {
+        let old = draft.supersedes;
+        let mut stored = self.store_many(org, by, vec![draft]).await?;
+        let memory = stored.pop().expect("one for one");
+        match old {
+            None => Ok(memory),
+            Some(old) => {
+                let superseded = self.supersede(org, by, old, memory.id).await;
+                if superseded.is_err() {
+                    self.0.parts.store.remove(org, &[memory.id], Vec::new()).await?;
+                }
+                superseded.map(|_| memory)
+            }
+        }
+    }
+
+    /// Remembers 1 to [`BATCH_MAX`] things, all or none, in one transaction. `supersedes` is only for [`store`](Self::store).
+    ///
+    /// # Errors
+    /// As for [`store`](Self::store); fields are named with their place, as `memories[3].content`.
+    pub async fn store_many(&self, org: OrgId, by: &Actor, drafts: Vec<Draft>) -> Result<Vec<Memory>, Error> {
+        if drafts.is_empty() || drafts.len() > BATCH_MAX {
+            return Err(Error::invalid("memories", format!("expected 1 to {BATCH_MAX}")));
+        }
+        let is_one = drafts.len() == 1;
+        let now = self.0.parts.clock.now();
+        let made = drafts.into_iter().enumerate().map(|(place, draft)| {
+            let memory = draft.into_memory(org, by.clone(), now);
+            memory.map_err(|error| if is_one { error } else { placed(error, place) })
+        });
+        let memories: Vec<Memory> = made.collect::<Result<_, _>>()?;
+        let events = vec![event::stored(org, &memories.iter().collect::<Vec<_>>(), by, now)];
+        let prepared = memories.iter().cloned().map(|memory| self.prepare(memory)).collect();
+        let insert = Insert { org, memories: prepared, replaces: Vec::new(), bounds: self.bounds(), events };
+        match self.0.parts.store.insert(insert).await {
+            Ok(_) => Ok(memories),
+            Err(error) => Err(self.refused(org, memories.first(), error).await),
+        }
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, org: OrgId, id: MemoryId) -> Result<Memory, Error> {
+        let found = self.0.parts.store.get(org, &[id]).await?.pop();
+        found.map(|stored| stored.memory).ok_or(Error::NotFound(id))
+    }
+
+    /// The latest that pass, before a number, the latest first; each with its number.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list(
+        &self,
+        org: OrgId,
+        filter: &Filter,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Memory)>, Error> {
+        let found = self.0.parts.store.list(org, filter, before, limit).await?;
+        Ok(found.into_iter().map(|stored| (stored.number, stored.memory)).collect())
+    }
+
+    /// What each tier holds, in the order of [`Tier::ALL`]; of a session, its scratchpad.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn usage(&self, org: OrgId, session: Option<SessionId>) -> Result<[Used; 3], Error> {
+        self.0.parts.store.usage(org, session).await
+    }
+
+    fn prepare(&self, memory: Memory) -> Prepared {
+        let terms = self.0.analyzer.terms(&memory.text).join(" ");
+        let mut digest = [0; 32];
+        digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, memory.text.as_bytes()).as_ref());
+        Prepared { memory, terms, digest }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let config = &self.0.parts.config;
+        Bounds {
+            bytes_max: Tier::ALL.map(|tier| config.bytes_max(tier)),
+            alert: config.alert_threshold,
+            now: self.0.parts.clock.now(),
+        }
+    }
+
+    /// That there is no room is told, as far as that can be.
+    async fn refused(&self, org: OrgId, first: Option<&Memory>, error: Error) -> Error {
+        if let Error::Full { tier, used, .. } = &error {
+            let session = first.and_then(|memory| memory.session).filter(|_| *tier == Tier::Scratchpad);
+            let used = Used { bytes: *used, ..Used::default() };
+            let told = self.0.parts.store.tell(vec![event::full(org, (*tier, session), used, &self.bounds())]).await;
+            if let Err(error) = told {
+                tracing::warn!(%error, "that the memory is full could not be told");
+            }
+        }
+        error
+    }
+}
+
+fn placed(error: Error, place: usize) -> Error {
+    match error {
+        Error::Invalid { field, problem } => Error::Invalid { field: format!("memories[{place}].{field}"), problem },
+        other => other,
+    }
+}

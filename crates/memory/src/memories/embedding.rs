@@ -1,0 +1,61 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Memories;
+use crate::{EmbedError, Embedder, Error, Unembedded, Vector};
+
+/// How many texts are embedded at a time.
+const TEXTS: usize = 64;
+/// How many vectors of another embedder are forgotten at a time.
+const FORGOTTEN: usize = 1_000;
+
+impl Memories {
+    /// Makes vectors for some of what has none, the oldest first, and tells how many. 0: there is nothing to do. What was
+    /// embedded by another embedder is embedded anew, and its old vectors go when that is done.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also if the embedder cannot answer: try again later. Nothing that was made is lost.
+    pub async fn embed_some(&self) -> Result<usize, Error> {
+        let Some(embedder) = &self.0.parts.embedder else { return Ok(0) };
+        let waiting = self.0.parts.store.unembedded(embedder.name(), TEXTS).await?;
+        if waiting.is_empty() {
+            while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
+            return Ok(0);
+        }
+        let vectors = vectors(embedder, &waiting).await.map_err(|error| Error::Store(Box::new(error)))?;
+        let made = vectors.len();
+        self.0.parts.store.embed(embedder.name(), vectors).await?;
+        Ok(made)
+    }
+}
+
+/// The same text is embedded once. One that has no vector is told apart, so that it does not keep the others from theirs.
+async fn vectors(embedder: &Arc<dyn Embedder>, waiting: &[Unembedded]) -> Result<Vec<Vector>, EmbedError> {
+    let mut texts: Vec<String> = waiting.iter().map(|one| one.text.clone()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let mut by_text: HashMap<String, Vec<f32>> = HashMap::with_capacity(texts.len());
+    match embedder.embed(&texts).await {
+        Ok(vectors) => by_text.extend(texts.into_iter().zip(vectors)),
+        Err(EmbedError::Refused(_)) => {
+            for text in texts {
+                let vector = match embedder.embed(std::slice::from_ref(&text)).await {
+                    Ok(mut vectors) => vectors.pop().unwrap_or_default(),
+                    Err(EmbedError::Refused(problem)) => {
+                        tracing::warn!(%problem, "a memory has no vector: it is found by its words alone");
+                        Vec::new()
+                    }
+                    Err(unavailable) => return Err(unavailable),
+                };
+                by_text.insert(text, vector);
+            }
+        }
+        Err(unavailable) => return Err(unavailable),
+    }
+    let vector = |one: &Unembedded| Vector {
+        org: one.org,
+        number: one.number,
+        values: by_text.get(&one.text).cloned().unwrap_or_default(),
+    };
+    Ok(waiting.iter().map(vector).collect())
+}

@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use orchestrator_events::SqlLog;
+use orchestrator_sql::Tx;
+use orchestrator_vocab::{OrgId, SessionId};
+use sea_orm::ConnectionTrait as _;
+
+use super::args::{Args, confidentiality_rank, integrity_rank, is_postgres, signed};
+use super::{removal, rows, text, usage};
+use crate::{Error, Insert, Prepared, Tier, Used, event};
+
+/// So many rows in one statement: their parameters stay below what SQLite takes.
+const ROWS_MAX: usize = 500;
+
+pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> {
+    let Insert { org, memories, replaces, bounds, events } = insert;
+    let added = added(memories);
+    let before = usage::lock(tx, *org, added.keys().copied()).await?;
+    for (place, more) in &added {
+        let (used, limit) = (before[place], bounds.bytes_max[place.0 as usize]);
+        if used.bytes + more.bytes > limit {
+            return Err(Error::Full { tier: place.0, used: used.bytes, limit, wanted: more.bytes });
+        }
+    }
+    text::prepare(tx, *org).await?;
+    let mut numbers = Vec::with_capacity(memories.len());
+    for some in memories.chunks(ROWS_MAX) {
+        numbers.extend(write(tx, *org, some).await?);
+    }
+    text::add(tx, *org, &numbers).await?;
+    for (place, more) in added {
+        usage::add(tx, *org, place, more).await?;
+        let used = before[&place];
+        let after =
+            Used { count: used.count + more.count, bytes: used.bytes + more.bytes, words: used.words + more.words };
+        SqlLog::append(tx, event::filling(*org, place, used, after, bounds));
+    }
+    removal::remove(tx, *org, replaces, events).await?;
+    Ok(numbers)
+}
+
+/// What comes to each tier; scratchpads are counted by session.
+fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
+    let mut added: BTreeMap<_, Used> = BTreeMap::new();
+    for prepared in memories {
+        let more = added.entry(usage::place(&prepared.memory)).or_default();
+        *more = usage::sum(*more, usage::of(prepared));
+    }
+    added
+}
+
+async fn write(tx: &Tx, org: OrgId, memories: &[Prepared]) -> Result<Vec<i64>, Error> {
+    let mut args = Args::default();
+    let org = args.put(org.uuid());
+    let values: Vec<String> = memories.iter().map(|prepared| row(&mut args, &org, prepared, is_postgres(tx))).collect();
+    let index = if is_postgres(tx) { ", words_index" } else { "" };
+    let sql = format!(
+        "insert into memory_memories (org, id, tier, kind, scope, state, session, place, task, integrity, \
+         confidentiality, created_at, expires_at, about, digest, bytes, words, content, terms, body{index}) values {} \
+         returning number",
+        values.join(", ")
+    );
+    let statement = args.statement(tx, sql);
+    let rows = tx.query_all_raw(statement).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "number")).collect::<Result<_, _>>()?)
+}
+
+fn row(args: &mut Args, org: &str, prepared: &Prepared, is_postgres: bool) -> String {
+    let Prepared { memory, terms, digest } = prepared;
+    let used = usage::of(prepared);
+    let mut values = vec![
+        org.to_owned(),
+        args.put(memory.id.uuid()),
+        args.put(memory.tier.as_str()),
+        args.put(memory.kind.as_str()),
+        args.put(memory.scope.to_string()),
+        args.put(memory.state.as_str()),
+        args.put(memory.session.map(|session| session.uuid())),
+        args.put(memory.place.map(signed)),
+        args.put(memory.task.map(|task| task.uuid())),
+        args.put(integrity_rank(memory.label.integrity)),
+        args.put(confidentiality_rank(memory.label.confidentiality)),
+        args.put(memory.created_at.millis()),
+        args.put(memory.expires_at.map(|at| at.millis())),
+        args.put(rows::about(memory)),
+        args.put(digest.to_vec()),
+        args.put(signed(used.bytes)),
+        args.put(signed(used.words)),
+        args.put(memory.text.as_str()),
+    ];
+    let terms = args.put(terms.as_str());
+    values.push(terms.clone());
+    values.push(args.put(rows::body(memory)));
+    if is_postgres {
+        values.push(text::vector(org, &terms));
+    }
+    format!("({})", values.join(", "))
+}

@@ -1,0 +1,128 @@
+use orchestrator_vocab::{OrgId, SessionId, Timestamp};
+use sea_orm::ConnectionTrait;
+
+use super::args::{Args, signed};
+use super::rows::{self, COLUMNS};
+use super::text::among;
+use crate::{Error, Filter, MemoryId, Stored};
+
+/// So many ids in one statement.
+const IDS_MAX: usize = 500;
+
+pub(super) async fn get<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    ids: &[MemoryId],
+) -> Result<Vec<Stored>, Error> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IDS_MAX) {
+        let mut args = Args::default();
+        let (org, ids) = (args.put(org.uuid()), args.list(ids.iter().map(|id| id.uuid())));
+        let sql = format!("select {COLUMNS} from memory_memories as m where org = {org} and id in {ids}");
+        found.extend(rows::all(connection, sql, args).await?);
+    }
+    Ok(found)
+}
+
+pub(super) async fn list<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Stored>, Error> {
+    let mut args = Args::default();
+    let org = args.put(org.uuid());
+    let conditions = args.conditions(filter);
+    let before = before.map(|number| format!(" and number < {}", args.put(number))).unwrap_or_default();
+    let sql = format!(
+        "select {COLUMNS} from memory_memories as m where org = {org} and {conditions}{before} \
+         order by number desc limit {limit}"
+    );
+    rows::all(connection, sql, args).await
+}
+
+pub(super) async fn passing<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    numbers: &[i64],
+    filter: &Filter,
+) -> Result<Vec<Stored>, Error> {
+    let mut found = Vec::new();
+    for numbers in numbers.chunks(IDS_MAX) {
+        let mut args = Args::default();
+        let org = args.put(org.uuid());
+        let conditions = args.conditions(filter);
+        let sql = format!(
+            "select {COLUMNS} from memory_memories as m where org = {org} and {} and {conditions}",
+            among(numbers)
+        );
+        found.extend(rows::all(connection, sql, args).await?);
+    }
+    Ok(found)
+}
+
+pub(super) async fn at_places<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    places: &[(SessionId, u64)],
+) -> Result<Vec<Stored>, Error> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut args = Args::default();
+    let org = args.put(org.uuid());
+    let any: Vec<String> = places
+        .iter()
+        .map(|(session, place)| {
+            format!("(session = {} and place = {})", args.put(session.uuid()), args.put(signed(*place)))
+        })
+        .collect();
+    let sql = format!(
+        "select {COLUMNS} from memory_memories as m where org = {org} and tier = 'episodic' and ({})",
+        any.join(" or ")
+    );
+    rows::all(connection, sql, args).await
+}
+
+pub(super) async fn expired<C: ConnectionTrait>(
+    connection: &C,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<(OrgId, MemoryId)>, Error> {
+    let mut args = Args::default();
+    let now = args.put(now.millis());
+    let sql =
+        format!("select org, id from memory_memories where expires_at <= {now} order by expires_at limit {limit}");
+    let statement = args.statement(connection, sql);
+    let named = |row: &sea_orm::QueryResult| -> Result<_, Error> {
+        Ok((OrgId::from_uuid(row.try_get("", "org")?), MemoryId::from_uuid(row.try_get("", "id")?)))
+    };
+    connection.query_all_raw(statement).await?.iter().map(named).collect()
+}
+
+/// The oldest tells which session is next.
+pub(super) async fn aged<C: ConnectionTrait>(
+    connection: &C,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<Stored>, Error> {
+    let mut args = Args::default();
+    let oldest = format!(
+        "select {COLUMNS} from memory_memories as m where tier = 'episodic' and created_at < {} \
+         order by created_at, number limit 1",
+        args.put(before.millis())
+    );
+    let Some(first) = rows::all(connection, oldest, args).await?.pop() else { return Ok(Vec::new()) };
+    let mut args = Args::default();
+    let (org, before) = (args.put(first.memory.org.uuid()), args.put(before.millis()));
+    let of_session = match first.memory.session {
+        Some(session) => format!("session = {}", args.put(session.uuid())),
+        None => "session is null".to_owned(),
+    };
+    let sql = format!(
+        "select {COLUMNS} from memory_memories as m where org = {org} and tier = 'episodic' and created_at < {before} \
+         and {of_session} order by number limit {limit}"
+    );
+    rows::all(connection, sql, args).await
+}
