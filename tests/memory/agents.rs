@@ -18,8 +18,7 @@ impl Stage {
         for name in ["one", "two"] {
             std::fs::write(stage.agents().join(format!("{name}.md")), format!("---\nname: {name}\n---\nObey.\n"))?;
         }
-        let rules = json!([{ "say": [{ "text": "done" }] }]);
-        std::fs::write(stage.0.path().join("script.json"), json!({ "obedient": true, "rules": rules }).to_string())?;
+        std::fs::write(stage.0.path().join("script.json"), json!({ "obedient": true, "rules": [] }).to_string())?;
         Ok(stage)
     }
 
@@ -48,7 +47,7 @@ async fn called(socket: &mut Socket, agent: &str, tool: &str, arguments: Value) 
     let sessions = socket.call("session.list", json!({ "limit": 1 })).await?;
     let id = sessions["sessions"][0]["id"].clone();
     let history = socket.call("session.history", json!({ "sessionId": id, "limit": 100 })).await?;
-    let entries = history["items"].as_array().cloned().unwrap_or_default();
+    let entries = history["entries"].as_array().cloned().unwrap_or_default();
     let returned = entries.iter().find(|entry| entry["entry"]["kind"] == "returned");
     Ok(returned.map(|entry| entry["entry"]["result"].clone()).unwrap_or_default())
 }

@@ -54,7 +54,7 @@ async fn another_organisation_never_hears_of_it() -> anyhow::Result<()> {
 #[tokio::test]
 async fn what_somebody_keeps_to_themselves_nobody_else_finds() -> anyhow::Result<()> {
     let daemon = daemon(Backend::Sqlite).start().await?;
-    let issue = json!({ "subject": "ada", "scopes": ["daemon.write"] });
+    let issue = json!({ "kind": "apiKey", "subject": "ada", "scopes": ["daemon.write"] });
     let mut admin = daemon.admin().await;
     let ada = admin.call("auth.token.issue", issue).await?;
     let mut ada = daemon.socket(ada["token"].as_str().unwrap_or_default()).await;

@@ -1,3 +1,4 @@
+use orchestrator_rpc::Code;
 use orchestrator_testkit::Event;
 use serde_json::json;
 
