@@ -22,6 +22,7 @@ pub(crate) mod report;
 pub(crate) mod schedule;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod skill;
 mod status;
 mod tail;
 pub(crate) mod task;
@@ -87,6 +88,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Charter(command) => charter::run(daemon, command).await,
         Command::Emergency(command) => emergency::run(daemon, command).await,
         Command::Hook(command) => hook::run(daemon, command).await,
+        Command::Skill(command) => skill::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

@@ -83,7 +83,7 @@ impl Watch {
         Ok(true)
     }
 
-    /// Watches, besides, every file with this ending in these directories and below instead of those before, as
+    /// Watches, besides, every file with this ending (`*`: every file) in these directories and below instead of those before, as
     /// [`Watch::follow`] does: which there are, and what is in them. Names that begin with a dot are passed over; bounds keep it
     /// from looking at more than 10,000 entries or deeper than 32 directories.
     ///

@@ -23,17 +23,17 @@ struct SkillList {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct GetParams {
-    /// Which.
-    name: SkillName,
+    /// Its name.
+    skill_id: SkillName,
 }
 
 /// The parameters of `skill.scan`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ScanParams {
-    /// Which; all, if it is left out.
+    /// Its name; all, if it is left out.
     #[serde(default)]
-    name: Option<SkillName>,
+    skill_id: Option<SkillName>,
 }
 
 /// What `skill.scan` answers.
@@ -63,8 +63,8 @@ struct Scanned {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ConfirmParams {
-    /// Which.
-    name: SkillName,
+    /// Its name.
+    skill_id: SkillName,
     /// Its digest as `skill.get` told it: what you have looked at.
     #[schemars(length(min = 1, max = 100))]
     digest: String,
@@ -112,7 +112,7 @@ async fn list(skills: Skills, call: Call, NoParams {}: NoParams) -> Result<Skill
 
 async fn get_one(skills: Skills, call: Call, params: GetParams) -> Result<Details, Refusal> {
     operators(&call)?;
-    Ok(skills.details(params.name.as_str())?)
+    Ok(skills.details(params.skill_id.as_str())?)
 }
 
 async fn scan_all(skills: Skills, call: Call, params: ScanParams) -> Result<ScanReport, Refusal> {
@@ -120,7 +120,7 @@ async fn scan_all(skills: Skills, call: Call, params: ScanParams) -> Result<Scan
     skills.reload(call.actor()).await?;
     let (catalogue, mut errors) = (skills.catalogue(), skills.catalogue().faults.clone());
     let mut listed = skills.list();
-    if let Some(name) = &params.name {
+    if let Some(name) = &params.skill_id {
         skills.skill(name.as_str())?;
         listed.retain(|skill| skill.name == *name);
         errors.retain(|fault| fault.skill.as_ref() == Some(name));
@@ -134,7 +134,7 @@ async fn scan_all(skills: Skills, call: Call, params: ScanParams) -> Result<Scan
 
 async fn confirm_one(skills: Skills, call: Call, params: ConfirmParams) -> Result<SkillInfo, Refusal> {
     operators(&call)?;
-    Ok(skills.confirm(params.name.as_str(), &params.digest, call.actor()).await?)
+    Ok(skills.confirm(params.skill_id.as_str(), &params.digest, call.actor()).await?)
 }
 
 fn operators(call: &Call) -> Result<(), Refusal> {

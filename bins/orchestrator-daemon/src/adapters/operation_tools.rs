@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orchestrator_agents::Permissions;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::Backlog;
 use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
@@ -12,7 +13,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use super::Roster;
+use super::{Parent, Roster};
 use crate::operations::{TASK_WAIT, TASK_WAIT_MS_MAX};
 
 /// Where they come from, for the registry.
@@ -82,7 +83,12 @@ impl Tool for OperationTool {
             if let (Some(task), true) = (context.task, self.spec.name.as_str() == "agent.spawn") {
                 let (task, _) =
                     self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
-                call.extensions.insert(self.roster.parent_of(agent, &task));
+                let parent = self.roster.parent_of(agent, &task);
+                let permissions = match &context.narrowed {
+                    Some(tools) => parent.permissions.intersect(&Permissions::new(tools.clone(), [])),
+                    None => parent.permissions,
+                };
+                call.extensions.insert(Parent { permissions, ..parent });
             }
         }
         let params = to_raw_value(&arguments).map_err(|error| Error::Failed(error.to_string()))?;

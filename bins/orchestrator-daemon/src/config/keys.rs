@@ -11,6 +11,7 @@ use super::keys_of_notify::NOTIFY;
 use super::keys_of_parts::PARTS;
 use super::keys_of_sandbox::SANDBOX;
 use super::keys_of_security::SECURITY;
+use super::keys_of_skills::SKILLS;
 use super::keys_of_workspaces::WORKSPACES;
 
 /// When a change takes effect.
@@ -190,7 +191,7 @@ const OWN: &[Key] = &[
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
     let parts = OWN.iter().chain(AGENTS).chain(CODING).chain(HOOKS).chain(MCP).chain(PARTS).chain(WORKSPACES);
-    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY)
+    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY).chain(SKILLS)
 }
 
 /// The key that a path of the configuration is an instance of.

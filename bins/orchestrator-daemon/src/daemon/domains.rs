@@ -21,7 +21,7 @@ use orchestrator_workspaces::Workspaces;
 use super::{Base, node_name};
 use crate::adapters::{
     Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, LabelRules, Llms, OnBacklog,
-    Programs, Roster, Through, Waiting, Workplaces, counted_hooks, sandboxes,
+    Programs, Roster, SkillDesk, SkillFiles, Through, Waiting, Workplaces, counted_hooks, offer_skills, sandboxes,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -45,6 +45,7 @@ pub(crate) struct Domains {
     pub(crate) ledger: Ledger,
     pub(crate) charters: Charters,
     pub(crate) approvals: Approvals,
+    pub(crate) skills: SkillFiles,
 }
 
 impl Domains {
@@ -79,13 +80,16 @@ impl Domains {
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
         let gate = open_gate(config, &host, base, (&charters, redactor, &approvals))?;
+        let skills = SkillFiles::open(config, data, base).await?;
         let servers = open_servers(config, host.clone(), base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
+            skills: SkillDesk { skills: skills.skills.clone(), roster: roster.clone() },
         };
+        offer_skills(llms.gate.registry(), &llms.skills)?;
         Ok(Self {
             auth,
             registry,
@@ -101,6 +105,7 @@ impl Domains {
             ledger,
             charters,
             approvals,
+            skills,
         })
     }
 
@@ -123,6 +128,7 @@ impl Domains {
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
+            .merge(orchestrator_skills::operations(&self.skills.skills))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 67] = [
+pub(crate) const EVENTS: [&str; 70] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -46,6 +46,9 @@ pub(crate) const EVENTS: [&str; 67] = [
     "session.status",
     "session.stopped",
     "session.waiting",
+    "skill.changed",
+    "skill.confirmed",
+    "skill.used",
     "stream.chunk",
     "stream.end",
     "stream.error",
