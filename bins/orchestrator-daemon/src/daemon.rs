@@ -25,7 +25,7 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Llms, Loops, OnBacklog, Programs, Roster, SkillFiles, ToSessions, Workplaces, offer_operations};
+use crate::adapters::{Llms, Loops, OnBacklog, Programs, Roster, ToSessions, Workplaces, offer_operations};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::emergency::{self, Halting};
@@ -71,7 +71,6 @@ pub(crate) struct Daemon {
     pub(crate) emergency: Emergency,
     pub(crate) followers: Followers,
     pub(crate) servers: Servers,
-    pub(crate) skills: SkillFiles,
     pub(crate) ledger: Ledger,
     pub(crate) notifications: Notifications,
     pub(crate) readiness: ReadinessWatch,
@@ -110,20 +109,8 @@ impl Daemon {
         let base = Base::open(&config, &data, redactor).await?;
         let domains = Domains::open(&config, &data, &base, redactor).await?;
         let Base { clock, metrics, database, hub, log, .. } = base.clone();
-        let Domains {
-            auth,
-            registry,
-            programs,
-            roster,
-            backlog,
-            sessions,
-            workplaces,
-            llms,
-            servers,
-            skills,
-            ledger,
-            ..
-        } = domains.clone();
+        let Domains { auth, registry, programs, roster, backlog, sessions, workplaces, llms, servers, ledger, .. } =
+            domains.clone();
         let supervisor = Supervisor::default();
         listen(&base, &domains)?;
         let gauges = Gauges::new(&base, &domains);
@@ -134,7 +121,7 @@ impl Daemon {
         let node = node_name(&config, &data)?;
         let (notifications, readiness) = open_notifications(&config, &data, &base, redactor, &loops).await?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let about = (&roster, &servers, &notifications.notifier, &skills.skills);
+        let about = (&roster, &servers, &notifications.notifier, &llms.skills.files.skills);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &configuration);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
@@ -180,7 +167,6 @@ impl Daemon {
             emergency: base.emergency,
             followers,
             servers,
-            skills,
             ledger,
             notifications,
             readiness,
@@ -201,7 +187,7 @@ impl Daemon {
             sessions: self.sessions.clone(),
             workspaces: self.workplaces.workspaces.clone(),
             gate: self.llms.gate.clone(),
-            skills: self.skills.clone(),
+            skills: self.llms.skills.files.clone(),
             ledger: self.ledger.clone(),
             retention_days: self.retention_days.clone(),
         };
@@ -254,7 +240,7 @@ fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     metrics::follow(&base.hub, &base.metrics)?;
     reactions::health_of_agents(&base.hub, domains.registry.clone());
     reactions::confirmed_tools(&base.hub, domains.servers.clone());
-    reactions::confirmed_skills(&base.hub, domains.skills.clone());
+    reactions::confirmed_skills(&base.hub, domains.llms.skills.files.clone());
     emergency::follow(&base.hub, base.emergency.clone());
     Ok(())
 }

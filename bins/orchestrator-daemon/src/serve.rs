@@ -239,7 +239,7 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let roster = roster.clone();
         async move { roster.run(stop).await }
     })?;
-    let skills = daemon.skills.clone();
+    let skills = daemon.llms.skills.files.clone();
     loops.spawn("skills", move |stop| {
         let skills = skills.clone();
         async move { skills.run(stop).await }

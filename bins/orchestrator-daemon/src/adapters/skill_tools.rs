@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_skills::{Activation, By, Choice, Error as SkillError, Skills, Usage};
+use orchestrator_skills::{Activation, By, Choice, Error as SkillError, Usage};
 use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Spec, Tool};
 use orchestrator_vocab::{AgentId, Confidentiality, Integrity, Label, OrgId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Roster;
 use super::following::{Following, READ, USE};
+use super::{Roster, SkillFiles};
 
 /// Where the tools come from, for the registry.
 const SOURCE: &str = "skills";
+/// The longest directions, with what is told beside them.
+const BODY_BYTES_MAX: usize = 512 * 1024;
 /// What may be given to a skill.
 const ARGUMENTS_CHARS_MAX: usize = 8_192;
 /// What a skill's own text is: the operator put it there, and it is what was pinned.
@@ -22,7 +24,7 @@ const OPERATOR: Label = Label { integrity: Integrity::Operator, confidentiality:
 /// Who sees which skills. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct SkillDesk {
-    pub(crate) skills: Skills,
+    pub(crate) files: SkillFiles,
     pub(crate) roster: Roster,
 }
 
@@ -39,13 +41,13 @@ impl SkillDesk {
 
     /// What a model is told before it uses one.
     pub(crate) fn listing(&self, org: OrgId, agent: Option<&AgentId>) -> String {
-        self.skills.listing(&self.choice(org, agent)).text
+        self.files.skills.listing(&self.choice(org, agent)).text
     }
 
     /// The skill that words ask for by its name, and what they give it. Text that only looks like it, such as a path, asks for none.
     pub(crate) fn asked_for<'a>(&self, words: &'a str, choice: &Choice) -> Option<(&'a str, &'a str)> {
         let (name, arguments) = named(words)?;
-        match self.skills.skill(name) {
+        match self.files.skills.skill(name) {
             Ok(skill) => choice.has(&skill.name).then_some((name, arguments)),
             Err(SkillError::Broken { .. }) => Some((name, arguments)),
             Err(_) => None,
@@ -65,7 +67,7 @@ impl SkillDesk {
         let choice = self.choice(context.org, context.agent.as_ref());
         let (agent, session, task) = (context.agent.clone(), context.session, context.task);
         let usage = Usage { org: context.org, agent, session, task, by, choice };
-        let used = self.skills.activate(name, arguments, &usage).await?;
+        let used = self.files.skills.activate(name, arguments, &usage).await?;
         let following = Following {
             skill: used.skill.name.to_string(),
             digest: used.skill.digest.to_string(),
@@ -116,6 +118,8 @@ pub(crate) fn offer(registry: &Registry, desk: &SkillDesk) -> Result<(), Invalid
             "offset": { "type": "integer", "minimum": 1, "description": "The first line to read, from 1. Default 1." },
         },
     }));
+    // As much as `skills.bodyTokens` may be.
+    let use_spec = Spec { output_bytes_max: BODY_BYTES_MAX, ..use_spec };
     let tools: Vec<Arc<dyn Tool>> = vec![
         Arc::new(UseSkill { spec: Arc::new(use_spec), desk: desk.clone() }),
         Arc::new(ReadSkill { spec: Arc::new(read_spec), desk: desk.clone() }),
@@ -174,7 +178,7 @@ impl Tool for ReadSkill {
         let Invocation { arguments, context } = invocation;
         let given: ReadArguments = parsed(&self.spec, arguments)?;
         let choice = self.desk.choice(context.org, context.agent.as_ref());
-        let read = self.desk.skills.read((&given.name, &given.path), given.offset, &choice).await;
+        let read = self.desk.files.skills.read((&given.name, &given.path), given.offset, &choice).await;
         Ok(Output::text(read.map_err(|error| failed(&self.spec, &error))?).labelled(OPERATOR))
     }
 }

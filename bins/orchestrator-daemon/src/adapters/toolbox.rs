@@ -89,7 +89,9 @@ impl Toolbox for SessionTools {
         let (calls, permit, reading) = (self.gate.calls(), allowed.permit, allowed.reading);
         let run = Box::pin(async move {
             let called = calls.oneshot(permit).await;
-            let standing = called.as_ref().ok().filter(|_| uses_skill).and_then(|output| output.structured.clone());
+            // What cannot be told of a skill that was given out allows nothing.
+            let used = called.as_ref().ok().filter(|output| uses_skill && !output.is_error);
+            let standing = used.map(|output| output.structured.clone().unwrap_or_default());
             let mut answer = ToolAnswer { standing, ..told(called, &reading) };
             let failed = if answer.is_error { Failed::Yes } else { Failed::No };
             let context = afterwards.told(json!(answer.content), failed).await;

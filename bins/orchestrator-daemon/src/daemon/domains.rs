@@ -45,7 +45,6 @@ pub(crate) struct Domains {
     pub(crate) ledger: Ledger,
     pub(crate) charters: Charters,
     pub(crate) approvals: Approvals,
-    pub(crate) skills: SkillFiles,
 }
 
 impl Domains {
@@ -80,14 +79,13 @@ impl Domains {
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
         let gate = open_gate(config, &host, base, (&charters, redactor, &approvals))?;
-        let skills = SkillFiles::open(config, data, base).await?;
         let servers = open_servers(config, host.clone(), base, &gate).await?;
         let llms = Llms {
             through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
-            skills: SkillDesk { skills: skills.skills.clone(), roster: roster.clone() },
+            skills: SkillDesk { files: SkillFiles::open(config, data, base).await?, roster: roster.clone() },
         };
         offer_skills(llms.gate.registry(), &llms.skills)?;
         Ok(Self {
@@ -105,7 +103,6 @@ impl Domains {
             ledger,
             charters,
             approvals,
-            skills,
         })
     }
 
@@ -128,7 +125,7 @@ impl Domains {
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
-            .merge(orchestrator_skills::operations(&self.skills.skills))
+            .merge(orchestrator_skills::operations(&self.llms.skills.files.skills))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))

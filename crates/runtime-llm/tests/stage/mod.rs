@@ -191,8 +191,10 @@ impl Toolbox for Tools {
         if request.tool == "system.stop" {
             return Err(Refused::Denied { reason: "system.stop is not in tools.allow".into() });
         }
-        if request.standing.contains(&json!({ "without": request.tool })) {
-            return Err(Refused::Denied { reason: format!("a rule is against {}", request.tool) });
+        // One that is not offered any more comes by the name that models know.
+        let tool = request.tool.replace('_', ".");
+        if request.standing.contains(&json!({ "without": tool })) {
+            return Err(Refused::Denied { reason: format!("a rule is against {tool}") });
         }
         let seen = self.0.clone();
         let run = async move {
