@@ -127,8 +127,8 @@ async fn what_another_organisation_has_answers_byte_for_byte_like_what_does_not_
     let mut checked = 0;
     for case in subject.cases(|kind| matches!(kind, Kind::ForeignOrganisation(_))) {
         let Kind::ForeignOrganisation(parameter) = &case.kind else { continue };
-        // Charters are the operator's alone (`tests/charter`); what waits for a person comes of an agent's call (`tests/approvals`).
-        if ["charterId", "approvalId", "grantId"].contains(&parameter.as_str()) {
+        // Charters and skills are the operator's alone (`tests/charter`, `tests/skills`); what waits for a person comes of an agent's call (`tests/approvals`).
+        if ["charterId", "skillId", "approvalId", "grantId"].contains(&parameter.as_str()) {
             continue;
         }
         let Some(foreign) = theirs.ids.get(parameter.as_str()) else {

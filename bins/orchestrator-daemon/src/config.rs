@@ -15,6 +15,7 @@ mod keys_of_notify;
 mod keys_of_parts;
 mod keys_of_sandbox;
 mod keys_of_security;
+mod keys_of_skills;
 mod keys_of_workspaces;
 mod mcp;
 mod models;
@@ -91,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) charters: orchestrator_charter::Config,
     /// What is asked and told before and after agents do something.
     pub(crate) hooks: orchestrator_hooks::Config,
+    /// Directions for certain kinds of work.
+    pub(crate) skills: orchestrator_skills::Config,
     pub(crate) metrics: Metrics,
     pub(crate) logging: orchestrator_telemetry::Config,
     pub(crate) redaction: Redaction,
@@ -257,6 +260,7 @@ impl Config {
         self.validate_sandboxes()?;
         self.charters.validate().context("charters")?;
         self.hooks.validate().context("hooks")?;
+        self.skills.validate().context("skills")?;
         self.workspaces.validate().context("workspaces")?;
         for (name, agent) in &self.agents {
             agent.validate(name, &self.workspaces).with_context(|| format!("agents.{name}"))?;

@@ -124,7 +124,7 @@ impl Daemon {
         let node = node_name(&config, &data)?;
         let (notifications, readiness) = open_notifications(&config, &data, &base, redactor, &loops).await?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let about = (&roster, &servers, &notifications.notifier);
+        let about = (&roster, &servers, &notifications.notifier, &llms.skills.files.skills);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &configuration);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();
@@ -191,6 +191,7 @@ impl Daemon {
             sessions: self.sessions.clone(),
             workspaces: self.workplaces.workspaces.clone(),
             gate: self.llms.gate.clone(),
+            skills: self.llms.skills.files.clone(),
             ledger: self.ledger.clone(),
             retention_days: self.retention_days.clone(),
         };
@@ -243,6 +244,7 @@ fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     metrics::follow(&base.hub, &base.metrics)?;
     reactions::health_of_agents(&base.hub, domains.registry.clone());
     reactions::confirmed_tools(&base.hub, domains.servers.clone());
+    reactions::confirmed_skills(&base.hub, domains.llms.skills.files.clone());
     emergency::follow(&base.hub, base.emergency.clone());
     Ok(())
 }
@@ -285,6 +287,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     orchestrator_sessions::SqlStore::open(database.clone()).await?;
     orchestrator_workspaces::SqlStore::open(database.clone()).await?;
     orchestrator_mcp::SqlStore::open(database.clone()).await?;
+    orchestrator_skills::SqlStore::open(database.clone()).await?;
     orchestrator_budget::SqlStore::open(database.clone()).await?;
     orchestrator_memory::SqlStore::open(database.clone()).await?;
     let parts = orchestrator_security::ApprovalsParts {

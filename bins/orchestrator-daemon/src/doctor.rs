@@ -15,6 +15,7 @@ mod network;
 mod notify;
 mod redis;
 mod sandbox;
+mod skills;
 mod store;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) use models::of as of_models;
 pub(crate) use notify::of as of_notifications;
 pub(crate) use redis::of as of_redis;
 pub(crate) use sandbox::of as of_sandboxes;
+pub(crate) use skills::{named as skills_of_agents, of as of_skills};
 pub(crate) use store::of as of_store;
 
 use crate::args::Args;
@@ -61,6 +63,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     let is_running = network::is_alive(&data).await;
     let mut findings = of_configuration(loaded);
     findings.extend(agents::findings(config));
+    findings.extend(skills::findings(config));
     findings.extend(mcp::findings(config));
     findings.extend(models::of(config));
     findings.extend(files::data_directory(data.path()));

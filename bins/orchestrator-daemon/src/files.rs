@@ -46,6 +46,11 @@ impl DataDir {
         self.0.join("workspaces")
     }
 
+    /// Copies of skills that are used.
+    pub(crate) fn skills(&self) -> PathBuf {
+        self.0.join("skills")
+    }
+
     /// Where programs keep what is temporary, each in a directory of its own. Made if it is missing, for its owner only.
     pub(crate) fn temporary(&self) -> std::io::Result<PathBuf> {
         let path = self.0.join("temporary");

@@ -12,7 +12,7 @@ use orchestrator_telemetry::Level;
 use orchestrator_workspaces::Workspaces;
 use tokio::sync::watch;
 
-use crate::adapters::{Gate, PerAddress, Roster};
+use crate::adapters::{Gate, PerAddress, Roster, SkillFiles};
 use crate::config::Config;
 use crate::stacks::Credential;
 
@@ -43,6 +43,7 @@ pub(crate) struct Live {
     pub(crate) sessions: Sessions,
     pub(crate) workspaces: Workspaces,
     pub(crate) gate: Gate,
+    pub(crate) skills: SkillFiles,
     pub(crate) ledger: Ledger,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
 }
@@ -63,6 +64,7 @@ impl Live {
         self.log.set(&next.log_level())?;
         self.backlog.reconfigure(next.tasks.clone())?;
         self.roster.apply(next)?;
+        self.skills.apply(next);
         self.sessions.set_max_active(next.daemon.max_sessions)?;
         self.workspaces.reconfigure(next.workspaces.clone())?;
         self.limits.per_address.reconfigure(next.rate_limit.per_address());

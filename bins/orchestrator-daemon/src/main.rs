@@ -94,12 +94,15 @@ fn start(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(serve::run(args, loaded))
 }
 
-/// What is wrong with charters and the files of agents, for `--check-config`. Whether nothing is.
+/// What is wrong with charters, the files of agents, and skills, for `--check-config`. Whether nothing is.
 fn show_agents(config: &config::Config) -> anyhow::Result<bool> {
-    let (charters, agents) = adapters::read_agents(config, &std::env::current_dir()?);
+    let here = std::env::current_dir()?;
+    let ((charters, agents), skills) = (adapters::read_agents(config, &here), adapters::read_skills(config, &here));
     let notes = charters.notes.iter().map(ToString::to_string).chain(agents.notes.iter().map(ToString::to_string));
+    let notes = notes.chain(skills.notes.iter().map(ToString::to_string));
     notes.for_each(|note| println!("warning: {note}"));
     let faults = charters.faults.iter().map(ToString::to_string).chain(agents.faults.iter().map(ToString::to_string));
+    let faults = faults.chain(skills.faults.iter().map(ToString::to_string));
     let faults: Vec<String> = faults.collect();
     faults.iter().for_each(|fault| eprintln!("error: {fault}"));
     Ok(faults.is_empty())

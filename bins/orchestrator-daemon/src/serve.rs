@@ -239,6 +239,11 @@ fn start_loops(daemon: &Daemon, scheduling: &CancellationToken) -> anyhow::Resul
         let roster = roster.clone();
         async move { roster.run(stop).await }
     })?;
+    let skills = daemon.llms.skills.files.clone();
+    loops.spawn("skills", move |stop| {
+        let skills = skills.clone();
+        async move { skills.run(stop).await }
+    })?;
     let keeper = Keeper::new(daemon.backlog.clone());
     loops.spawn("backlog keeper", move |stop| {
         let keeper = keeper.clone();

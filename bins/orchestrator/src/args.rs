@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, hook, init,
-    mcp, memory, model, notify, org, report, schedule, service, session, task, token, tool,
+    mcp, memory, model, notify, org, report, schedule, service, session, skill, task, token, tool,
 };
 use crate::values;
 
@@ -135,6 +135,9 @@ pub(crate) enum Command {
     /// What is asked and told before and after agents do something
     #[command(subcommand)]
     Hook(hook::HookCommand),
+    /// Directions for certain kinds of work that agents may follow
+    #[command(subcommand)]
+    Skill(skill::SkillCommand),
     /// What happens and what happened
     #[command(subcommand)]
     Event(event::EventCommand),

@@ -23,6 +23,7 @@ pub(crate) mod report;
 pub(crate) mod schedule;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod skill;
 mod status;
 mod tail;
 pub(crate) mod task;
@@ -89,6 +90,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Emergency(command) => emergency::run(daemon, command).await,
         Command::Hook(command) => hook::run(daemon, command).await,
         Command::Memory(command) => memory::run(daemon, command).await,
+        Command::Skill(command) => skill::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

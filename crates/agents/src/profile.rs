@@ -66,6 +66,9 @@ pub struct Profile {
     pub charter: Option<String>,
     /// What happens when it fails too often in a row.
     pub restart: Restart,
+    /// The skills that it sees, by their names; all that there are if it does not say. Whoever composes this crate sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skills: Option<BTreeSet<String>>,
     /// Those it extends, its parent first.
     pub extends: Vec<AgentId>,
     /// Its system prompt: those of its parents, the farthest first, then its own.

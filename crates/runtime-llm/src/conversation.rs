@@ -25,6 +25,7 @@ pub(crate) mod noted {
     pub(crate) const TOO_LONG: &str = "tooLong";
     pub(crate) const CIRCLES: &str = "circles";
     pub(crate) const ASKED: &str = "askedPerson";
+    pub(crate) const STANDING: &str = "standing";
 }
 
 /// How often a conversation that is too long for its model is made shorter, in a row.
@@ -61,6 +62,8 @@ pub struct Unreadable {
 pub(crate) struct Conversation {
     pub(crate) profile: Profile,
     pub(crate) tools: Vec<Offered>,
+    /// What calls left for the rest of the session.
+    pub(crate) standing: Vec<Value>,
     pub(crate) messages: Vec<Message>,
     /// The number of the last entry.
     pub(crate) last: u64,
@@ -100,6 +103,7 @@ impl Conversation {
             watch: Watch::new(profile.limits.circles.clone()),
             profile,
             tools: Vec::new(),
+            standing: Vec::new(),
             messages: vec![message.clone()],
             last: first.number,
             waiting: Vec::new(),
@@ -192,6 +196,7 @@ impl Conversation {
                 self.tools =
                     facts.get("tools").and_then(|t| serde_json::from_value(t.clone()).ok()).unwrap_or_default();
             }
+            noted::STANDING => self.standing.extend(facts.get("standing").cloned()),
             noted::BROKEN => self.broken += 1,
             noted::CONTINUED => {
                 self.continuations += 1;

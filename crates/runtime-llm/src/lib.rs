@@ -20,4 +20,4 @@ pub use operations::{ReplayParams, operations};
 pub use profile::{Circles, InvalidLimits, Limits, Profile, Then};
 pub use replay::{Divergence, Replay, replay};
 pub use runtime::{Llm, Parts};
-pub use tool::{NoTools, Offered, Permitted, Progress, Refused, ToolAnswer, ToolRequest, Toolbox};
+pub use tool::{NoTools, Offered, Opening, Permitted, Progress, Refused, ToolAnswer, ToolRequest, Toolbox};

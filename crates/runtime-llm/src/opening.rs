@@ -39,6 +39,13 @@ pub(crate) fn message(document: &Value, label: Label) -> Message {
     Message::user(label, said.trim_end())
 }
 
+/// What whoever gave the work says in their own words: the description, or the title if there is none.
+pub(crate) fn words(document: &Value) -> &str {
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default().trim();
+    let (title, description) = (text("title"), text("description"));
+    if description.is_empty() { title } else { description }
+}
+
 /// The creator's data; what the daemon keeps beside it is nobody's business.
 fn metadata(document: &Value) -> Map<String, Value> {
     let all = document.get("metadata").and_then(Value::as_object).into_iter().flatten();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use orchestrator_sessions::{Repeat, Session};
-use orchestrator_transcript::{ToolCall, ToolResultPart};
+use orchestrator_transcript::{Message, ToolCall, ToolResultPart};
 use orchestrator_vocab::Label;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub struct ToolRequest {
     pub key: String,
     /// Of the words that led to the call.
     pub label: Label,
+    /// What [stands](ToolAnswer::standing) in the session, in the order in which it came.
+    pub standing: Vec<Value>,
     /// Cancelled when nobody wants the result any more.
     pub cancel: CancellationToken,
     /// Told how far it is.
@@ -88,21 +90,43 @@ pub struct ToolAnswer {
     pub is_error: bool,
     /// Whose words those are.
     pub label: Label,
+    /// What holds from now on for the rest of the session, in the words of whoever made the [`Toolbox`]: it is written down with the
+    /// answer, and told with every request that comes after.
+    pub standing: Option<Value>,
+}
+
+/// What the words of whoever gave the work bring about before a model is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// What the agent is told behind them.
+    pub message: Message,
+    /// What holds from then on.
+    pub standing: Value,
 }
 
 impl ToolAnswer {
     /// A failure in words.
     pub fn failed(text: impl Into<String>) -> Self {
         let content = vec![ToolResultPart::Text { text: text.into() }];
-        Self { content, is_error: true, label: Label::USER }
+        Self { content, is_error: true, label: Label::USER, standing: None }
     }
 }
 
 /// The tools of one agent. Whether a call may be made is decided by it, and by nobody else.
 #[async_trait]
 pub trait Toolbox: Send + Sync {
-    /// What the agent may be told of, in a stable order.
-    fn offered(&self) -> Vec<Offered>;
+    /// What the agent may be told of while this stands, in a stable order.
+    fn offered(&self, standing: &[Value]) -> Vec<Offered>;
+
+    /// Asked before the work begins: what the words of whoever gave it bring about by themselves. Asked again if the daemon goes down
+    /// before the beginning is written.
+    ///
+    /// # Errors
+    /// [`Refused`]: the work fails with it. Default: nothing.
+    async fn open(&self, session: &Session, words: &str, label: Label) -> Result<Option<Opening>, Refused> {
+        let _ = (session, words, label);
+        Ok(None)
+    }
 
     /// Asks for a call to be allowed. Nothing happens before what it returns is awaited.
     ///
@@ -127,7 +151,7 @@ pub struct NoTools;
 
 #[async_trait]
 impl Toolbox for NoTools {
-    fn offered(&self) -> Vec<Offered> {
+    fn offered(&self, _: &[Value]) -> Vec<Offered> {
         Vec::new()
     }
 

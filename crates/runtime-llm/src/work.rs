@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{Conversation, Next, Unreadable, noted};
 use crate::runtime::of_journal;
+use crate::tool::{Opening, Refused};
 use crate::{Limits, Llm, Parts, opening};
 
 /// Why the work does not go on.
@@ -134,14 +135,27 @@ async fn begin(parts: &Parts, desk: &Desk, said: &[Numbered]) -> Go<Vec<Numbered
     let llm = Llm::new(parts.clone()).map_err(|error| failed(error.to_string()))?;
     let message = opening::message(desk.document(), desk.document_label());
     let began = Entry::Began { runtime: llm.name().to_owned(), profile, message };
-    let tools =
-        Entry::Noted { what: noted::TOOLS.to_owned(), facts: json!({ "tools": parts.tools.offered() }), message: None };
-    let mut entries = vec![began, tools];
+    let (mut entries, mut standing) = (vec![began], Vec::new());
+    if let Some(Opening { message, standing: stands }) = opened(parts, desk).await? {
+        let facts = json!({ "standing": stands });
+        entries.push(Entry::Noted { what: noted::STANDING.to_owned(), facts, message: Some(message) });
+        standing.push(stands);
+    }
+    let facts = json!({ "tools": parts.tools.offered(&standing) });
+    entries.push(Entry::Noted { what: noted::TOOLS.to_owned(), facts, message: None });
     entries.extend(said.iter().map(|said| said.entry.clone()));
     desk.journal().append(entries).await.map_err(|error| Halted::With(of_journal(&error)))?;
     let after = said.last().map_or(0, |said| said.number);
     let begun = desk.journal().read(after, usize::from(u16::MAX)).await;
     begun.map_err(|error| Halted::With(of_journal(&error)))
+}
+
+/// What the words of the task bring about by themselves.
+async fn opened(parts: &Parts, desk: &Desk) -> Go<Option<Opening>> {
+    let opening = parts.tools.open(desk.session(), opening::words(desk.document()), desk.document_label()).await;
+    opening.map_err(|refused| match refused {
+        Refused::Denied { reason } | Refused::Waits { reason, .. } => failed(reason),
+    })
 }
 
 fn unreadable(error: &Unreadable) -> Halted {

@@ -4,7 +4,7 @@ mod stage;
 
 use orchestrator_events::{Delivery, Filter};
 use orchestrator_runtime_llm::{Circles, Limits, ModelError, replay};
-use orchestrator_sessions::{Entry, State, Stop};
+use orchestrator_sessions::{Entry, Numbered, State, Stop};
 use orchestrator_vocab::{Actor, OrgId};
 use serde_json::json;
 use stage::{End, Stage, Turn};
@@ -32,6 +32,34 @@ async fn a_call_that_is_refused_is_told_to_the_model_and_not_made() {
     assert_eq!((stage.effects("system.stop"), stage.effects("nothing_like_it")), (0, 1));
     let told = format!("{:?}", stage.seen.requests.lock().unwrap()[1].messages);
     assert!(told.contains("not allowed: system.stop is not in tools.allow"), "{told}");
+}
+
+#[tokio::test]
+async fn what_a_call_leaves_standing_is_in_the_journal_and_holds_from_then_on() {
+    let rule = |id, tool: &str| Turn::Call(vec![(id, "rules_set", json!({ "without": tool }))]);
+    let script = vec![
+        call("1", "mail_send"),
+        rule("2", "mail.send"),
+        rule("3", "fs.list"),
+        call("4", "mail_send"),
+        Turn::Say("done"),
+    ];
+    let mut stage = Stage::new(script);
+    let session = stage.start().await;
+    assert_eq!(stage.ends.recv().await, Some(End::Completed(json!("done"))));
+    assert_eq!(stage.effects("mail.send"), 1, "once, before the rule");
+    let offered = |number: usize| -> Vec<String> {
+        stage.seen.requests.lock().unwrap()[number].tools.iter().map(|tool| tool.name.clone()).collect()
+    };
+    assert_eq!(offered(1), ["fs.list", "gate.wait", "mail.send", "rules.set", "system.stop"]);
+    assert_eq!(offered(2), ["fs.list", "gate.wait", "rules.set", "system.stop"]);
+    assert_eq!(offered(3), ["gate.wait", "rules.set", "system.stop"], "rules come together");
+    let told = format!("{:?}", stage.seen.requests.lock().unwrap()[4].messages);
+    assert!(told.contains("a rule is against mail.send"), "{told}");
+    let entries = stage.sessions.entries(OrgId::LOCAL, session.id).await.unwrap();
+    let stands = |numbered: &&Numbered| matches!(&numbered.entry, Entry::Noted { what, .. } if what == "standing");
+    assert_eq!(entries.iter().filter(stands).count(), 2);
+    assert_eq!(replay(OrgId::LOCAL, &entries).unwrap().divergences, []);
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Watch {
         Ok(true)
     }
 
-    /// Watches, besides, every file with this ending in these directories and below instead of those before, as
+    /// Watches, besides, every file with this ending (`*`: every file) in these directories and below instead of those before, as
     /// [`Watch::follow`] does: which there are, and what is in them. Names that begin with a dot are passed over; bounds keep it
     /// from looking at more than 10,000 entries or deeper than 32 directories.
     ///
@@ -178,8 +178,11 @@ fn fingerprint(files: &BTreeSet<PathBuf>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for path in files {
         path.hash(&mut hasher);
-        // A file that cannot be read differs from one that can.
-        file::read_text(path).ok().hash(&mut hasher);
+        // A file that cannot be read differs from one that can. Of what is no text, or too long, its length and its time tell.
+        match file::read_text(path) {
+            Ok(text) => Some(text).hash(&mut hasher),
+            Err(_) => std::fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok())).hash(&mut hasher),
+        }
     }
     hasher.finish()
 }
@@ -255,6 +258,20 @@ mod tests {
         fs::remove_file(root.join("deep/a.md")).unwrap();
         told.recv_timeout(PATIENCE).unwrap();
         assert!(told.try_recv().is_err());
+    }
+
+    #[test]
+    fn every_file_of_a_tree_counts_if_that_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tell, told) = mpsc::channel();
+        let watch = Watch::new(move || tell.send(()).unwrap_or_default()).unwrap();
+        assert!(watch.follow_trees([folder.path().to_owned()], "*").unwrap());
+        fs::write(folder.path().join("run"), "one").unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        fs::write(folder.path().join("picture"), b"\xff\xfe").unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        fs::write(folder.path().join("picture"), b"\xff\xfe\xfd").unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
     }
 
     #[test]

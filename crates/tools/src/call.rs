@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use orchestrator_transcript::ToolPattern;
 use orchestrator_vocab::{Actor, AgentId, Label, OrgId, SessionId, TaskId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,11 @@ pub struct Context {
     pub agent: Option<AgentId>,
     /// The directory in which tools for files and commands work; without one they refuse.
     pub workspace: Option<PathBuf>,
+    /// What programs may read and execute beside it: directories.
+    pub readable: Vec<PathBuf>,
+    /// The tools that whoever makes the call may use at the moment, if those are fewer than it may use by itself: what it has done for
+    /// it must not use others.
+    pub narrowed: Option<BTreeSet<ToolPattern>>,
     /// The same for the same call, also when it is made again after a crash: what a keyed tool tells repetitions by. Up to 200
     /// characters of letters, digits, `.`, `_` and `-`.
     pub key: String,
@@ -68,6 +75,8 @@ impl Context {
             task: None,
             agent: None,
             workspace: None,
+            readable: Vec::new(),
+            narrowed: None,
             key: key.into(),
             label: Label::default(),
             cancel: CancellationToken::new(),

@@ -106,7 +106,7 @@ impl Tool for Run {
         let opening = spawn_blocking(move || directory(workspace.as_deref(), &cwd));
         let place = opening.await.map_err(|error| broken(&tool, &error))??;
         let program = self.program(&place.directory, &place.path, arguments);
-        let sandbox = self.sandbox_around(&place.workspace);
+        let sandbox = self.sandbox_around(&place.workspace, context.readable);
         let starting = self.host.spawn(&sandbox, program);
         let mut process = starting.await.map_err(|error| problem(&tool, &error))?;
         let mut collected = Collected::new(self.config.output_bytes, context.progress);
@@ -134,10 +134,11 @@ impl Tool for Run {
 }
 
 impl Run {
-    fn sandbox_around(&self, workspace: &Path) -> Sandbox {
+    fn sandbox_around(&self, workspace: &Path, readable: Vec<PathBuf>) -> Sandbox {
         let mut sandbox = self.sandbox.clone();
         sandbox.writable.push(workspace.to_owned());
         sandbox.executable.push(workspace.to_owned());
+        sandbox.executable.extend(readable);
         sandbox
     }
 

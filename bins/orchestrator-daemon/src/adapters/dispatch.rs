@@ -186,7 +186,7 @@ impl How {
             Self::Coding(claude, rights) => Arc::new(coding::runtime(claude, rights, llms, (org, workspace))),
             Self::Llm(character, rights) => {
                 let path = workspace.map(|workspace| workspace.path.clone());
-                Arc::new(llms.runtime(character.clone(), rights.clone(), path, account.clone())?)
+                Arc::new(llms.runtime(character.clone(), rights.clone(), (org, path), account.clone())?)
             }
         };
         Ok(asked(runtime, &llms.hooking, &llms.gate))

@@ -5,11 +5,12 @@ use orchestrator_charter::Charter;
 use orchestrator_models::Attribution;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
+use orchestrator_vocab::OrgId;
 use orchestrator_workspaces::{Choice, Mode, SourceName};
 
 use super::gate::Gate;
-use super::toolbox::toolbox;
-use super::{Hooking, Rights, Through};
+use super::toolbox::{SessionTools, toolbox};
+use super::{Hooking, Rights, SkillDesk, Through, following};
 use crate::stacks;
 
 /// What agents that are language models are made of. Cheap to clone.
@@ -19,6 +20,7 @@ pub(crate) struct Llms {
     pub(crate) gate: Gate,
     pub(crate) hooking: Hooking,
     pub(crate) redactor: Redactor,
+    pub(crate) skills: SkillDesk,
 }
 
 impl Llms {
@@ -30,18 +32,39 @@ impl Llms {
         &self,
         character: Character,
         rights: Rights,
-        workspace: Option<PathBuf>,
+        (org, workspace): (OrgId, Option<PathBuf>),
         attribution: Attribution,
     ) -> Result<Llm, InvalidLimits> {
+        let tools = SessionTools {
+            gate: self.gate.clone(),
+            hooking: self.hooking.clone(),
+            skills: self.skills.clone(),
+            agent: (org, attribution.agent.clone()),
+            rights,
+            workspace,
+        };
         Llm::new(Parts {
-            profile: character,
+            profile: self.with_skills(character, &tools),
             models: stacks::model_requests(
                 Through { attribution, ..self.through.clone() },
                 self.gate.emergency().clone(),
             ),
-            tools: toolbox(&self.gate, &self.hooking, rights, workspace),
+            tools: toolbox(tools),
             redactor: self.redactor.clone(),
         })
+    }
+
+    /// Told of the skills that it may use, if it may use any. A session keeps what it began with.
+    fn with_skills(&self, character: Character, tools: &SessionTools) -> Character {
+        let offered = self.gate.offered(&tools.rights.permissions);
+        let (org, agent) = &tools.agent;
+        let listing = match offered.iter().any(|spec| spec.name.as_str() == following::USE) {
+            true => self.skills.listing(*org, agent.as_ref()),
+            false => String::new(),
+        };
+        let system: Vec<&str> =
+            [character.system.as_str(), &listing].into_iter().filter(|text| !text.is_empty()).collect();
+        Character { system: system.join("\n\n"), ..character }
     }
 
     /// Whether one of the tools that it may use works on files.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orchestrator_agents::Permissions;
 use orchestrator_memory::Here;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::{Backlog, Binding};
@@ -119,7 +120,13 @@ impl OperationTool {
         let (task, _) = self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
         let unknown =
             || Error::Refused(format!("what agent `{agent}` may do is not known: no file defines it any more"));
-        self.roster.parent_of(agent, &task).ok_or_else(unknown)
+        let parent = self.roster.parent_of(agent, &task).ok_or_else(unknown)?;
+        // What it follows narrows whatever it has done too.
+        let permissions = match &context.narrowed {
+            Some(tools) => parent.permissions.intersect(&Permissions::new(tools.clone(), [])),
+            None => parent.permissions,
+        };
+        Ok(Parent { permissions, ..parent })
     }
 
     /// Nobody vouches for it, and it is as secret as the tasks that it tells of.

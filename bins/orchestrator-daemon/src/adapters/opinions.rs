@@ -8,8 +8,9 @@ use orchestrator_charter::{Action, Charters, Verdict};
 use orchestrator_security::{Escalation, Opinion, Stance};
 use orchestrator_transcript::ToolPattern;
 use orchestrator_vocab::OrgId;
+use serde_json::Value;
 
-use super::Rights;
+use super::{Rights, following};
 use crate::config::Tools;
 
 /// The operator's lists of tools, as they are now.
@@ -63,6 +64,11 @@ impl Lists {
 pub(super) fn of_rights(rights: &Rights, tool: &str, reads: Reads) -> Option<Opinion> {
     let reason = || format!("{tool} is not among the tools of this agent, or of who spawned it");
     (!rights.permissions.allows(tool, reads == Reads::Only)).then(|| Opinion::new(Stance::Deny, reason()))
+}
+
+/// What the skills leave that whoever makes the call follows.
+pub(super) fn of_skills(rights: &Rights, tool: &str, arguments: &Value) -> Option<Opinion> {
+    following::refusal(&rights.following, tool, arguments).map(|reason| Opinion::new(Stance::Deny, reason))
 }
 
 /// Whether a tool changes anything.

@@ -11,6 +11,8 @@ use orchestrator_vocab::{Actor, AgentId, OrgId, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::following::Following;
+
 /// The key in the metadata.
 const KEY: &str = "daemon.spawn";
 /// Charters that one task may be put under.
@@ -59,6 +61,8 @@ pub(crate) struct Rights {
     pub(crate) charters: BTreeSet<String>,
     /// Who wanted what it works on: the first of those who asked, if agents passed it on.
     pub(crate) requester: Option<Actor>,
+    /// The skills that it follows: each of them may leave it fewer tools.
+    pub(crate) following: Vec<Following>,
 }
 
 impl Parent {
@@ -78,13 +82,13 @@ impl Parent {
 impl Rights {
     /// What somebody may whom no file defines: what the operator allows.
     pub(crate) fn all() -> Self {
-        Self { permissions: Permissions::all(), charters: BTreeSet::new(), requester: None }
+        Self { permissions: Permissions::all(), charters: BTreeSet::new(), requester: None, following: Vec::new() }
     }
 
     /// What an agent may by itself.
     pub(crate) fn of(profile: &Profile) -> Self {
         let (permissions, charters) = (profile.permissions.clone(), profile.charter.iter().cloned().collect());
-        Self { permissions, charters, requester: None }
+        Self { permissions, charters, requester: None, following: Vec::new() }
     }
 
     /// What it may while it works on a task: what it may by itself, and, if an agent spawned it, what that may.
@@ -99,6 +103,7 @@ impl Rights {
                 permissions: self.permissions.intersect(&parent.permissions),
                 charters: &(&self.charters | &parent.charters) | &charters,
                 requester: parent.requester.or(requester),
+                following: self.following,
             },
             Some(Err(_)) => Self { permissions: Permissions::none(), requester, ..self },
         }
@@ -154,7 +159,7 @@ pub(super) fn parent(agent: &AgentId, task: &Task, profile: &Profile) -> Parent 
         // Whoever cannot tell how deep it is spawns nothing.
         Some(Err(_)) => u32::MAX,
     };
-    let Rights { permissions, charters, requester } = Rights::of(profile).for_task(task);
+    let Rights { permissions, charters, requester, .. } = Rights::of(profile).for_task(task);
     Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions, charters, requester }
 }
 
@@ -175,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn a_child_may_use_what_both_may_and_nothing_if_that_cannot_be_told() {
         let permissions = Permissions::new(["fs.*".parse().unwrap()], []);
-        let own = Rights { permissions, charters: ["own".to_owned()].into(), requester: None };
+        let own = Rights { permissions, charters: ["own".to_owned()].into(), ..Rights::all() };
         let somebody = Some(Actor::system("test"));
         assert_eq!(own.clone().for_task(&task(Map::new()).await), Rights { requester: somebody, ..own.clone() });
         let parent = Parent {
@@ -188,7 +193,8 @@ mod tests {
         };
         let charters = ["this".to_owned()].into();
         let spawned = Spawned { by: Actor::system("test"), depth: 1, parent: Some(parent), charters };
-        let Rights { permissions: child, charters, requester } = own.clone().for_task(&task(spawned.metadata()).await);
+        let Rights { permissions: child, charters, requester, .. } =
+            own.clone().for_task(&task(spawned.metadata()).await);
         assert!(
             child.allows("fs.read", true) && !child.allows("fs.write", false) && !child.allows("command.run", false)
         );

@@ -45,6 +45,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         llm: wanted.llm.clone(),
         budget: wanted.budget.clone(),
         charters: wanted.charters.clone(),
+        skills: wanted.skills.clone(),
         security: wanted.security.clone(),
         tools: Tools {
             allow: wanted.tools.allow.clone(),

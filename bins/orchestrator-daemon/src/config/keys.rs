@@ -12,6 +12,7 @@ use super::keys_of_notify::NOTIFY;
 use super::keys_of_parts::PARTS;
 use super::keys_of_sandbox::SANDBOX;
 use super::keys_of_security::SECURITY;
+use super::keys_of_skills::SKILLS;
 use super::keys_of_workspaces::WORKSPACES;
 
 /// When a change takes effect.
@@ -192,7 +193,7 @@ const OWN: &[Key] = &[
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
     let parts =
         OWN.iter().chain(AGENTS).chain(CODING).chain(HOOKS).chain(MCP).chain(MEMORY).chain(PARTS).chain(WORKSPACES);
-    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY)
+    parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY).chain(SKILLS)
 }
 
 /// The key that a path of the configuration is an instance of.

@@ -149,6 +149,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["security", ..]
             | ["approvals", ..]
             | ["hooks", ..]
+            | ["skills", ..]
     ) {
         return Err(NotSet::about(dotted(path), "is written in the configuration file and nowhere else"));
     }

@@ -22,7 +22,8 @@ use orchestrator_workspaces::Workspaces;
 use super::{Base, node_name};
 use crate::adapters::{
     Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, LabelRules, Llms, OnBacklog,
-    Programs, Roster, Through, Waiting, Workplaces, counted_hooks, embedder, sandboxes,
+    Programs, Roster, SkillDesk, SkillFiles, Through, Waiting, Workplaces, counted_hooks, embedder, offer_skills,
+    sandboxes,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -88,7 +89,9 @@ impl Domains {
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
+            skills: SkillDesk { files: SkillFiles::open(config, data, base).await?, roster: roster.clone() },
         };
+        offer_skills(llms.gate.registry(), &llms.skills)?;
         Ok(Self {
             auth,
             registry,
@@ -128,6 +131,7 @@ impl Domains {
             .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_memory::operations(&self.memories))
             .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
+            .merge(orchestrator_skills::operations(&self.llms.skills.files.skills))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
             .merge(orchestrator_security::approval_operations(&self.approvals, &base.audit))

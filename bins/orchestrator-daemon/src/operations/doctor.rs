@@ -8,6 +8,7 @@ use orchestrator_mcp::Servers;
 use orchestrator_notify::Notifier;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
 use orchestrator_security::Emergency;
+use orchestrator_skills::Skills;
 use orchestrator_sql::Database;
 use orchestrator_vocab::{Clock as _, OrgId, SystemClock, Timestamp};
 use schemars::JsonSchema;
@@ -35,6 +36,7 @@ pub(crate) struct Doctor {
     relay: Option<RedisRelay>,
     roster: Roster,
     servers: Servers,
+    skills: Skills,
     emergency: Emergency,
     notifier: Notifier,
     configuration: Configuration,
@@ -73,13 +75,14 @@ impl Doctor {
         data: &DataDir,
         auth: &Auth,
         status: &StatusOf,
-        (roster, servers, notifier): (&Roster, &Servers, &Notifier),
+        (roster, servers, notifier, skills): (&Roster, &Servers, &Notifier, &Skills),
         configuration: &Configuration,
     ) -> Self {
         Self {
             notifier: notifier.clone(),
             configuration: configuration.clone(),
             servers: servers.clone(),
+            skills: skills.clone(),
             emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
             database: database.clone(),
@@ -94,6 +97,8 @@ impl Doctor {
         let mut findings = vec![self.parts(), doctor::of_emergency(&self.emergency), doctor::disk(self.data.path())];
         findings.extend(doctor::of_charters(&self.roster.charters().catalogue()));
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
+        findings.extend(doctor::of_skills(&self.skills.catalogue(), &self.skills.list()));
+        findings.extend(doctor::skills_of_agents(&self.roster.catalogue(), &self.skills.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));
         findings.extend(doctor::of_notifications(&self.notifier.list()));
         findings.extend(doctor::of_store(&self.database).await);

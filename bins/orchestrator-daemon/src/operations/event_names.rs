@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 75] = [
+pub(crate) const EVENTS: [&str; 78] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -54,6 +54,9 @@ pub(crate) const EVENTS: [&str; 75] = [
     "session.status",
     "session.stopped",
     "session.waiting",
+    "skill.changed",
+    "skill.confirmed",
+    "skill.used",
     "stream.chunk",
     "stream.end",
     "stream.error",

@@ -18,6 +18,7 @@ const NAME_CHARS_MAX: usize = 100;
 const MODEL_CHARS_MAX: usize = 200;
 const GROUPS_MAX: usize = 32;
 const TOOLS_MAX: usize = 256;
+const SKILLS_MAX: usize = 256;
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// What a file says, as it is written. Fields of Claude Code keep its spelling.
@@ -53,8 +54,8 @@ struct Written {
     charter: Option<Spanned<String>>,
     restart: Option<Restart>,
     extends: Option<Spanned<String>>,
+    skills: Option<Spanned<Words>>,
     // What Claude Code knows and nothing here answers to.
-    skills: Option<Spanned<IgnoredAny>>,
     mcp_servers: Option<Spanned<IgnoredAny>>,
     hooks: Option<Spanned<IgnoredAny>>,
     background: Option<Spanned<IgnoredAny>>,
@@ -111,6 +112,8 @@ pub(super) struct Said {
     pub(super) memory: Option<MemoryScope>,
     pub(super) charter: Option<String>,
     pub(super) restart: Option<Restart>,
+    /// `None`: all that there are.
+    pub(super) skills: Option<BTreeSet<String>>,
     /// The parent, and where it is named.
     pub(super) extends: Option<(AgentId, Option<(u64, u64)>)>,
     pub(super) prompt: String,
@@ -194,6 +197,7 @@ fn checked(written: Written) -> Result<Said, Wrong> {
         memory: written.memory.map(|memory| memory.value),
         charter: text(written.charter, NAME_CHARS_MAX)?,
         restart: written.restart,
+        skills: written.skills.map(skills).transpose()?,
         extends: written.extends.map(parent).transpose()?,
         prompt: String::new(),
         notes,
@@ -204,7 +208,6 @@ fn unbuilt(written: &Written) -> Vec<Wrong> {
     let mut notes = Vec::new();
     let mut note = |at: Option<Location>, text: &str| notes.extend(at.map(|at| Wrong::at(at, text)));
     note(written.memory.as_ref().map(|m| m.referenced), "memory: kept, not built yet: nothing is remembered");
-    note(written.skills.as_ref().map(|s| s.referenced), "skills: there are none here; the field does nothing");
     note(written.mcp_servers.as_ref().map(|m| m.referenced), "mcpServers: not read from here; the field does nothing");
     note(written.hooks.as_ref().map(|h| h.referenced), "hooks: not built; the field does nothing");
     note(written.background.as_ref().map(|b| b.referenced), "background: every agent here is; the field does nothing");
@@ -298,6 +301,17 @@ fn named_groups(words: Spanned<Words>) -> Result<BTreeSet<String>, Wrong> {
     each(words, "groups", GROUPS_MAX)?.map(checked).collect()
 }
 
+/// Whether there are skills of these names is known where skills are.
+fn skills(words: Spanned<Words>) -> Result<BTreeSet<String>, Wrong> {
+    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let checked = |word: Spanned<String>| match (1..=64).contains(&word.value.len()) && word.value.bytes().all(is_known)
+    {
+        true => Ok(word.value),
+        false => Err(Wrong::at(word.referenced, format!("`{}`: expected the name of a skill", word.value))),
+    };
+    each(words, "skills", SKILLS_MAX)?.map(checked).collect()
+}
+
 fn capabilities(words: Spanned<Words>) -> Result<BTreeSet<Capability>, Wrong> {
     let checked = |word: Spanned<String>| {
         let wrong = |problem: String| Wrong::at(word.referenced, format!("`{}`: {problem}", word.value));
@@ -336,6 +350,7 @@ mod tests {
         check("---\nname: a\nname: b\n---\n", (3, 1), "duplicate");
         check("---\ncapabilities: agent.other\n---\n", (2, 15), "given to agents by the daemon");
         check("---\nthinking: 12\n---\n", (2, 11), "1024 tokens");
+        check("---\nskills: [pdf, Not_One]\n---\n", (2, 15), "the name of a skill");
     }
 
     #[test]

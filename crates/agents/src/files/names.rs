@@ -66,6 +66,9 @@ pub(super) fn tools(word: &str) -> Result<Named, String> {
     if let Some(ours) = tool_like(word) {
         return Ok(Named::Tools(ours.parse().expect("names of our tools are patterns")));
     }
+    if word == "Skill" {
+        return Ok(Named::Tools(skills()));
+    }
     if WITHOUT.contains(&word) {
         return Ok(Named::Nothing);
     }
@@ -76,6 +79,11 @@ pub(super) fn tools(word: &str) -> Result<Named, String> {
         return Err(format!("`{word}` is no tool that is known here; ours are named like `fs.read`"));
     }
     word.parse().map(Named::Tools).map_err(|error: orchestrator_transcript::InvalidPattern| error.to_string())
+}
+
+/// The tools by which skills are used and read.
+pub(super) fn skills() -> ToolPattern {
+    "skill.*".parse().expect("it is a pattern")
 }
 
 #[cfg(test)]
@@ -92,6 +100,7 @@ mod tests {
         assert_eq!(meant("Read"), "fs.read");
         assert_eq!(meant("Task"), "agent.spawn");
         assert_eq!(meant("fs.*"), "fs.*");
+        assert_eq!(meant("Skill"), "skill.*");
         assert_eq!(meant("mcp__github__search"), "mcp__github__search");
         assert_eq!(meant("TodoWrite"), "nothing");
         assert!(meant("Bash(git log:*)").contains("arguments"));

@@ -6,6 +6,7 @@ use orchestrator_vocab::{AgentId, OrgId};
 use super::Fault;
 use super::fault::Wrong;
 use super::front_matter::Said;
+use super::names;
 use crate::profile::{Limits, PermissionMode, Profile, Runtime};
 use crate::{Permissions, agent};
 
@@ -24,7 +25,11 @@ pub(super) fn resolve(id: &AgentId, files: &Files, broken: impl Fn(&AgentId) -> 
     let mut permissions = Permissions::all();
     // From the farthest parent to the file itself.
     for (_, said) in line.iter().rev() {
-        let allowed = said.tools.clone().unwrap_or_else(|| Permissions::all().allowed().clone());
+        let mut allowed = said.tools.clone().unwrap_or_else(|| Permissions::all().allowed().clone());
+        if said.skills.as_ref().is_some_and(|skills| !skills.is_empty()) {
+            // Whoever is given skills is given what uses them.
+            allowed.insert(names::skills());
+        }
         let own = Permissions::new(allowed, said.disallowed_tools.iter().cloned());
         let own = if said.permission_mode == Some(PermissionMode::Plan) { own.only_reading() } else { own };
         permissions = own.intersect(&permissions);
@@ -103,6 +108,7 @@ fn scalars(id: &AgentId, line: &[(&AgentId, &Said)]) -> Profile {
         memory: nearest(line, |said| said.memory),
         charter: nearest(line, |said| said.charter.clone()),
         restart: nearest(line, |said| said.restart).unwrap_or_default(),
+        skills: nearest(line, |said| said.skills.clone()),
         extends: Vec::new(),
         prompt: String::new(),
         source: String::new(),

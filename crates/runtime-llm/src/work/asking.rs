@@ -36,7 +36,7 @@ impl Work<'_> {
 
     /// Tools may come and go; what the model was told of is in the journal.
     async fn offer(&mut self) -> Go {
-        let offered = self.parts.tools.offered();
+        let offered = self.parts.tools.offered(&self.conversation.standing);
         if offered == self.conversation.tools {
             return Ok(());
         }

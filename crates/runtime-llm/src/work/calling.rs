@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Go, Work};
-use crate::conversation::{Due, What};
+use crate::conversation::{Due, What, noted};
 use crate::tool::{Permitted, Progress, Refused, ToolAnswer, ToolRequest};
 
 /// A call that may be made now.
@@ -47,7 +47,7 @@ impl Work<'_> {
                 What::Refuse(reason) => entries.push(self.returned(&call, ToolAnswer::failed(reason), 0)),
                 What::Tell(result) => {
                     let content = vec![ToolResultPart::Text { text: result }];
-                    let answer = ToolAnswer { content, is_error: false, label: Label::USER };
+                    let answer = ToolAnswer { content, is_error: false, label: Label::USER, standing: None };
                     entries.push(self.returned(&call, answer, 0));
                 }
             }
@@ -107,8 +107,10 @@ impl Work<'_> {
         // Also when the session is to end: each was told, and what it came to is worth knowing.
         let mut calls = stream::iter(timed.collect::<Vec<_>>()).buffer_unordered(at_once.max(1));
         while let Some((call, answer, millis)) = calls.next().await {
-            let entry = self.returned(&call, answer, millis);
-            self.record(vec![entry]).await?;
+            // Together or not at all: what was said to hold does.
+            let standing = answer.standing.clone().map(standing);
+            let entries = [self.returned(&call, answer, millis)].into_iter().chain(standing);
+            self.record(entries.collect()).await?;
         }
         Ok(())
     }
@@ -124,13 +126,14 @@ impl Work<'_> {
             call: call.clone(),
             key: self.key(key),
             label: self.conversation.label(),
+            standing: self.conversation.standing.clone(),
             cancel: self.cancel.child_token(),
             progress,
         }
     }
 
     fn returned(&self, call: &ToolCall, answer: ToolAnswer, millis: u64) -> Entry {
-        let ToolAnswer { content, is_error, label } = answer;
+        let ToolAnswer { content, is_error, label, .. } = answer;
         let result = ToolResult { call_id: call.id.clone(), content, is_error };
         self.desk.publish(
             "tool.result",
@@ -156,4 +159,8 @@ impl Work<'_> {
     fn key(&self, place: &str) -> String {
         format!("{}.{place}", self.session.id)
     }
+}
+
+pub(super) fn standing(standing: Value) -> Entry {
+    Entry::Noted { what: noted::STANDING.to_owned(), facts: json!({ "standing": standing }), message: None }
 }

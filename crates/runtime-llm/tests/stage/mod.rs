@@ -170,24 +170,31 @@ struct Tools(Arc<Seen>);
 
 #[async_trait]
 impl Toolbox for Tools {
-    fn offered(&self) -> Vec<Offered> {
+    fn offered(&self, standing: &[Value]) -> Vec<Offered> {
         let tool = |name: &str, repeat| Offered {
             name: name.into(),
             description: format!("does {name}"),
             parameters: json!({ "type": "object" }),
             repeat,
         };
-        vec![
+        let all = [
             tool("fs.list", Repeat::Harmless),
             tool("gate.wait", Repeat::Harmless),
             tool("mail.send", Repeat::Effective),
+            tool("rules.set", Repeat::Harmless),
             tool("system.stop", Repeat::Effective),
-        ]
+        ];
+        all.into_iter().filter(|tool| !standing.contains(&json!({ "without": tool.name }))).collect()
     }
 
     async fn permit(&self, request: ToolRequest) -> Result<Permitted, Refused> {
         if request.tool == "system.stop" {
             return Err(Refused::Denied { reason: "system.stop is not in tools.allow".into() });
+        }
+        // One that is not offered any more comes by the name that models know.
+        let tool = request.tool.replace('_', ".");
+        if request.standing.contains(&json!({ "without": tool })) {
+            return Err(Refused::Denied { reason: format!("a rule is against {tool}") });
         }
         let seen = self.0.clone();
         let run = async move {
@@ -201,7 +208,8 @@ impl Toolbox for Tools {
             }
             (request.progress)(json!({ "done": 1 }));
             let content = vec![ToolResultPart::Text { text: format!("{} did it", request.tool) }];
-            ToolAnswer { content, is_error: false, label: Label::default() }
+            let standing = (request.tool == "rules.set").then(|| request.call.arguments.clone());
+            ToolAnswer { content, is_error: false, label: Label::default(), standing }
         };
         Ok(Permitted { reason: "the stage allows it".into(), run: Box::pin(run) })
     }

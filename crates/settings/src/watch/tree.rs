@@ -9,6 +9,7 @@ const DEPTH_MAX: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tree {
     pub(super) root: PathBuf,
+    /// `*`: any, or none.
     pub(super) ending: String,
 }
 
@@ -50,6 +51,6 @@ impl Tree {
     }
 
     fn fits(&self, path: &Path) -> bool {
-        path.extension().is_some_and(|ending| *ending == *self.ending)
+        self.ending == "*" || path.extension().is_some_and(|ending| *ending == *self.ending)
     }
 }
