@@ -48,7 +48,7 @@ pub(crate) use readiness::Loops;
 pub(crate) use roster::{Roster, read as read_agents};
 pub(crate) use skill_tools::{SkillDesk, offer as offer_skills};
 pub(crate) use skills::{SkillFiles, read as read_skills};
-pub(crate) use spawning::{Parent, Rights, Spawned, narrowing};
+pub(crate) use spawning::{Parent, Rights, Spawned, narrowing, requester};
 pub(crate) use spending::SpendingLayer;
 pub(crate) use thinking::Through;
 pub(crate) use waiting::Waiting;

@@ -223,6 +223,7 @@ pub(crate) struct Followers {
     pub(crate) halting: Halting,
     pub(crate) left_workspaces: Arc<reactions::LeaveWorkspaces>,
     pub(crate) told_hooks: Arc<reactions::TellHooks>,
+    pub(crate) concluding: Arc<reactions::Conclude>,
 }
 
 impl Followers {
@@ -235,7 +236,8 @@ impl Followers {
         let halting = Halting::new(base.emergency.clone(), sessions.clone(), going_on.clone());
         let left_workspaces = reactions::LeaveWorkspaces::listen(hub, workplaces.workspaces.clone());
         let told_hooks = reactions::TellHooks::listen(hub, llms.hooking.hooks.clone(), base.emergency.clone());
-        Self { lost_tasks, answers, going_on, halting, left_workspaces, told_hooks }
+        let concluding = reactions::Conclude::listen(hub, llms.recorder.clone());
+        Self { concluding, lost_tasks, answers, going_on, halting, left_workspaces, told_hooks }
     }
 }
 

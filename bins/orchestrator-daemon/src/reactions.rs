@@ -1,6 +1,7 @@
 //! When something happens in one domain, what follows in another: one file per arrow. Each is idempotent.
 
 mod answers;
+mod concluding;
 mod confirmed_skills;
 mod confirmed_tools;
 mod going_on;
@@ -10,6 +11,7 @@ mod outcomes;
 mod workspaces;
 
 pub(crate) use answers::Answers;
+pub(crate) use concluding::Conclude;
 pub(crate) use confirmed_skills::confirmed_skills;
 pub(crate) use confirmed_tools::confirmed_tools;
 pub(crate) use going_on::GoOn;

@@ -1,5 +1,13 @@
 //! What keeps memories in order while nobody asks: vectors for what has none, summaries of what is old, and an end to what is over.
 
+mod episodes;
+mod lessons;
+mod recollecting;
+mod recorder;
+
+pub(crate) use recollecting::Recollecting;
+pub(crate) use recorder::Recorder;
+
 use std::time::Duration;
 
 use orchestrator_memory::{Error, Memories};

@@ -293,6 +293,11 @@ fn react(daemon: &Daemon) -> anyhow::Result<()> {
         let ledger = ledger.clone();
         async move { ledger.watch_pace(stop).await }
     })?;
+    let concluding = daemon.followers.concluding.clone();
+    loops.spawn("session memories", move |stop| {
+        let concluding = concluding.clone();
+        async move { concluding.run(stop).await }
+    })?;
     let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());
     loops.spawn("memory vectors", move |stop| remembering::embed(memories.clone(), metrics.clone(), stop))?;
     let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use orchestrator_vocab::{Actor, AgentId, Label, OrgId, SessionId, TaskId, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::{Error, Kind, Memory, MemoryId, Scope, State, Tier};
+use crate::{Error, InvalidScope, Kind, Memory, MemoryId, Scope, State, Tier};
 
 /// The longest text, in bytes.
 pub const TEXT_BYTES_MAX: usize = 65_536;
@@ -136,6 +136,9 @@ impl Draft {
         let metadata = serde_json::to_string(&self.metadata).map_or(usize::MAX, |text| text.len());
         if metadata > METADATA_BYTES_MAX {
             return Err(Error::invalid("metadata", format!("expected at most {METADATA_BYTES_MAX} bytes of JSON")));
+        }
+        if self.scope.to_string().parse() != Ok(self.scope.clone()) {
+            return Err(Error::invalid("scope", InvalidScope.to_string()));
         }
         match (self.tier, self.session) {
             (Tier::Scratchpad, None) => Err(Error::invalid("sessionId", "expected the session whose scratchpad it is")),

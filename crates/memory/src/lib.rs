@@ -27,7 +27,7 @@ pub use draft::{Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use kind::{InvalidKind, Kind};
-pub use memories::{BATCH_MAX, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
+pub use memories::{BATCH_MAX, Coverage, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
 pub use memory::{Memory, MemoryId, MemoryKind, State};
 #[cfg(feature = "rpc")]
 pub use operations::{Here, operations};

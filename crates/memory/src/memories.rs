@@ -3,11 +3,14 @@ mod changing;
 mod embedding;
 mod erasing;
 mod keeping;
+mod learning;
 mod notes;
+mod verifying;
 
 pub use erasing::{Erased, Erasing};
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
+pub use verifying::Coverage;
 
 use std::sync::Arc;
 

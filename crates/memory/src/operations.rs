@@ -25,7 +25,7 @@ pub struct Here {
     pub user: Option<String>,
 }
 
-/// The operations `memory.query`, `store`, `get`, `list`, `stats`, `confirm`, `delete`, `erase`, and `insert`, `replace` and
+/// The operations `memory.query`, `store`, `get`, `list`, `stats`, `verify`, `confirm`, `delete`, `erase`, and `insert`, `replace` and
 /// `rethink` of a scratchpad.
 pub fn operations(memories: &Memories) -> Table {
     let unknown = [Code::NotFound];
@@ -46,6 +46,13 @@ pub fn operations(memories: &Memories) -> Table {
         "Forgets a person, a topic, a session or everything, in every form",
         keeping::erase,
     );
+    let verify = operation(
+        memories,
+        "memory.verify",
+        Right::Read,
+        "Looks whether everything that was summed up can still be found",
+        keeping::verify,
+    );
     let insert = operation(memories, "memory.insert", Right::Write, "Adds to a block of a scratchpad", notes::insert);
     let replace =
         operation(memories, "memory.replace", Right::Write, "Replaces a passage in a scratchpad", notes::replace);
@@ -56,6 +63,7 @@ pub fn operations(memories: &Memories) -> Table {
         .with(get.read_only().tool().fails_with(unknown))
         .with(list.read_only().tool())
         .with(stats.read_only())
+        .with(verify.read_only())
         .with(store.creates().tool().fails_with(changed))
         .with(delete.fails_with(unknown))
         .with(confirm.fails_with(changed))

@@ -7,7 +7,7 @@ mod scoring;
 use orchestrator_vocab::Timestamp;
 use serde::Serialize;
 
-pub(crate) use alike::merge;
+pub(crate) use alike::{is_contradicted, is_same, merge};
 pub use assembled::{Assembled, assemble};
 pub(crate) use scoring::{Evidence, Terms, terms};
 

@@ -1,4 +1,4 @@
-use orchestrator_transcript::{Block, Content, Message, ToolResult, ToolResultPart};
+use orchestrator_transcript::{Block, Content, Message, Role, ToolResult, ToolResultPart};
 use orchestrator_vocab::Label;
 
 use crate::Offered;
@@ -11,11 +11,17 @@ const IMAGE_TOKENS: u64 = 1_600;
 const RESULT_BYTES_KEPT: usize = 200;
 /// Once something has to go, so much room is made that the next requests share their beginning: providers keep that.
 const FILLED_AGAIN: (u64, u64) = (7, 10);
+/// How much of the room the newest messages keep when the older ones are summed up.
+const KEPT: (u64, u64) = (3, 10);
 
 /// Which part of a conversation a model sees. What is left out stays in the journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
     limit: u64,
+    /// From which thousandth of that on older messages are summed up; 0: never.
+    compact_at: u32,
+    /// What they were summed up in, and how many they are.
+    summary: Option<(Block, usize)>,
     /// Estimated and measured size of the last request.
     last: Option<(u64, u64)>,
     estimated: u64,
@@ -26,8 +32,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, last: None, estimated: 0, bare_until: 1, gone_until: 1 }
+    pub(crate) fn new(limit: u64, compact_at: u32) -> Self {
+        Self { limit, compact_at, summary: None, last: None, estimated: 0, bare_until: 1, gone_until: 1 }
     }
 
     /// What the last request was for the provider.
@@ -40,6 +46,48 @@ impl Window {
     /// The provider finds it too long.
     pub(crate) fn shorten(&mut self) {
         self.limit = (self.limit.min(self.scaled(self.estimated)) * 7 / 10).max(1);
+    }
+
+    /// Up to which message, itself not included, the conversation is to be summed up before it is too long. Nothing is changed.
+    pub(crate) fn stretch(&self, messages: &[Message], system: &str, tools: &[Offered]) -> Option<usize> {
+        let fixed = tools.iter().map(offered).sum::<u64>() + text_tokens(system.len());
+        let threshold = u128::from(self.limit) * u128::from(self.compact_at) / 1_000;
+        if self.compact_at == 0 || u128::from(self.scaled(fixed + self.size(messages))) <= threshold {
+            return None;
+        }
+        let kept = self.limit * KEPT.0 / KEPT.1;
+        let mut newest = 0;
+        let mut upto = messages.len();
+        for (place, message) in messages.iter().enumerate().skip(1).rev() {
+            newest += tokens(message, place < self.bare_until);
+            if self.scaled(newest) > kept && upto < messages.len() {
+                break;
+            }
+            upto = place;
+        }
+        // A call and its results go together: an answer of the model is the first that stays.
+        let upto = if upto % 2 == 0 { upto + 1 } else { upto };
+        let upto = upto.min(messages.len().saturating_sub(1));
+        let upto = if upto % 2 == 0 { upto.saturating_sub(1) } else { upto };
+        (upto > self.gone_until.max(1)).then_some(upto)
+    }
+
+    /// The messages that a summary is to stand for, with the summary before it, if there is one.
+    pub(crate) fn to_sum_up(&self, messages: &[Message], upto: usize) -> Vec<Message> {
+        let earlier = self.summary.iter().map(|(block, _)| Message {
+            role: Role::User,
+            content: vec![block.clone()],
+            origin: None,
+        });
+        let from = self.summary.as_ref().map_or(1, |(_, covered)| *covered);
+        earlier.chain(messages.get(from..upto).into_iter().flatten().cloned()).collect()
+    }
+
+    /// A summary stands for all messages from the second to this one, itself not included.
+    pub(crate) fn compacted(&mut self, upto: usize, summary: Block) {
+        self.gone_until = self.gone_until.max(upto);
+        self.bare_until = self.bare_until.max(upto);
+        self.summary = Some((summary, upto));
     }
 
     /// Leaves out as much as has to go, the oldest first.
@@ -70,16 +118,21 @@ impl Window {
 
     fn size(&self, messages: &[Message]) -> u64 {
         let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
-        shown.map(|(place, message)| tokens(message, place < self.bare_until)).sum()
+        let summary = self.summary.iter().map(|(block, _)| block_tokens(block, false)).sum::<u64>();
+        summary + shown.map(|(place, message)| tokens(message, place < self.bare_until)).sum::<u64>()
     }
 
     /// What the model sees.
     pub(crate) fn view(&self, messages: &[Message]) -> Vec<Message> {
-        let gone = self.gone_until.saturating_sub(1);
+        let covered = self.summary.as_ref().map_or(1, |(_, upto)| *upto);
+        let gone = self.gone_until.saturating_sub(covered);
         let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
         let mut view: Vec<Message> = shown
             .map(|(place, message)| if place < self.bare_until { bare(message) } else { message.clone() })
             .collect();
+        if let (Some(first), Some((summary, _))) = (view.first_mut(), &self.summary) {
+            first.content.push(summary.clone());
+        }
         if let Some(first) = view.first_mut().filter(|_| gone > 0) {
             let left_out = format!("[{gone} messages between this and the next were left out, for want of room]");
             first.content.push(Block::text(Label::USER, left_out));
@@ -118,7 +171,11 @@ fn bytes(result: &ToolResult) -> usize {
 }
 
 fn tokens(message: &Message, is_bare: bool) -> u64 {
-    let block = |block: &Block| match &block.content {
+    message.content.iter().map(|block| block_tokens(block, is_bare)).sum::<u64>() + 4
+}
+
+fn block_tokens(block: &Block, is_bare: bool) -> u64 {
+    match &block.content {
         Content::Text { text } => text_tokens(text.len()),
         Content::Image { .. } => IMAGE_TOKENS,
         Content::Thinking { text, signature } => text_tokens(text.len() + signature.as_ref().map_or(0, String::len)),
@@ -127,8 +184,7 @@ fn tokens(message: &Message, is_bare: bool) -> u64 {
         Content::ToolResult(result) if is_bare => text_tokens(bytes(result).min(RESULT_BYTES_KEPT)),
         Content::ToolResult(result) => text_tokens(bytes(result)),
         Content::Opaque { value, .. } => text_tokens(value.to_string().len()),
-    };
-    message.content.iter().map(block).sum::<u64>() + 4
+    }
 }
 
 fn offered(tool: &Offered) -> u64 {

@@ -8,10 +8,11 @@ mod circles;
 use orchestrator_sessions::{Entry, Numbered};
 use orchestrator_transcript::{Block, Message, Role, Stop, StopReason, Usage};
 use orchestrator_vocab::{Integrity, Label, OrgId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::context::Window;
-use crate::{ModelRequest, Offered, Profile, Then};
+use crate::{ModelRequest, Offered, Profile, Stretch, Then};
 use calls::Calls;
 use circles::Watch;
 
@@ -26,6 +27,8 @@ pub(crate) mod noted {
     pub(crate) const CIRCLES: &str = "circles";
     pub(crate) const ASKED: &str = "askedPerson";
     pub(crate) const STANDING: &str = "standing";
+    pub(crate) const RECALLED: &str = "recalled";
+    pub(crate) const COMPACTED: &str = "compacted";
 }
 
 /// How often a conversation that is too long for its model is made shorter, in a row.
@@ -48,6 +51,19 @@ pub(crate) enum Next {
     Fail { error: String },
 }
 
+/// What is noted of a summary, in the facts of [`noted::COMPACTED`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summed {
+    /// It stands for the messages from the second to this one, itself not included.
+    pub(crate) upto: usize,
+    /// What the model is shown in their place.
+    pub(crate) summary: Block,
+    /// What whoever made it knows of it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(crate) more: Value,
+}
+
 /// A journal that this program did not write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {number} of the journal: {problem}")]
@@ -65,6 +81,8 @@ pub(crate) struct Conversation {
     /// What calls left for the rest of the session.
     pub(crate) standing: Vec<Value>,
     pub(crate) messages: Vec<Message>,
+    /// The entries that brought them.
+    entries: Vec<u64>,
     /// The number of the last entry.
     pub(crate) last: u64,
     /// Told to the model with the next request.
@@ -74,6 +92,7 @@ pub(crate) struct Conversation {
     watch: Watch,
     pub(crate) turns: u32,
     pub(crate) usage: Usage,
+    compactions: u32,
     broken: u32,
     continuations: u32,
     shortened: u32,
@@ -98,19 +117,21 @@ impl Conversation {
         };
         let profile: Profile =
             serde_json::from_value(profile.clone()).map_err(|error| unreadable(error.to_string()))?;
-        let window = Window::new(profile.limits.context_tokens);
+        let window = Window::new(profile.limits.context_tokens, profile.compact_at);
         Ok(Self {
             watch: Watch::new(profile.limits.circles.clone()),
             profile,
             tools: Vec::new(),
             standing: Vec::new(),
             messages: vec![message.clone()],
+            entries: vec![first.number],
             last: first.number,
             waiting: Vec::new(),
             phase: Phase::Asking,
             window,
             turns: 0,
             usage: Usage::default(),
+            compactions: 0,
             broken: 0,
             continuations: 0,
             shortened: 0,
@@ -147,7 +168,7 @@ impl Conversation {
                 self.deliver(*upto);
                 self.phase = Phase::Asking;
             }
-            Entry::Answered { message, usage, stop, .. } => self.answered(message, *usage, stop),
+            Entry::Answered { message, usage, stop, .. } => self.answered(number, message, *usage, stop),
             Entry::Noted { what, facts, message } => self.noted(number, what, facts, message.as_ref()),
             Entry::Decided { .. } => {}
             entry => self.calls().map_or(Ok(()), |calls| calls.apply(entry)).map_err(|problem| unreadable(&problem))?,
@@ -168,7 +189,7 @@ impl Conversation {
         }
     }
 
-    fn answered(&mut self, message: &Message, usage: Usage, stop: &Stop) {
+    fn answered(&mut self, number: u64, message: &Message, usage: Usage, stop: &Stop) {
         self.turns = self.turns.saturating_add(1);
         self.window.measured(usage.total_input());
         self.usage += usage;
@@ -186,6 +207,7 @@ impl Conversation {
         let is_kept = stop.reason != StopReason::ModelContextWindowExceeded && !message.content.is_empty();
         if is_kept {
             self.messages.push(message.clone());
+            self.entries.push(number);
         }
         self.phase = Phase::Answered { stop: stop.clone(), calls, text: message.text() };
     }
@@ -209,6 +231,12 @@ impl Conversation {
                 self.window.shorten();
                 self.phase = Phase::Asking;
             }
+            noted::COMPACTED => {
+                if let Ok(Summed { upto, summary, .. }) = serde_json::from_value(facts.clone()) {
+                    self.window.compacted(upto, summary);
+                    self.compactions += 1;
+                }
+            }
             noted::CIRCLES => self.watch.nudged(),
             noted::ASKED => self.asked_person = facts.get("reason").and_then(Value::as_str).map(str::to_owned),
             _ => {}
@@ -220,6 +248,18 @@ impl Conversation {
 
     /// Moves what waits, up to an entry, into the conversation; results of calls go first, as models expect.
     pub(crate) fn deliver(&mut self, upto: u64) {
+        self.gather(upto);
+        self.window.fit(&self.messages, &self.profile.system, &self.tools);
+    }
+
+    /// Up to which message it is to be summed up, and what that is about. Everything has to be [gathered](Self::gather).
+    pub(crate) fn stretch(&self) -> Option<(usize, Stretch)> {
+        let upto = self.window.stretch(&self.messages, &self.profile.system, &self.tools)?;
+        let before_entry = *self.entries.get(upto)?;
+        Some((upto, Stretch { messages: self.window.to_sum_up(&self.messages, upto), before_entry }))
+    }
+
+    pub(crate) fn gather(&mut self, upto: u64) {
         let mut blocks = match &mut self.phase {
             Phase::Answered { calls, .. } => calls.take_results(),
             Phase::Asking => Vec::new(),
@@ -229,10 +269,12 @@ impl Conversation {
         if !blocks.is_empty() {
             match self.messages.last_mut() {
                 Some(last) if last.role == Role::User => last.content.extend(blocks),
-                _ => self.messages.push(Message { role: Role::User, content: blocks, origin: None }),
+                _ => {
+                    self.messages.push(Message { role: Role::User, content: blocks, origin: None });
+                    self.entries.push(upto);
+                }
             }
         }
-        self.window.fit(&self.messages, &self.profile.system, &self.tools);
     }
 
     /// What the model is asked, once everything is delivered.
@@ -250,6 +292,11 @@ impl Conversation {
             temperature: self.profile.temperature,
             effort: self.profile.effort,
         }
+    }
+
+    /// How often its older part was summed up.
+    pub(crate) fn compactions(&self) -> u32 {
+        self.compactions
     }
 
     /// Of everything that was said: what is said on top of it can be trusted no more.

@@ -8,6 +8,7 @@ mod opening;
 #[cfg(feature = "rpc")]
 mod operations;
 mod profile;
+mod recollection;
 mod replay;
 mod runtime;
 mod tool;
@@ -18,6 +19,7 @@ pub use model::{Effort, ModelAnswer, ModelError, ModelRequest, ModelService};
 #[cfg(feature = "rpc")]
 pub use operations::{ReplayParams, operations};
 pub use profile::{Circles, InvalidLimits, Limits, Profile, Then};
+pub use recollection::{Compacted, Recalled, Recollection, Stretch};
 pub use replay::{Divergence, Replay, replay};
 pub use runtime::{Llm, Parts};
 pub use tool::{NoTools, Offered, Opening, Permitted, Progress, Refused, ToolAnswer, ToolRequest, Toolbox};

@@ -20,8 +20,17 @@ pub struct Profile {
     pub temperature: Option<f64>,
     /// How much it thinks first; `None`: as it likes.
     pub effort: Option<Effort>,
+    /// From which thousandth of [`Limits::context_tokens`] on the older part of the conversation is summed up, if there is a
+    /// [memory](crate::Recollection) to keep it; 0: never. Default 0.
+    #[serde(skip_serializing_if = "is_never")]
+    pub compact_at: u32,
     /// How much it may do.
     pub limits: Limits,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_never(compact_at: &u32) -> bool {
+    *compact_at == 0
 }
 
 /// How much one session may do. Whoever reaches one of these has failed, unless it says otherwise.
@@ -85,6 +94,7 @@ impl Default for Profile {
             max_tokens: None,
             temperature: None,
             effort: None,
+            compact_at: 0,
             limits: Limits::default(),
         }
     }

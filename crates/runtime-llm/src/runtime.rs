@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::work::Work;
-use crate::{InvalidLimits, ModelService, Profile, Toolbox};
+use crate::{InvalidLimits, ModelService, Profile, Recollection, Toolbox};
 
 /// How long a call that is under way gets to come back when the session is to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +29,8 @@ pub struct Parts {
     pub tools: Arc<dyn Toolbox>,
     /// What is taken out of everything that is told.
     pub redactor: Redactor,
+    /// What it remembers from earlier, and what its conversation is kept in when it gets too long; `None`: nothing.
+    pub memory: Option<Arc<dyn Recollection>>,
 }
 
 /// Runs an agent that is a language model with tools: asks it, makes the calls it wants, tells it what came of them, until it

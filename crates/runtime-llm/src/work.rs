@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conversation::{Conversation, Next, Unreadable, noted};
 use crate::runtime::of_journal;
 use crate::tool::{Opening, Refused};
-use crate::{Limits, Llm, Parts, opening};
+use crate::{Limits, Llm, Parts, Recalled, opening};
 
 /// Why the work does not go on.
 pub(crate) enum Halted {
@@ -141,6 +141,7 @@ async fn begin(parts: &Parts, desk: &Desk, said: &[Numbered]) -> Go<Vec<Numbered
         entries.push(Entry::Noted { what: noted::STANDING.to_owned(), facts, message: Some(message) });
         standing.push(stands);
     }
+    entries.extend(recalled(parts, desk).await);
     let facts = json!({ "tools": parts.tools.offered(&standing) });
     entries.push(Entry::Noted { what: noted::TOOLS.to_owned(), facts, message: None });
     entries.extend(said.iter().map(|said| said.entry.clone()));
@@ -148,6 +149,14 @@ async fn begin(parts: &Parts, desk: &Desk, said: &[Numbered]) -> Go<Vec<Numbered
     let after = said.last().map_or(0, |said| said.number);
     let begun = desk.journal().read(after, usize::from(u16::MAX)).await;
     begun.map_err(|error| Halted::With(of_journal(&error)))
+}
+
+/// What matters for the task of what is remembered.
+async fn recalled(parts: &Parts, desk: &Desk) -> Option<Entry> {
+    let words = opening::words(desk.document());
+    let Recalled { message, facts } =
+        parts.memory.as_ref()?.recall(desk.session(), words, desk.document_label()).await?;
+    Some(Entry::Noted { what: noted::RECALLED.to_owned(), facts, message: Some(message) })
 }
 
 /// What the words of the task bring about by themselves.

@@ -75,6 +75,7 @@ async fn stage(file: &std::path::Path) -> anyhow::Result<(Sessions, Arc<Llm>, mp
         models: BoxCloneSyncService::new(asking),
         tools: Arc::new(NoTools),
         redactor: Redactor::builder().build(),
+        memory: None,
     })?;
     Ok((sessions, Arc::new(llm), ended))
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use orchestrator_agents::{Permissions, Profile, Thinking, Workspace};
 use orchestrator_charter::Charter;
@@ -11,6 +12,7 @@ use orchestrator_workspaces::{Choice, Mode, SourceName};
 use super::gate::Gate;
 use super::toolbox::{SessionTools, toolbox};
 use super::{Hooking, Rights, SkillDesk, Through, following};
+use crate::remembering::{Recollecting, Recorder};
 use crate::stacks;
 
 /// What agents that are language models are made of. Cheap to clone.
@@ -21,6 +23,7 @@ pub(crate) struct Llms {
     pub(crate) hooking: Hooking,
     pub(crate) redactor: Redactor,
     pub(crate) skills: SkillDesk,
+    pub(crate) recorder: Recorder,
 }
 
 impl Llms {
@@ -43,6 +46,9 @@ impl Llms {
             rights,
             workspace,
         };
+        let character = self.compacted(character);
+        let memory =
+            Arc::new(Recollecting { recorder: self.recorder.clone(), context_tokens: character.limits.context_tokens });
         Llm::new(Parts {
             profile: self.with_skills(character, &tools),
             models: stacks::model_requests(
@@ -51,7 +57,16 @@ impl Llms {
             ),
             tools: toolbox(tools),
             redactor: self.redactor.clone(),
+            memory: Some(memory),
         })
+    }
+
+    /// Summed up in time, if that is wanted.
+    fn compacted(&self, character: Character) -> Character {
+        let config = self.recorder.memories.config();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is from 0 to 1")]
+        let threshold = (config.compaction_threshold * 1_000.0) as u32;
+        Character { compact_at: if config.compaction_enabled { threshold } else { 0 }, ..character }
     }
 
     /// Told of the skills that it may use, if it may use any. A session keeps what it began with.
@@ -93,6 +108,7 @@ pub(crate) fn character(profile: &Profile, charter: Option<&Charter>, limits: &L
         temperature: profile.temperature,
         effort: profile.thinking.map(effort),
         limits,
+        ..Character::default()
     }
 }
 

@@ -110,6 +110,11 @@ impl Rights {
     }
 }
 
+/// Who wanted what is worked on: the first of those who asked.
+pub(crate) fn requester(task: &Task) -> Option<Actor> {
+    Rights::all().for_task(task).requester
+}
+
 /// Charters that somebody wants to hold for one task, by their names. They have to be there: nothing could be done under one that is not.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ use crate::adapters::{
 };
 use crate::config::Config;
 use crate::files::DataDir;
+use crate::remembering::Recorder;
 use crate::stacks::StopLayer;
 use crate::{models, operations};
 
@@ -89,6 +90,7 @@ impl Domains {
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
+            recorder: Recorder::new(memories.clone(), sessions.clone(), backlog.clone()),
             skills: SkillDesk { files: SkillFiles::open(config, data, base).await?, roster: roster.clone() },
         };
         offer_skills(llms.gate.registry(), &llms.skills)?;

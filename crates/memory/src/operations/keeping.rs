@@ -3,7 +3,20 @@ use orchestrator_vocab::SessionId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{Erased, Erasing, Memories};
+use crate::{Coverage, Erased, Erasing, Memories};
+
+/// The parameters of `memory.verify`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct VerifyParams {
+    /// Only of this session; otherwise of all.
+    #[serde(default)]
+    session_id: Option<SessionId>,
+}
+
+pub(super) async fn verify(memories: Memories, call: Call, params: VerifyParams) -> Result<Coverage, Refused> {
+    Ok(memories.verify(call.org(), params.session_id).await?)
+}
 
 /// The parameters of `memory.erase`: exactly one of them.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -35,8 +35,17 @@ fn say_the_same(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
     let common = a.intersection(b).count();
     let all = a.len() + b.len() - common;
     let is_close = all == 0 || common as f64 >= SAME * all as f64;
+    is_close && !contradict(a, b)
+}
+
+fn contradict(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
     let turns = |word: &String| TURNING.contains(&word.as_str()) || word.chars().any(char::is_numeric);
-    is_close && !a.symmetric_difference(b).any(turns)
+    a.symmetric_difference(b).any(turns)
+}
+
+/// Whether two texts differ by a number, or by a word that turns a sentence around.
+pub(crate) fn is_contradicted(a: &str, b: &str) -> bool {
+    contradict(&words(a), &words(b))
 }
 
 /// Whether two texts say the same, as [`merge`] sees it.

@@ -22,7 +22,7 @@ fn size(messages: &[Message]) -> u64 {
 #[test]
 fn what_fits_is_shown_as_it_is() {
     let messages = conversation(10, 100);
-    let mut window = Window::new(10_000);
+    let mut window = Window::new(10_000, 0);
     window.fit(&messages, "", &[]);
     assert_eq!(window.view(&messages), messages);
 }
@@ -30,7 +30,7 @@ fn what_fits_is_shown_as_it_is() {
 #[test]
 fn old_results_go_first_and_the_newest_stays() {
     let messages = conversation(10, 4_000);
-    let mut window = Window::new(6_000);
+    let mut window = Window::new(6_000, 0);
     window.fit(&messages, "", &[]);
     let view = window.view(&messages);
     assert_eq!(view.len(), messages.len());
@@ -42,7 +42,7 @@ fn old_results_go_first_and_the_newest_stays() {
 #[test]
 fn then_whole_rounds_go_with_their_results_and_the_task_stays() {
     let messages = conversation(400, 100);
-    let mut window = Window::new(2_000);
+    let mut window = Window::new(2_000, 0);
     window.fit(&messages, "", &[]);
     let view = window.view(&messages);
     assert!(size(&view) <= 2_000, "{}", size(&view));
@@ -56,7 +56,7 @@ fn then_whole_rounds_go_with_their_results_and_the_task_stays() {
 #[test]
 fn room_is_made_for_several_requests_at_once() {
     let mut messages = conversation(30, 1_000);
-    let mut window = Window::new(6_000);
+    let mut window = Window::new(6_000, 0);
     window.fit(&messages, "", &[]);
     let before = window.view(&messages);
     messages.extend(conversation(1, 1_000).split_off(1));
@@ -68,7 +68,7 @@ fn room_is_made_for_several_requests_at_once() {
 #[test]
 fn what_the_provider_counts_corrects_the_guess() {
     let messages = conversation(10, 4_000);
-    let mut window = Window::new(12_000);
+    let mut window = Window::new(12_000, 0);
     window.fit(&messages, "", &[]);
     assert_eq!(window.view(&messages), messages);
     window.measured(24_000);
@@ -79,9 +79,31 @@ fn what_the_provider_counts_corrects_the_guess() {
 #[test]
 fn a_model_that_finds_it_too_long_gets_less() {
     let messages = conversation(10, 4_000);
-    let mut window = Window::new(1_000_000);
+    let mut window = Window::new(1_000_000, 0);
     window.fit(&messages, "", &[]);
     window.shorten();
     window.fit(&messages, "", &[]);
     assert!(size(&window.view(&messages)) < size(&messages) * 7 / 10);
+}
+
+#[test]
+fn what_is_summed_up_is_shown_as_its_summary_and_is_summed_up_again_with_what_came_later() {
+    let mut messages = conversation(10, 4_000);
+    let mut window = Window::new(10_000, 800);
+    assert_eq!(Window::new(10_000, 0).stretch(&messages, "", &[]), None, "never");
+    assert_eq!(window.stretch(&messages[..5], "", &[]), None, "there is room");
+    let upto = window.stretch(&messages, "", &[]).unwrap();
+    assert!(upto % 2 == 1 && messages[upto].role == Role::Assistant, "{upto}");
+    assert_eq!(window.to_sum_up(&messages, upto), messages[1..upto]);
+    let summary = Block::text(Label::USER, "what happened before");
+    window.compacted(upto, summary.clone());
+    assert_eq!(window.stretch(&messages, "", &[]), None, "there is room again");
+    window.fit(&messages, "", &[]);
+    let view = window.view(&messages);
+    assert_eq!(view[0].content.last(), Some(&summary));
+    assert_eq!(view[1..], messages[upto..]);
+    messages.extend(conversation(10, 4_000).split_off(1));
+    let later = window.stretch(&messages, "", &[]).unwrap();
+    let again = window.to_sum_up(&messages, later);
+    assert_eq!((again[0].content.first(), &again[1..]), (Some(&summary), &messages[upto..later]));
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{Go, Halted, Work, failed};
-use crate::conversation::noted;
+use crate::conversation::{Summed, noted};
 use crate::frames::Frames;
 use crate::runtime::released;
 use crate::{ModelError, ModelRequest};
@@ -16,6 +16,8 @@ impl Work<'_> {
     pub(super) async fn ask(&mut self) -> Go {
         self.until_cancelled(self.gate.open()).await?;
         self.offer().await?;
+        self.conversation.gather(self.conversation.last);
+        self.compact().await?;
         self.conversation.deliver(self.conversation.last);
         let request = self.conversation.request(self.session.org);
         let upto = self.conversation.last;
@@ -79,6 +81,22 @@ impl Work<'_> {
         }
         let reply = accumulator.finish().expect("it is whole");
         Ok(Ok((Reply { message: distinct(reply.message), ..reply }, trace)))
+    }
+
+    /// Sums up the older part of a conversation that gets too long. Where that cannot be done, or a hook is against it, it goes on, and
+    /// what is too old is left out when there is no room for it any more.
+    async fn compact(&mut self) -> Go {
+        let (Some(memory), Some((upto, stretch))) = (self.parts.memory.clone(), self.conversation.stretch()) else {
+            return Ok(());
+        };
+        let asked = self.parts.tools.may_compact(&self.session, self.conversation.compactions());
+        if let Err(why) = self.until_cancelled(asked).await? {
+            tracing::info!(session = %self.session.id, %why, "not summed up");
+            return Ok(());
+        }
+        let Some(made) = self.until_cancelled(memory.compact(&self.session, &stretch)).await? else { return Ok(()) };
+        let facts = json!(Summed { upto, summary: made.summary, more: made.facts });
+        self.record(vec![Entry::Noted { what: noted::COMPACTED.to_owned(), facts, message: None }]).await
     }
 
     async fn unanswered(&mut self, error: ModelError) -> Go {

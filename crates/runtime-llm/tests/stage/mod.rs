@@ -95,6 +95,7 @@ impl Stage {
             models,
             tools: Arc::new(Tools(seen.clone())),
             redactor: Redactor::builder().build(),
+            memory: None,
         });
         Self { sessions, hub, seen, ends, llm: Arc::new(llm.unwrap()) }
     }

@@ -1,0 +1,63 @@
+use std::sync::Arc;
+
+use orchestrator_events::Hub;
+use orchestrator_sessions::Query;
+use orchestrator_vocab::{OrgId, SessionId};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::remembering::Recorder;
+
+/// How many sessions that ended before this daemon listened are looked at.
+const BEFORE: usize = 100;
+
+/// When a session is over, it is remembered what it came to. What ended while nobody listened is caught up with at the start.
+pub(crate) struct Conclude {
+    recorder: Recorder,
+    ended: Mutex<mpsc::UnboundedReceiver<(OrgId, SessionId)>>,
+}
+
+impl Conclude {
+    /// Listens from now on; [`run`](Self::run) acts.
+    pub(crate) fn listen(hub: &Hub, recorder: Recorder) -> Arc<Self> {
+        // Bounded by what it carries: each session ends once.
+        let (tell, ended) = mpsc::unbounded_channel();
+        hub.listen(move |event| {
+            if event.name == "session.stopped"
+                && let Some(id) = event.payload["sessionId"].as_str().and_then(|id| id.parse().ok())
+            {
+                // Nobody listens once the daemon stops.
+                let _ = tell.send((event.org, id));
+            }
+        });
+        Arc::new(Self { recorder, ended: Mutex::new(ended) })
+    }
+
+    pub(crate) async fn run(&self, stop: CancellationToken) -> Result<(), std::io::Error> {
+        let mut ended = self.ended.lock().await;
+        let latest = Query { limit: BEFORE, ..Query::default() };
+        if let Ok(before) = self.recorder.sessions.list(OrgId::LOCAL, latest).await {
+            for session in before.sessions.iter().filter(|session| session.ended_at.is_some()) {
+                self.conclude(session.org, session.id, &stop).await;
+            }
+        }
+        while let Some(Some((org, id))) = stop.run_until_cancelled(ended.recv()).await {
+            self.conclude(org, id, &stop).await;
+        }
+        Ok(())
+    }
+
+    async fn conclude(&self, org: OrgId, id: SessionId, stop: &CancellationToken) {
+        // One that another daemon ran is its own to remember.
+        let is_ours = match self.recorder.sessions.get(org, id).await {
+            Ok(session) => session.node == self.recorder.sessions.node(),
+            Err(_) => false,
+        };
+        if !is_ours {
+            return;
+        }
+        if let Some(Err(error)) = stop.run_until_cancelled(self.recorder.conclude(org, id)).await {
+            tracing::warn!(session = %id, error = &*error as &dyn std::error::Error, "not remembered");
+        }
+    }
+}
