@@ -1,6 +1,7 @@
 //! Charters, through the socket of the running binary.
 
 mod files;
+mod handing_on;
 mod labels;
 mod limits;
 mod rejecting;
@@ -27,8 +28,12 @@ impl Stage {
     /// An agent that works on the source, by what else its front matter says.
     fn agent(self, name: &str, front: &str) -> anyhow::Result<Self> {
         let text = format!("---\nworkspaceSource: main\nworkspace: shared\n{front}\n---\nYou do as you are told.\n");
-        std::fs::write(self.0.path().join("agents").join(format!("{name}.md")), text)?;
+        std::fs::write(self.agents().join(format!("{name}.md")), text)?;
         Ok(self)
+    }
+
+    fn agents(&self) -> PathBuf {
+        self.0.path().join("agents")
     }
 
     fn charter(self, name: &str, text: &str) -> anyhow::Result<Self> {
@@ -57,7 +62,7 @@ impl Stage {
                 "providers": { "stage": { "kind": "scripted", "script": path } },
                 "primary": "stage/scripted",
             },
-            "agentFiles": { "directories": [self.0.path().join("agents")] },
+            "agentFiles": { "directories": [self.agents()] },
             "charters": { "directory": self.charters() },
             "workspaces": { "sources": { "main": self.source() } },
             "tools": { "allow": ["*"] },

@@ -22,6 +22,7 @@ mod spending;
 mod thinking;
 mod toolbox;
 mod waiting;
+mod within;
 mod witness;
 mod work;
 mod workforce;

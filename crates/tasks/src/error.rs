@@ -44,6 +44,9 @@ pub enum Error {
         /// From where, by what, and why not.
         source: InvalidTransition,
     },
+    /// Whoever asks may not: its [`Binding`](crate::Binding) says why.
+    #[error("{0}")]
+    Refused(String),
     /// Leave the field as it is: a finished task keeps what it says, except its tags and metadata.
     #[error("{field}: cannot change, the task is {status}")]
     Finished {

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod backoff;
+mod binding;
 mod check;
 mod claim;
 mod config;
@@ -37,6 +38,7 @@ mod view;
 
 pub use backlog::Backlog;
 pub use backoff::Backoff;
+pub use binding::{Binding, Touched};
 pub use check::{
     ATTEMPTS_MAX, BATCH_MAX, CAPABILITIES_MAX, CONCURRENCY_KEY_CHARS_MAX, DEPENDENCIES_MAX, DESCRIPTION_BYTES_MAX,
     ERROR_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, KIND_CHARS_MAX, METADATA_BYTES_MAX, PROGRESS_BYTES_MAX, RESERVED,

@@ -73,6 +73,11 @@ impl Patch {
         self.max_attempts.map_or(Ok(()), |most| check::attempts("maxAttempts", most))
     }
 
+    /// Whether a change of these fields says no more than when and how often a task is tried, among others.
+    pub(crate) fn is_scheduling(changed: &[&str]) -> bool {
+        changed.iter().all(|field| ["priority", "maxAttempts"].contains(field))
+    }
+
     /// Writes the changes into the task and returns the names of the fields that are different now.
     pub(crate) fn apply(&self, task: &mut Task) -> Result<Vec<&'static str>, Error> {
         let mut changed = Vec::new();

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
-use orchestrator_tasks::Backlog;
+use orchestrator_tasks::{Backlog, Binding};
 use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
-use orchestrator_vocab::{Actor, Confidentiality, Integrity, Label, TaskId};
+use orchestrator_vocab::{Actor, AgentId, Confidentiality, Integrity, Label, TaskId};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use super::Roster;
+use super::within::Within;
+use super::{Parent, Roster};
 use crate::operations::{TASK_WAIT, TASK_WAIT_MS_MAX};
 
 /// Where they come from, for the registry.
@@ -79,10 +80,12 @@ impl Tool for OperationTool {
         if let Some(agent) = &context.agent {
             let label = Label { integrity: Integrity::Untrusted, ..context.label };
             call.acting = Some(Acting { agent: agent.clone(), label });
-            if let (Some(task), true) = (context.task, self.spec.name.as_str() == "agent.spawn") {
-                let (task, _) =
-                    self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
-                call.extensions.insert(self.roster.parent_of(agent, &task));
+            if !self.spec.reads {
+                let parent = self.parent(agent, &context).await?;
+                let within: Arc<dyn Binding> =
+                    Arc::new(Within::new(parent.clone(), self.roster.registry().spawn_depth_max()));
+                call.extensions.insert(parent);
+                call.extensions.insert(within);
             }
         }
         let params = to_raw_value(&arguments).map_err(|error| Error::Failed(error.to_string()))?;
@@ -96,6 +99,15 @@ impl Tool for OperationTool {
 }
 
 impl OperationTool {
+    /// Whatever an agent has done is done within what it may do itself: so that has to be known.
+    async fn parent(&self, agent: &AgentId, context: &Context) -> Result<Parent, Error> {
+        let task = context.task.ok_or_else(|| Error::Refused(format!("agent `{agent}` works on no task")))?;
+        let (task, _) = self.backlog.get(context.org, task).await.map_err(|error| Error::Failed(error.to_string()))?;
+        let unknown =
+            || Error::Refused(format!("what agent `{agent}` may do is not known: no file defines it any more"));
+        self.roster.parent_of(agent, &task).ok_or_else(unknown)
+    }
+
     /// Nobody vouches for it, and it is as secret as the tasks that it tells of.
     async fn label(&self, context: &Context, arguments: &Value, answer: &Value) -> Label {
         let mut told = Told::default();

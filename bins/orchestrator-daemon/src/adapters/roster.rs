@@ -259,10 +259,11 @@ impl Roster {
         self.0.registry.profile(org, agent)
     }
 
-    /// An agent that asks for another while it works on this task: how deep it is, and what it may use, those above it taken into
-    /// account. A program that nobody defined may use what the operator allows.
-    pub(crate) fn parent_of(&self, agent: &AgentId, task: &orchestrator_tasks::Task) -> super::Parent {
-        super::spawning::parent(agent, task, self.profile(task.org, agent).as_deref())
+    /// An agent that asks for others while it works on this task: how deep it is, and what it may use, those above it taken into
+    /// account. What one may that no file defines any more cannot be told.
+    pub(crate) fn parent_of(&self, agent: &AgentId, task: &orchestrator_tasks::Task) -> Option<super::Parent> {
+        let profile = self.profile(task.org, agent)?;
+        Some(super::spawning::parent(agent, task, &profile))
     }
 
     fn put(&self, config: &Config, catalogue: &Catalogue) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! What is recorded of who spawned whom. It lies in the metadata of the task, under a key that no client can write.
+//! What is recorded of who spawned whom, and of agents that had their hands on a task. It lies in the metadata of the task, under a
+//! key that no client can write.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ const KEY: &str = "daemon.spawn";
 /// Charters that one task may be put under.
 const CHARTERS_MAX: usize = 16;
 
-/// Who spawned the agent that works on a task.
+/// Who spawned the agent that works on a task, or else created the task or changed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Spawned {
@@ -23,7 +24,7 @@ pub(crate) struct Spawned {
     pub(crate) by: Actor,
     /// 0 if that was a person.
     pub(crate) depth: u32,
-    /// The agent that asked, its task, and what it may use.
+    /// The agent that asked, its task, and what it may use. If others changed it, what all of them may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parent: Option<Parent>,
     /// Charters that hold beside the agent's own while it works on this.
@@ -58,6 +59,20 @@ pub(crate) struct Rights {
     pub(crate) charters: BTreeSet<String>,
     /// Who wanted what it works on: the first of those who asked, if agents passed it on.
     pub(crate) requester: Option<Actor>,
+}
+
+impl Parent {
+    /// How deep that is which it asks for.
+    pub(crate) fn below(&self) -> u32 {
+        self.depth.saturating_add(1)
+    }
+
+    /// The same agent with no more than what `other` may do.
+    pub(super) fn within(self, other: &Self) -> Self {
+        let (permissions, charters) =
+            (self.permissions.intersect(&other.permissions), &self.charters | &other.charters);
+        Self { permissions, charters, ..self }
+    }
 }
 
 impl Rights {
@@ -120,21 +135,26 @@ impl Spawned {
         Self::of(task).and_then(Result::ok).map(|spawned| spawned.charters).unwrap_or_default()
     }
 
+    /// What the metadata of a task say.
+    pub(super) fn noted(metadata: &Map<String, Value>) -> Option<Result<Self, serde_json::Error>> {
+        metadata.get(KEY).map(Self::deserialize)
+    }
+
     /// What the task says. A record that cannot be read is one of somebody who may use nothing.
     fn of(task: &Task) -> Option<Result<Self, serde_json::Error>> {
-        task.metadata.get(KEY).map(|value| serde_json::from_value(value.clone()))
+        Self::noted(&task.metadata)
     }
 }
 
-/// An agent that asks for another while it works on this task.
-pub(super) fn parent(agent: &AgentId, task: &Task, profile: Option<&Profile>) -> Parent {
+/// An agent that asks for others while it works on this task.
+pub(super) fn parent(agent: &AgentId, task: &Task, profile: &Profile) -> Parent {
     let depth = match Spawned::of(task) {
         None => 0,
         Some(Ok(spawned)) => spawned.depth,
         // Whoever cannot tell how deep it is spawns nothing.
         Some(Err(_)) => u32::MAX,
     };
-    let Rights { permissions, charters, requester } = profile.map_or_else(Rights::all, Rights::of).for_task(task);
+    let Rights { permissions, charters, requester } = Rights::of(profile).for_task(task);
     Parent { agent_id: agent.clone(), task_id: task.id, depth, permissions, charters, requester }
 }
 

@@ -68,7 +68,12 @@ pub(super) const PARTS: &[Key] = &[
         Live,
         "Tasks that the defined agents of a type may have at once together, in each organisation; none more is begun.",
     ),
-    key("registry.spawnDepthMax", "1 to 32", Live, "How deep agents may spawn agents (`agent.spawn`)."),
+    key(
+        "registry.spawnDepthMax",
+        "1 to 32",
+        Live,
+        "How deep agents may have agents work: by `agent.spawn`, tasks, schedules.",
+    ),
     key("registry.sweepMs", "ms, 10 to 60000", Live, "How often the registry looks at the time."),
     key("registry.lostDays", "days", Live, "How long a lost worker is remembered."),
     key("registry.workersMax", "1 to 10000", Live, "Workers of one organisation."),

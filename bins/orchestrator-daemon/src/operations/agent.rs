@@ -175,12 +175,6 @@ pub(super) fn table(roster: Roster, backlog: Backlog, sessions: Sessions) -> Tab
 impl Desk {
     async fn spawn(&self, call: &Call, params: SpawnParams) -> Result<SpawnedTask, Error> {
         let parent = call.extensions.get::<Parent>();
-        let depth = parent.map_or(0, |parent| parent.depth.saturating_add(1));
-        let most = self.roster.registry().spawn_depth_max();
-        if depth > most {
-            let message = format!("agents are spawned at most {most} deep (registry.spawnDepthMax)");
-            return Err(Error::forbidden(message));
-        }
         let bound = self.bound(call.org(), &params).await?;
         let title: String =
             params.prompt.lines().next().unwrap_or_default().trim().chars().take(TITLE_CHARS_MAX).collect();
@@ -190,7 +184,8 @@ impl Desk {
         let mut required_capabilities = params.required_capabilities;
         required_capabilities.insert(bound);
         let charters = narrowing(self.roster.charters(), call.org(), &params.charters)?;
-        let spawned = Spawned { by: call.actor(), depth, parent: parent.cloned(), charters };
+        // What the agent may that asks, if one does, is noted by what holds for its call.
+        let spawned = Spawned { by: call.actor(), depth: 0, parent: None, charters };
         let draft = Draft {
             title,
             description: params.prompt,
@@ -202,6 +197,7 @@ impl Desk {
             idempotency_key: call.idempotency_key.clone(),
             ..Draft::default()
         };
+        let depth = parent.map_or(0, Parent::below);
         Ok(SpawnedTask { task_id: self.backlog.create(&call.into(), draft).await?.id, depth })
     }
 

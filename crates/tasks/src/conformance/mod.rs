@@ -4,6 +4,7 @@
 //! orchestrator_tasks::task_store_conformance!(async { Fixture::memory() });
 //! ```
 
+mod bound;
 mod claims;
 mod edges;
 mod keys;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use orchestrator_events::{Event, Log};
 use orchestrator_vocab::{Actor, AgentId, OrgId, PausedClock, TaskId, Timestamp};
 
+pub use self::bound::*;
 pub use self::claims::*;
 pub use self::edges::*;
 pub use self::keys::*;
@@ -177,6 +179,12 @@ macro_rules! task_store_conformance {
             a_deleted_task_is_not_found
             finished_tasks_are_removed_when_they_are_old
             a_task_that_is_waited_for_is_not_removed
+            // bound
+            what_is_created_within_bounds_says_so
+            what_is_changed_within_bounds_says_so
+            what_is_put_off_or_called_off_stays_as_it_was
+            tasks_of_a_schedule_have_its_bounds
+            what_the_bounds_forbid_changes_nothing
             // orgs
             another_organisations_task_is_unknown
             another_organisation_sees_and_counts_nothing

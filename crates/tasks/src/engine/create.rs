@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use orchestrator_vocab::{Label, ScheduleId, TaskId};
+use serde_json::{Map, Value};
 
 use super::{Command, Plan};
-use crate::{Draft, Edge, Error, Event, Fence, OnFailure, Place, State, Step, Task};
+use crate::{Draft, Edge, Error, Event, Fence, OnFailure, Place, State, Step, Task, Touched};
 
 /// Creates tasks, all or none. A draft whose idempotency key is known gives the task that was created first.
 pub(crate) struct Create {
@@ -106,7 +107,7 @@ impl Create {
             return Err(Error::invalid("deadline", "expected a time in the future"));
         }
         let edges = edges(plan, id, draft, refs)?;
-        let mut task = self.task(plan, draft, id);
+        let mut task = self.task(plan, draft, id)?;
         let waiting_on = edges.iter().filter(|edge| !edge.met).count() as u32;
         let step = Step::DependsOn(waiting_on);
         task.state = task.state.after(&step).map_err(|source| Error::Transition { id, source })?;
@@ -116,9 +117,11 @@ impl Create {
         Ok(())
     }
 
-    fn task(&self, plan: &Plan<'_>, draft: &Draft, id: TaskId) -> Task {
+    fn task(&self, plan: &Plan<'_>, draft: &Draft, id: TaskId) -> Result<Task, Error> {
         let draft = draft.clone();
-        Task {
+        let mut metadata: Map<String, Value> = draft.metadata.into_iter().chain(draft.reserved).collect();
+        plan.note(Touched::New, &mut metadata)?;
+        Ok(Task {
             id,
             org: plan.org(),
             title: draft.title,
@@ -130,7 +133,7 @@ impl Create {
             required_capabilities: draft.required_capabilities,
             parent_id: draft.parent_id,
             tags: draft.tags,
-            metadata: draft.metadata.into_iter().chain(draft.reserved).collect(),
+            metadata,
             label: self.schedule.map_or(plan.origin.label, |(_, label)| label),
             created_by: plan.origin.actor.clone(),
             idempotency_key: draft.idempotency_key,
@@ -152,7 +155,7 @@ impl Create {
             started_at: None,
             finished_at: None,
             deleted_at: None,
-        }
+        })
     }
 }
 

@@ -35,6 +35,10 @@ impl Command for Depend {
             more += i64::from(!edge.met) - before.map_or(0, |before| i64::from(!before.met));
             plan.link.push(edge);
         }
+        if !plan.link.is_empty() {
+            // What came of the others is told to whoever works on it.
+            plan.bind(self.id)?;
+        }
         plan.wait_for(self.id, more)
     }
 }
@@ -54,6 +58,9 @@ impl Command for Undepend {
         let mut old = existing(plan, self.id).await?;
         let gone: Vec<Edge> = self.on.iter().filter_map(|id| old.remove(id)).collect();
         plan.unlink.extend(gone.iter().map(|edge| (edge.task, edge.depends_on)));
+        if !gone.is_empty() {
+            plan.bind(self.id)?;
+        }
         let fewer = gone.iter().filter(|edge| !edge.met).count() as i64;
         plan.wait_for(self.id, -fewer)
     }

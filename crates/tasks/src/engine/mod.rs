@@ -2,6 +2,7 @@
 //! the plan writes what is different afterwards.
 
 mod approval;
+mod bind;
 mod claim;
 mod create;
 mod depend;

@@ -6,7 +6,7 @@ use super::plan::ScheduleChange;
 use super::{Command, Create, Plan};
 use crate::event::about_schedule;
 use crate::schedule::{Firing, Missed, QUEUED_MAX, Schedule, ScheduleDraft, SchedulePatch};
-use crate::{Dependency, Draft, Error, OnFailure, Order, Query, Status, Task};
+use crate::{Dependency, Draft, Error, OnFailure, Order, Query, Status, Task, Touched};
 
 /// Creates a schedule; under a known idempotency key it gives the one that was created first.
 pub(crate) struct CreateSchedule {
@@ -25,7 +25,8 @@ impl Command for CreateSchedule {
         }
         self.draft.validate(plan.now)?;
         let draft = self.draft.clone();
-        let schedule = draft.into_schedule(plan.org(), plan.origin.actor.clone(), plan.origin.label, plan.now);
+        let mut schedule = draft.into_schedule(plan.org(), plan.origin.actor.clone(), plan.origin.label, plan.now);
+        plan.note(Touched::New, &mut schedule.reserved)?;
         plan.schedule_change = Some(ScheduleChange::Insert(Box::new(schedule.clone())));
         Ok(schedule)
     }
@@ -44,6 +45,9 @@ impl Command for UpdateSchedule {
     async fn run(&self, plan: &mut Plan<'_>) -> Result<Schedule, Error> {
         let mut schedule = plan.schedule(self.id).await?;
         let moves = self.patch.apply(&mut schedule, plan.now)?;
+        if !self.patch.is_rest() {
+            plan.note(Touched::Schedule(self.id), &mut schedule.reserved)?;
+        }
         schedule.updated_at = plan.now;
         schedule.label = schedule.label.join(plan.origin.label);
         if moves {
@@ -199,8 +203,9 @@ impl Plan<'_> {
         Ok(stored.chain(planned.map(|task| task.id)).collect())
     }
 
-    /// A task of the schedule, with the label of whoever wrote the schedule.
+    /// A task of the schedule, with the label of whoever wrote the schedule, and with what is noted on it.
     async fn create_for(&mut self, schedule: &Schedule, draft: Draft) -> Result<Task, Error> {
+        let draft = Draft { reserved: schedule.reserved.clone(), ..draft };
         let create = Create { schedule: Some((schedule.id, schedule.label)), ..Create::one(draft) };
         create.run(self).await?.pop().ok_or(Error::Conflict)
     }

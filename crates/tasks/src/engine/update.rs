@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use orchestrator_vocab::TaskId;
 
 use super::{Command, Plan};
-use crate::{Error, Event, OnFailure, Patch, Released, State, Step, Task};
+use crate::{Error, Event, OnFailure, Patch, Released, State, Status, Step, Task, Touched};
 
 /// Changes what a task says. Its owner, if it has one, keeps it.
 pub(crate) struct Update {
@@ -23,6 +23,9 @@ impl Command for Update {
         }
         if changed.contains(&"deadline") && changed_task.deadline.is_some_and(|deadline| deadline <= plan.now) {
             return Err(Error::invalid("deadline", "expected a time in the future"));
+        }
+        if !Patch::is_scheduling(&changed) {
+            plan.note(Touched::Task(self.id), &mut changed_task.metadata)?;
         }
         changed_task.updated_at = plan.now;
         changed_task.label = changed_task.label.join(plan.origin.label);
@@ -46,6 +49,10 @@ impl Command for Retry {
         plan.load_one(self.id).await?;
         let waiting_on = self.dependencies(plan).await?;
         let before = plan.step(self.id, &Step::Retry { waiting_on })?;
+        if before == Status::Cancelled {
+            // Nobody wanted it any more: now whoever asks does.
+            plan.bind(self.id)?;
+        }
         let now = plan.now;
         let task = plan.change(self.id)?;
         task.fence = task.fence.next();

@@ -30,6 +30,7 @@ impl From<Error> for RpcError {
             Error::Stale { expected, .. } => {
                 Self::conflict(message).with_field("fence").with_data(json!({ "stale": true, "fence": expected }))
             }
+            Error::Refused(_) => Self::forbidden(message),
             Error::Conflict => Self::unavailable(message).with_retry_after(CONFLICT_PAUSE),
             Error::Store(source) => Self::internal(source),
         }

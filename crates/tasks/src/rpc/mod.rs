@@ -13,7 +13,7 @@ use orchestrator_events::Log;
 use orchestrator_rpc::{Call, Table};
 
 pub use self::views::{ClaimView, CompletedItem, Deleted, Items, Lease};
-use crate::{Backlog, Origin, Workforce};
+use crate::{Backlog, Binding, Origin, Workforce};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -32,13 +32,15 @@ pub fn operations(backlog: Backlog, workforce: Arc<dyn Workforce>, log: Arc<dyn 
         .merge(schedules::operations(&desk))
 }
 
-/// What a caller asks for comes from it, with the label of what made it ask: the words of a stranger stay a stranger's.
+/// What a caller asks for comes from it, with the label of what made it ask: the words of a stranger stay a stranger's. A
+/// `Arc<dyn Binding>` among the call's extensions holds for what comes of it.
 impl From<&Call> for Origin {
     fn from(call: &Call) -> Self {
         Self {
             correlation: Some(call.correlation.clone()),
             traceparent: call.traceparent.clone(),
             label: call.label(),
+            binding: call.extensions.get::<Arc<dyn Binding>>().cloned(),
             ..Self::new(call.org(), call.actor())
         }
     }

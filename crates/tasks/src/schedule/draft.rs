@@ -113,6 +113,8 @@ impl ScheduleDraft {
     /// The schedule, starting at `now`. Call [`validate`](Self::validate) first.
     pub fn into_schedule(self, org: OrgId, created_by: Actor, label: Label, now: Timestamp) -> Schedule {
         let mut plan = self.plan;
+        let mut template = self.template;
+        let reserved = std::mem::take(&mut template.reserved);
         if let Plan::Every(every) = &mut plan {
             every.anchor.get_or_insert(now);
         }
@@ -121,7 +123,7 @@ impl ScheduleDraft {
             org,
             name: self.name,
             plan,
-            template: self.template,
+            template,
             overlap: self.overlap,
             catch_up_window_ms: self.catch_up_window_ms,
             catch_up_max: self.catch_up_max,
@@ -132,6 +134,7 @@ impl ScheduleDraft {
             last_instant: None,
             created_by,
             label,
+            reserved,
             idempotency_key: self.idempotency_key,
             created_at: now,
             updated_at: now,

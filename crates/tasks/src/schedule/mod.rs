@@ -11,6 +11,7 @@ mod timetable;
 
 use orchestrator_vocab::{Actor, Label, OrgId, ScheduleId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use draft::{CATCH_UP_MAX, JITTER_MS_MAX, ScheduleDraft, WINDOW_MS_MAX, WINDOW_MS_MIN};
 pub use due::{Due, Missed};
@@ -57,6 +58,9 @@ pub struct Schedule {
     pub created_by: Actor,
     /// Where its texts came from; its tasks inherit it.
     pub label: Label,
+    /// What the daemon notes in the metadata of its tasks, under keys that begin with `daemon.`.
+    #[serde(skip_serializing_if = "Map::is_empty", default)]
+    pub reserved: Map<String, Value>,
     /// Makes creation repeatable: unique within the organisation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency_key: Option<String>,

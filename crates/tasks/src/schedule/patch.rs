@@ -36,6 +36,11 @@ pub struct SchedulePatch {
 }
 
 impl SchedulePatch {
+    /// Whether it lets the schedule rest and says nothing else.
+    pub(crate) fn is_rest(&self) -> bool {
+        *self == Self { paused: Some(true), ..Self::default() }
+    }
+
     /// Writes the changes into the schedule. Returns whether its next instant has to be found anew.
     pub(crate) fn apply(&self, schedule: &mut Schedule, now: Timestamp) -> Result<bool, Error> {
         let draft = ScheduleDraft {
@@ -63,6 +68,7 @@ impl SchedulePatch {
         }
         schedule.name = draft.name;
         schedule.template = draft.template;
+        schedule.reserved.extend(std::mem::take(&mut schedule.template.reserved));
         schedule.overlap = draft.overlap;
         schedule.catch_up_window_ms = draft.catch_up_window_ms;
         schedule.catch_up_max = draft.catch_up_max;
