@@ -24,7 +24,7 @@ mod adapters {
     mod facts;
 
     pub(super) fn action(spec: &Spec, arguments: &Value, redactor: &Redactor) -> Action {
-        facts::action(spec.name.as_str(), Some(spec), arguments, Label::USER, redactor)
+        facts::action(&facts::Seen::new(spec.name.as_str(), arguments), Some(spec), Label::USER, redactor)
     }
 }
 

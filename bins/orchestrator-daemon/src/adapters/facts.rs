@@ -6,6 +6,7 @@ mod foreign;
 use std::path::{Component, Path, PathBuf};
 
 use orchestrator_charter::{Action, Fact, Facts};
+use orchestrator_commands::Analysis;
 use orchestrator_redact::Redactor;
 use orchestrator_tools::Spec;
 use orchestrator_vocab::{Confidentiality, Integrity, Label};
@@ -31,17 +32,37 @@ pub(super) fn of_foreign(alike: &str, spec: Option<&Spec>, facts: Facts) -> Acti
     Action { name: alike.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
 }
 
+/// A call of one of our tools, with what its command line would run, if it is one: analysing that costs the most, and whoever thinks
+/// about the call needs it.
+pub(super) struct Seen<'a> {
+    pub(super) tool: &'a str,
+    pub(super) arguments: &'a Value,
+    pub(super) command: Option<Analysis>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(tool: &'a str, arguments: &'a Value) -> Self {
+        Self { tool, arguments, command: is_of(tool, "command").then(|| commands::analysis(arguments)) }
+    }
+}
+
+fn is_of(tool: &str, family: &str) -> bool {
+    tool.split('.').next() == Some(family)
+}
+
 /// A call as charters see it. Of a tool that is not there, that it reads cannot be told.
-pub(super) fn action(name: &str, spec: Option<&Spec>, arguments: &Value, label: Label, redactor: &Redactor) -> Action {
+pub(super) fn action(seen: &Seen<'_>, spec: Option<&Spec>, label: Label, redactor: &Redactor) -> Action {
+    let Seen { tool, arguments, command } = seen;
     let mut facts = labelled(label);
-    hosts(name, arguments, &mut facts);
-    match name.split('.').next() {
-        Some("fs") => paths(arguments, &mut facts),
-        Some("command") => commands::of_arguments(arguments, &mut facts),
-        _ => {}
+    hosts(tool, arguments, &mut facts);
+    if let Some(found) = command {
+        commands::of_arguments(arguments, found, &mut facts);
+    }
+    if is_of(tool, "fs") {
+        paths(arguments, &mut facts);
     }
     secrets(arguments, redactor, &mut facts);
-    Action { name: name.to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
+    Action { name: (*tool).to_owned(), reads: spec.is_some_and(|spec| spec.reads), facts }
 }
 
 /// What a call's words say by whose they are.
@@ -116,7 +137,7 @@ mod tests {
     fn facts(name: &str, arguments: Value) -> Facts {
         let secret = SecretString::from("correct horse battery staple".to_owned());
         let redactor = Redactor::builder().personal_data().secret("database-url", &secret).build();
-        action(name, None, &arguments, Label::USER, &redactor).facts
+        action(&Seen::new(name, &arguments), None, Label::USER, &redactor).facts
     }
 
     #[test]

@@ -15,7 +15,7 @@ use orchestrator_vocab::{Label, OrgId};
 use serde_json::{Map, Value};
 
 use super::Rights;
-use super::facts::{self, Foreign};
+use super::facts::{self, Foreign, Seen};
 use super::label_rules::{LabelRules, Reading, RunBy};
 use super::opinions::{self, Line, Lists, Reads};
 use super::waiting::Waiting;
@@ -138,12 +138,13 @@ impl Gate {
     ) -> Result<Allowed, Refusal> {
         let spec = self.0.registry.get(&call.tool);
         let known = spec.as_ref().map(|spec| spec.name.to_string());
-        let (mut opinions, charters) = self.opinions(&call, spec.as_deref(), rights);
+        let seen = Seen::new(call.tool.as_str(), &call.arguments);
+        let (mut opinions, charters) = self.opinions(&seen, &call.context, spec.as_deref(), rights);
         opinions.extend(said);
         let ask = ask(call.tool.as_str(), &call.arguments, &call.context, place, charters);
         let cleared = self.counted(self.clear(ask, opinions).await, known)?;
         let reason = cleared.reason().to_owned();
-        let reading = self.0.labels.reading(&call).await;
+        let reading = self.0.labels.reading(&seen, call.context.workspace.as_deref()).await;
         Ok(Allowed { permit: self.permit(call, cleared)?, reason, reading })
     }
 
@@ -175,10 +176,16 @@ impl Gate {
         self.0.judge.refuse(ask(action, facts, context, None, BTreeMap::new()), reason).await
     }
 
-    fn opinions(&self, call: &Call, spec: Option<&Spec>, rights: &Rights) -> (Vec<Opinion>, BTreeMap<String, String>) {
-        let (tool, context) = (call.tool.as_str(), &call.context);
-        let label = self.0.labels.of_call(tool, &call.arguments, context.label);
-        let action = facts::action(tool, spec, &call.arguments, label, &self.0.redactor);
+    fn opinions(
+        &self,
+        seen: &Seen<'_>,
+        context: &Context,
+        spec: Option<&Spec>,
+        rights: &Rights,
+    ) -> (Vec<Opinion>, BTreeMap<String, String>) {
+        let tool = seen.tool;
+        let label = self.0.labels.of_call(seen, context.label);
+        let action = facts::action(seen, spec, label, &self.0.redactor);
         let (said, digests) = opinions::of_charters(&self.0.charters, context.org, &rights.charters, &action);
         let labelled = self.0.labels.opinion(tool, RunBy::Us, label);
         let skills = opinions::of_skills(rights, tool, &call.arguments);
@@ -190,7 +197,7 @@ impl Gate {
     pub(crate) fn observe(&self, tool: &str, arguments: &Map<String, Value>) -> Action {
         let spec = tool.parse().ok().and_then(|name| self.0.registry.get(&name));
         let arguments = Value::Object(arguments.clone());
-        facts::action(tool, spec.as_deref(), &arguments, Label::USER, &self.0.redactor)
+        facts::action(&Seen::new(tool, &arguments), spec.as_deref(), Label::USER, &self.0.redactor)
     }
 
     /// Has decided about what a program does by itself, by the name that such a thing has here. Nothing here makes that call, so

@@ -6,14 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use globset::GlobMatcher;
-use orchestrator_commands::{Limits, Word};
+use orchestrator_commands::{Analysis, Limits, Word};
 use orchestrator_redact::Redactor;
 use orchestrator_security::{Opinion, Stance};
-use orchestrator_tools::{Call, Output};
+use orchestrator_tools::Output;
 use orchestrator_transcript::{ToolPattern, ToolResultPart};
 use orchestrator_vocab::{Confidentiality, Integrity, Label};
 use serde_json::Value;
 
+use super::facts::Seen;
 use crate::config::{Labels, Outbound, PathPattern};
 
 /// The rule, as records of the audit log name it: their text begins with this.
@@ -75,9 +76,9 @@ impl LabelRules {
     }
 
     /// Of what a call may tell: of its words, and of the files it names.
-    pub(super) fn of_call(&self, tool: &str, arguments: &Value, label: Label) -> Label {
-        let names_secret = tool == "command.run" && self.reading_of(tool, paths(tool, arguments)).is_secret;
-        let is_secret = names_secret || self.0.redactor.is_told_in(&arguments.to_string());
+    pub(super) fn of_call(&self, seen: &Seen<'_>, label: Label) -> Label {
+        let names_secret = seen.command.is_some() && self.reading_of(seen.tool, paths(seen)).is_secret;
+        let is_secret = names_secret || self.0.redactor.is_told_in(&seen.arguments.to_string());
         Label { confidentiality: secret_if(is_secret, label.confidentiality), ..label }
     }
 
@@ -102,12 +103,12 @@ impl LabelRules {
     }
 
     /// What is known of a call's result before there is one.
-    pub(super) async fn reading(&self, call: &Call) -> Reading {
-        let mut paths = paths(call.tool.as_str(), &call.arguments);
-        if let Some(workspace) = call.context.workspace.as_deref().filter(|_| reads_files(call.tool.as_str())) {
+    pub(super) async fn reading(&self, seen: &Seen<'_>, workspace: Option<&Path>) -> Reading {
+        let mut paths = paths(seen);
+        if let Some(workspace) = workspace.filter(|_| reads_files(seen.tool)) {
             resolve(workspace, &mut paths).await;
         }
-        self.reading_of(call.tool.as_str(), paths)
+        self.reading_of(seen.tool, paths)
     }
 
     fn reading_of(&self, tool: &str, paths: Vec<PathBuf>) -> Reading {
@@ -205,21 +206,18 @@ fn reads_files(tool: &str) -> bool {
 }
 
 /// The files that a call reads, as far as its arguments tell.
-fn paths(tool: &str, arguments: &Value) -> Vec<PathBuf> {
-    match tool {
-        _ if reads_files(tool) => arguments["path"].as_str().map(plain).into_iter().collect(),
-        "command.run" => {
-            let argv = arguments["argv"].as_array().map(Vec::as_slice).unwrap_or_default();
-            named_in(orchestrator_commands::argv(argv.iter().filter_map(Value::as_str), &Limits::default()))
-        }
-        _ => Vec::new(),
+fn paths(seen: &Seen<'_>) -> Vec<PathBuf> {
+    match &seen.command {
+        Some(found) => named_in(found),
+        None if reads_files(seen.tool) => seen.arguments["path"].as_str().map(plain).into_iter().collect(),
+        None => Vec::new(),
     }
 }
 
 /// The same of a tool of a coding agent, whose arguments have names of their own.
 fn each_path(alike: &str, input: &Value) -> Vec<PathBuf> {
     match (alike, input["command"].as_str()) {
-        ("command.run", Some(script)) => named_in(orchestrator_commands::script(script, &Limits::default())),
+        ("command.run", Some(script)) => named_in(&orchestrator_commands::script(script, &Limits::default())),
         ("command.run", None) => Vec::new(),
         _ => {
             ["file_path", "path", "notebook_path"].iter().filter_map(|name| input[*name].as_str()).map(plain).collect()
@@ -228,7 +226,7 @@ fn each_path(alike: &str, input: &Value) -> Vec<PathBuf> {
 }
 
 /// What may be a file in a command, also as a part of a word: `--file=.env`, `@.env`.
-fn named_in(found: orchestrator_commands::Analysis) -> Vec<PathBuf> {
+fn named_in(found: &Analysis) -> Vec<PathBuf> {
     let words = found.commands.iter().flat_map(|command| &command.argv).chain(&found.reads);
     let parts = |word: &str| {
         let parts = word.split(['=', '@', ':', ',']).filter(|part| !part.is_empty() && *part != word);
@@ -255,8 +253,6 @@ fn plain(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator_tools::Context;
-    use orchestrator_vocab::{Actor, OrgId};
     use secrecy::SecretString;
     use serde_json::json;
 
@@ -297,13 +293,8 @@ mod tests {
         }
     }
 
-    fn call(tool: &str, arguments: Value) -> Call {
-        let context = Context::new(OrgId::LOCAL, Actor::system("test"), "key");
-        Call { tool: tool.parse().unwrap(), arguments, context }
-    }
-
     async fn told(labels: Value, tool: &str, arguments: Value, output: Output) -> (bool, bool) {
-        let label = rules(labels, false).reading(&call(tool, arguments)).await.label(&output);
+        let label = rules(labels, false).reading(&Seen::new(tool, &arguments), None).await.label(&output);
         (label.integrity == Integrity::Untrusted, label.confidentiality == Confidentiality::Secret)
     }
 
@@ -355,10 +346,10 @@ mod tests {
         let workspace = tempfile::tempdir().unwrap();
         std::fs::write(workspace.path().join(".env"), "KEY=x").unwrap();
         std::os::unix::fs::symlink(".env", workspace.path().join("notes")).unwrap();
-        let mut call = call("fs.read", json!({ "path": "notes" }));
-        call.context.workspace = Some(workspace.path().to_owned());
+        let arguments = json!({ "path": "notes" });
+        let seen = Seen::new("fs.read", &arguments);
         let rules = rules(json!({ "trustedPaths": ["notes"] }), false);
-        assert_eq!(rules.reading(&call).await.label(&Output::text("KEY=x")), BOTH);
+        assert_eq!(rules.reading(&seen, Some(workspace.path())).await.label(&Output::text("KEY=x")), BOTH);
     }
 
     #[test]

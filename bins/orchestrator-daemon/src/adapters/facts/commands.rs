@@ -114,10 +114,14 @@ const WITH_VALUE: &[&str] =
 
 /// Every program that words would run, those behind shells and wrappers included; the files that it is known to write; and that
 /// anything may be meant where that cannot be told.
-pub(super) fn of_words(words: &[&str], variables: &[&str], facts: &mut Facts) {
+pub(super) fn of_words(words: &[&str], facts: &mut Facts) {
+    tell((words, &[]), &orchestrator_commands::argv(words, &Limits::default()), facts);
+}
+
+/// What was found in words, and in the names of variables that are set for them.
+fn tell((words, variables): (&[&str], &[&str]), found: &Analysis, facts: &mut Facts) {
     // What a program does with files that its arguments name is its own affair.
     facts.unknown.insert(Fact::Paths);
-    let found = orchestrator_commands::argv(words, &Limits::default());
     facts.programs.extend(found.programs().map(str::to_owned));
     if !found.deletes.is_empty() {
         // `find -delete` is no less than this.
@@ -133,19 +137,28 @@ pub(super) fn of_words(words: &[&str], variables: &[&str], facts: &mut Facts) {
     if is_sent_elsewhere || !found.is_complete() || found.commands.iter().any(may_speak) {
         facts.unknown.insert(Fact::Hosts);
     }
-    sockets(&found, facts);
+    sockets(found, facts);
     let files = found.writes.iter().chain(&found.deletes).filter_map(Word::literal);
     facts.paths.extend(files.map(|file| plain(file).display().to_string()));
 }
 
-/// Arguments `argv` and `env`.
-pub(super) fn of_arguments(arguments: &Value, facts: &mut Facts) {
-    let argv = arguments.get("argv").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+/// What the texts in `argv` would run.
+pub(super) fn analysis(arguments: &Value) -> Analysis {
+    orchestrator_commands::argv(argv(arguments).iter().filter_map(Value::as_str), &Limits::default())
+}
+
+fn argv(arguments: &Value) -> &[Value] {
+    arguments.get("argv").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Arguments `argv`, in which this was found, and `env`.
+pub(super) fn of_arguments(arguments: &Value, found: &Analysis, facts: &mut Facts) {
+    let argv = argv(arguments);
     let words: Option<Vec<&str>> = argv.iter().map(Value::as_str).collect();
     let variables = arguments.get("env").and_then(Value::as_object).into_iter().flatten();
     let variables: Vec<&str> = variables.map(|(name, _)| name.as_str()).collect();
     match words.filter(|words| !words.is_empty()) {
-        Some(words) => of_words(&words, &variables, facts),
+        Some(words) => tell((&words, &variables), found, facts),
         None => facts.unknown.extend([Fact::Programs, Fact::Paths, Fact::Hosts]),
     }
 }
@@ -205,7 +218,7 @@ mod tests {
     #[track_caller]
     fn check(script: &str, hosts: &[&str], is_certain: bool) {
         let mut facts = Facts::default();
-        of_words(&["bash", "-c", script], &[], &mut facts);
+        of_words(&["bash", "-c", script], &mut facts);
         assert_eq!(facts.hosts.iter().collect::<Vec<_>>(), hosts, "{script}");
         assert_eq!(!facts.unknown.contains(&Fact::Hosts), is_certain, "{script}");
     }
@@ -246,7 +259,7 @@ mod tests {
             "$X",
         ] {
             let mut facts = Facts::default();
-            of_words(&["bash", "-c", script], &[], &mut facts);
+            of_words(&["bash", "-c", script], &mut facts);
             assert!(facts.unknown.contains(&Fact::Hosts), "{script}: {facts:?}");
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn facts(call: &Foreign<'_>) -> Facts {
     let text = |name: &str| call.arguments.get(name).and_then(Value::as_str);
     match call.tool {
         "claude.Bash" => match text("command") {
-            Some(script) => commands::of_words(&["bash", "-c", script], &[], &mut facts),
+            Some(script) => commands::of_words(&["bash", "-c", script], &mut facts),
             None => facts.unknown.extend(UNTOLD),
         },
         "claude.WebFetch" => {
