@@ -120,7 +120,7 @@ const PATTERNS: &[Pattern] = &[
         Rule::EnvironmentHarvesting,
         Severity::High,
         KEYS,
-        r#"(?i)(?:~|\$\{?HOME\}?|/root|/home/[^/\s]{1,40}|/Users/[^/\s]{1,40}|%USERPROFILE%|homedir\(\)[^\n]{0,10}|Path\.home\(\)[^\n]{0,10})["')]*\s*[/\\]\s*["']?\.(?:ssh|aws|netrc|npmrc|pypirc|kube|gnupg|docker/config\.json|git-credentials|config/gcloud|config/gh/hosts)\b"#,
+        r#"(?i)(?:~|\$\{?HOME\}?|/root|/home/[^/\s]{1,40}|/users/[^/\s]{1,40}|%USERPROFILE%|homedir\(\)[^\n]{0,10}|Path\.home\(\)[^\n]{0,10})["')]*\s*[/\\]\s*["']?\.(?:ssh|aws|netrc|npmrc|pypirc|kube|gnupg|docker/config\.json|git-credentials|config/gcloud|config/gh/hosts)\b"#,
     ),
     (
         Rule::EnvironmentHarvesting,
