@@ -32,7 +32,7 @@ pub(crate) use models::of as of_models;
 pub(crate) use notify::of as of_notifications;
 pub(crate) use redis::of as of_redis;
 pub(crate) use sandbox::of as of_sandboxes;
-pub(crate) use skills::{named as skills_of_agents, of as of_skills};
+pub(crate) use skills::{named as skills_of_agents, of as of_skills, without_room as skills_without_room};
 pub(crate) use store::of as of_store;
 
 use crate::args::Args;

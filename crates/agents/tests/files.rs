@@ -43,6 +43,25 @@ fn faults(catalogue: &Catalogue) -> Vec<String> {
 const PLAIN: &str = "---\ndescription: does things\n---\nYou do things.\n";
 
 #[test]
+fn skills_that_a_file_names_come_with_what_uses_them() {
+    let folder = Folder::with(&[
+        ("agents/none.md", PLAIN),
+        ("agents/base.md", "---\ntools: Read, Grep\nskills: [pdf, release-notes]\n---\nYou read.\n"),
+        ("agents/child.md", "---\nextends: base\n---\nYou read more.\n"),
+        ("agents/bare.md", "---\ntools: Read\nskills: []\n---\nYou read.\n"),
+    ]);
+    let catalogue = folder.read();
+    assert_eq!(profile(&catalogue, "none").skills, None);
+    for name in ["base", "child"] {
+        let profile = profile(&catalogue, name);
+        assert_eq!(profile.skills, Some(["pdf".to_owned(), "release-notes".to_owned()].into()), "{name}");
+        assert!(profile.permissions.allows("skill.use", true) && !profile.permissions.allows("fs.write", false));
+    }
+    let bare = profile(&catalogue, "bare");
+    assert!(bare.skills.is_some_and(|skills| skills.is_empty()) && !bare.permissions.allows("skill.use", true));
+}
+
+#[test]
 fn files_of_both_directories_and_below_are_read() {
     let folder = Folder::with(&[
         (

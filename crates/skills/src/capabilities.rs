@@ -40,7 +40,7 @@ pub struct Difference {
 }
 
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\b(?:https?|wss?|ftp|ssh|git)://(?:[^\s/@"'<>]*@)?([a-z0-9.-]+|\[[0-9a-f:.]+\])"#)
+    Regex::new(r#"(?i)(?-u:\b)(?:https?|wss?|ftp|ssh|git)://(?:[^\s/@"'<>]*@)?([a-z0-9.-]+|\[[0-9a-f:.]+\])"#)
         .expect("it is a pattern")
 });
 static FENCE: LazyLock<Regex> = LazyLock::new(|| {

@@ -1,5 +1,5 @@
 use orchestrator_agents::Catalogue as Agents;
-use orchestrator_skills::{Catalogue, SkillInfo, SkillName, State};
+use orchestrator_skills::{Catalogue, Choice, SkillInfo, SkillName, Skills, State};
 
 use super::Finding;
 use crate::adapters::read_skills;
@@ -34,6 +34,14 @@ pub(crate) fn of(catalogue: &Catalogue, listed: &[SkillInfo]) -> Vec<Finding> {
         Finding::warning("skills", found, remedy)
     });
     of_files(catalogue).into_iter().chain(waiting).collect()
+}
+
+/// Models are not told of skills for which there is no room.
+pub(crate) fn without_room(skills: &Skills) -> Option<Finding> {
+    let left_out = skills.listing(&Choice::All).left_out;
+    let found = format!("models are not told of {left_out} of them: their descriptions are too long together");
+    (left_out > 0)
+        .then(|| Finding::warning("skills", found, "raise skills.metadataTokens, or name skills in agents' files"))
 }
 
 /// Skills that files of agents name and that are not there.

@@ -98,6 +98,7 @@ impl Doctor {
         findings.extend(doctor::of_charters(&self.roster.charters().catalogue()));
         findings.extend(doctor::of_agents(&self.roster.catalogue()));
         findings.extend(doctor::of_skills(&self.skills.catalogue(), &self.skills.list()));
+        findings.extend(doctor::skills_without_room(&self.skills));
         findings.extend(doctor::skills_of_agents(&self.roster.catalogue(), &self.skills.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));
         findings.extend(doctor::of_notifications(&self.notifier.list()));

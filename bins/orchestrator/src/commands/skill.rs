@@ -52,7 +52,7 @@ pub(crate) async fn run(daemon: &Daemon, command: SkillCommand) -> Result<(), Fa
 
 async fn list(daemon: &Daemon) -> Result<(), Failure> {
     let found = daemon.call("skill.list", json!({})).await?;
-    let skills = found["skills"].as_array().cloned().unwrap_or_default();
+    let skills = visible(found["skills"].clone()).as_array().cloned().unwrap_or_default();
     let names = skills.iter().map(|skill| text(skill, "name").to_owned()).collect();
     let wrong = found["errors"].as_array().into_iter().flatten();
     let wrong = wrong.map(|fault| json!({ "name": fault["skill"], "state": "invalid", "source": fault["file"], "reason": fault["problem"] }));
@@ -101,13 +101,33 @@ async fn get(daemon: &Daemon, name: &str) -> Result<(), Failure> {
         ("compatibility", "/compatibility"),
         ("does nothing", "/otherKeys"),
     ];
+    let (raw, found) = (found.clone(), visible(found));
     let answer = Answer::fields(&daemon.out, found.clone(), &fields);
     let unbound = found.pointer("/difference/capabilities/lostItsBounds") == Some(&json!(true));
     let unbound = if unbound { "\n\nit says nothing about tools any more: it narrows none" } else { "" };
     let findings: Vec<String> = found["findings"].as_array().into_iter().flatten().map(finding).collect();
     let findings = if findings.is_empty() { String::new() } else { format!("\n\n{}", findings.join("\n")) };
     let told = format!("{}{unbound}{findings}\n\n{}", answer.text, text(&found, "body"));
-    daemon.out.show(&Answer { text: told, ids: vec![name.to_owned()], ..answer })
+    daemon.out.show(&Answer { json: raw, text: told, ids: vec![name.to_owned()] })
+}
+
+/// What was written to turn a reader's terminal, or not to be seen, is shown as a mark: somebody looks in order to decide.
+fn visible(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(visible_text(&text)),
+        Value::Array(items) => items.into_iter().map(visible).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, visible(value))).collect(),
+        other => other,
+    }
+}
+
+fn visible_text(text: &str) -> String {
+    let is_hidden = |c: char| match u32::from(c) {
+        0x09 | 0x0A => false,
+        0x202A..=0x202E | 0x2066..=0x2069 | 0x200B..=0x200F | 0x2060..=0x2064 | 0xE0000..=0xE01EF => true,
+        _ => c.is_control(),
+    };
+    text.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 fn finding(finding: &Value) -> String {
@@ -149,4 +169,15 @@ async fn scan(daemon: &Daemon, skill: Option<String>) -> Result<(), Failure> {
     let answer = Answer::list(&daemon.out, rows, &heads, "nothing was found", row);
     let names = scanned.iter().map(|skill| text(skill, "name").to_owned()).collect();
     daemon.out.show(&Answer { json: found, ids: names, ..answer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible_text as visible;
+
+    #[test]
+    fn what_turns_a_terminal_or_is_not_seen_is_shown_as_a_mark() {
+        assert_eq!(visible("a\tb\n\u{1b}[2Jc\u{202E}d\u{E0041}"), "a\tb\n\u{FFFD}[2Jc\u{FFFD}d\u{FFFD}");
+        assert_eq!(visible("gr\u{fc}n \u{4f60}"), "gr\u{fc}n \u{4f60}");
+    }
 }

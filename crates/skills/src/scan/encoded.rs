@@ -15,10 +15,12 @@ const DECODED_MAX: usize = 50;
 /// From this length on something encoded is worth a look by itself.
 const LONG: usize = 1_000;
 
-static BASE64: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?:[A-Za-z0-9+/_-]{60,}\r?\n)*[A-Za-z0-9+/_-]{40,}={0,2}").expect("it is a pattern"));
-static HEX: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?:\\x[0-9a-fA-F]{2}){16,}|\b(?:[0-9a-fA-F]{2}){48,}\b").expect("it is a pattern"));
+static BASE64: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)(?:[A-Za-z0-9+/_-]{60,}\r?\n)*[A-Za-z0-9+/_-]{40,}={0,2}").expect("it is a pattern")
+});
+static HEX: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)(?:\\x[0-9a-fA-F]{2}){16,}|\b(?:[0-9a-fA-F]{2}){48,}\b").expect("it is a pattern")
+});
 
 /// Of either alphabet, padded or not.
 static ENGINE: LazyLock<GeneralPurpose> = LazyLock::new(|| {

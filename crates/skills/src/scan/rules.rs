@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::bytes::{Match, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::finding::{Finding, Place, Rule, Severity};
 
@@ -120,7 +120,7 @@ const PATTERNS: &[Pattern] = &[
         Rule::EnvironmentHarvesting,
         Severity::High,
         KEYS,
-        r#"(?i)(?:~|\$\{?HOME\}?|/root|/home/[^/\s]{1,40}|/Users/[^/\s]{1,40}|%USERPROFILE%|homedir\(\)[^\n]{0,10}|Path\.home\(\)[^\n]{0,10})["')]*\s*[/\\]\s*["']?\.(?:ssh|aws|netrc|npmrc|pypirc|kube|gnupg|docker/config\.json|git-credentials|config/gcloud|config/gh/hosts)\b"#,
+        r#"(?i)(?:~|\$\{?HOME\}?|/root|/home/[^/\s]{1,40}|/users/[^/\s]{1,40}|%USERPROFILE%|homedir\(\)[^\n]{0,10}|Path\.home\(\)[^\n]{0,10})["')]*\s*[/\\]\s*["']?\.(?:ssh|aws|netrc|npmrc|pypirc|kube|gnupg|docker/config\.json|git-credentials|config/gcloud|config/gh/hosts)\b"#,
     ),
     (
         Rule::EnvironmentHarvesting,
@@ -146,13 +146,13 @@ const PATTERNS: &[Pattern] = &[
         Rule::InjectionPhrase,
         Severity::High,
         SECRETLY,
-        r"(?i)\b(?:do\s+not|don['’]?t|never|without)\s+(?:ever\s+)?(?:tell|telling|inform|informing|notify|notifying|alert|alerting)\s+(?:the\s+|your\s+|any\s+)?(?:users?|humans?|operators?|persons?|people|anyone|anybody|developers?|owner)\b",
+        r"(?i)\b(?:do\s+not|don(?:'|’)?t|never|without)\s+(?:ever\s+)?(?:tell|telling|inform|informing|notify|notifying|alert|alerting)\s+(?:the\s+|your\s+|any\s+)?(?:users?|humans?|operators?|persons?|people|anyone|anybody|developers?|owner)\b",
     ),
     (
         Rule::InjectionPhrase,
         Severity::Medium,
         SECRETLY,
-        r"(?i)\b(?:do\s+not|don['’]?t|never)\s+(?:mention|reveal|disclose|show)\b[^.\n]{0,60}\b(?:users?|humans?|operators?|people|anyone|anybody)\b",
+        r"(?i)\b(?:do\s+not|don(?:'|’)?t|never)\s+(?:mention|reveal|disclose|show)\b[^.\n]{0,60}\b(?:users?|humans?|operators?|people|anyone|anybody)\b",
     ),
     (
         Rule::InjectionPhrase,
@@ -205,20 +205,35 @@ const PATTERNS: &[Pattern] = &[
     ),
 ];
 
-static COMPILED: LazyLock<Vec<(Rule, Severity, &'static str, Regex)>> = LazyLock::new(|| {
-    let compiled = |(rule, severity, about, pattern): &Pattern| {
-        (*rule, *severity, *about, Regex::new(pattern).expect("every pattern is compiled by a test"))
-    };
-    PATTERNS.iter().map(compiled).collect()
+/// Of bytes: words, borders and cases of ASCII, which is many times faster than those of all scripts. Letters that look like ASCII ones are
+/// such by now.
+struct Compiled {
+    /// Which of them are found at all; of most texts none.
+    any: RegexSet,
+    each: Vec<Regex>,
+}
+
+static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
+    let patterns = PATTERNS.iter().map(|(.., pattern)| *pattern);
+    let any = RegexSetBuilder::new(patterns.clone()).unicode(false).size_limit(SIZE_MAX).build();
+    Compiled { any: any.expect("every pattern is compiled by a test"), each: patterns.map(of_bytes).collect() }
 });
 
+/// What the compiled patterns may take together, in bytes.
+const SIZE_MAX: usize = 64 << 20;
+
+fn of_bytes(pattern: &str) -> Regex {
+    RegexBuilder::new(pattern).unicode(false).build().expect("every pattern is compiled by a test")
+}
+
 static FETCHED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i)\b(?:curl|wget|aria2c|urlretrieve|iwr)\b[^\n]{0,400}").expect("it is a pattern"));
+    LazyLock::new(|| of_bytes(r"(?i)\b(?:curl|wget|aria2c|urlretrieve|iwr)\b[^\n]{0,400}"));
 static MADE_EXECUTABLE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\bchmod\s+(?:[augo]*\+[rw]*x|0?[0-7]*[1357][0-7]{0,2})\b").expect("it is a pattern"));
+    LazyLock::new(|| of_bytes(r"\bchmod\s+(?:[augo]*\+[rw]*x|0?[0-7]*[1357][0-7]{0,2})\b"));
 static SPEAKS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\burlopen\b|\brequests\.|\bhttpx\b|\baiohttp\b|\bfetch\s*\(|\baxios\b|\bcurl\b|\bwget\b|\bsocket\.|\bhttp\.request\b")
-        .expect("it is a pattern")
+    of_bytes(
+        r"(?i)\burlopen\b|\brequests\.|\bhttpx\b|\baiohttp\b|\bfetch\s*\(|\baxios\b|\bcurl\b|\bwget\b|\bsocket\.|\bhttp\.request\b",
+    )
 });
 
 /// Findings of one pattern in one file.
@@ -227,14 +242,14 @@ const OF_ONE_PATTERN: usize = 10;
 const NEAR_BYTES: usize = 1_000;
 
 pub(super) fn look(place: &Place<'_>, text: &str) -> Vec<Finding> {
-    let speaks = LazyLock::force(&SPEAKS).is_match(text);
     let mut found = Vec::new();
-    for (rule, severity, about, pattern) in COMPILED.iter() {
-        for hit in pattern.find_iter(text).take(OF_ONE_PATTERN) {
+    for number in COMPILED.any.matches(text.as_bytes()) {
+        let (rule, severity, about, _) = PATTERNS[number];
+        for hit in COMPILED.each[number].find_iter(text.as_bytes()).take(OF_ONE_PATTERN) {
             // Whoever takes all variables and speaks to somebody may tell them.
-            let gathers = *about == ALL_VARIABLES && speaks && place.is_script;
-            let severity = if gathers { Severity::High } else { *severity };
-            found.push(place.finding((*rule, severity, about), text, hit.range()));
+            let gathers = about == ALL_VARIABLES && place.is_script && SPEAKS.is_match(text.as_bytes());
+            let severity = if gathers { Severity::High } else { severity };
+            found.push(place.finding((rule, severity, about), text, whole_characters(text, &hit)));
         }
     }
     found.extend(in_two_steps(place, text));
@@ -243,16 +258,21 @@ pub(super) fn look(place: &Place<'_>, text: &str) -> Vec<Finding> {
 
 /// Fetched here, made executable a few lines further.
 fn in_two_steps(place: &Place<'_>, text: &str) -> Option<Finding> {
-    let is_followed = |hit: &regex::Match<'_>| {
-        let end = text.floor_char_boundary((hit.end() + NEAR_BYTES).min(text.len()));
-        MADE_EXECUTABLE.is_match(&text[hit.end()..end])
+    let is_followed = |hit: &Match<'_>| {
+        let end = (hit.end() + NEAR_BYTES).min(text.len());
+        MADE_EXECUTABLE.is_match(&text.as_bytes()[hit.end()..end])
     };
-    let hit = FETCHED.find_iter(text).take(OF_ONE_PATTERN).find(is_followed)?;
+    let hit = FETCHED.find_iter(text.as_bytes()).take(OF_ONE_PATTERN).find(is_followed)?;
     let about = "fetches something and makes it executable";
-    Some(place.finding((Rule::DownloadAndRun, Severity::High, about), text, hit.range()))
+    Some(place.finding((Rule::DownloadAndRun, Severity::High, about), text, whole_characters(text, &hit)))
+}
+
+/// A bound on bytes may end in the middle of a character.
+fn whole_characters(text: &str, hit: &Match<'_>) -> std::ops::Range<usize> {
+    text.floor_char_boundary(hit.start())..text.ceil_char_boundary(hit.end())
 }
 
 /// Whether one of the rules would stop at this text.
 pub(super) fn is_grave(text: &str) -> bool {
-    COMPILED.iter().any(|(_, severity, _, pattern)| *severity == Severity::High && pattern.is_match(text))
+    COMPILED.any.matches(text.as_bytes()).iter().any(|number| PATTERNS[number].1 == Severity::High)
 }

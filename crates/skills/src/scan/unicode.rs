@@ -1,5 +1,6 @@
 //! What is in a text and not seen, or seen and not what it looks like.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -74,12 +75,18 @@ pub(super) fn is_hidden(c: char) -> bool {
 }
 
 /// Without what nobody sees, and with letters for what looks like them. Lines stay lines.
-pub(super) fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
     let letter = |c: char| ALIKE.iter().find(|(alike, _)| *alike == c).map_or(c, |(_, latin)| *latin);
-    text.chars().filter(|c| !is_hidden(*c)).map(letter).collect()
+    Cow::Owned(text.chars().filter(|c| !is_hidden(*c)).map(letter).collect())
 }
 
 pub(super) fn look(place: &Place<'_>, text: &str) -> Vec<Finding> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     let (mut no_width, mut before) = (Vec::new(), None);
     for (at, c) in text.char_indices() {
