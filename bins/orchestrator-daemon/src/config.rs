@@ -9,6 +9,7 @@ mod keys_of_budget;
 mod keys_of_coding;
 mod keys_of_hooks;
 mod keys_of_mcp;
+mod keys_of_memory;
 mod keys_of_models;
 mod keys_of_notify;
 mod keys_of_parts;
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) models: Models,
     /// What models cost, and how much may be spent.
     pub(crate) budget: orchestrator_budget::Config,
+    /// What is remembered, and how it is found again.
+    pub(crate) memory: orchestrator_memory::Config,
     pub(crate) mcp: Mcp,
     /// Who is told of what.
     pub(crate) notify: Notify,
@@ -247,6 +250,8 @@ impl Config {
         self.models
             .know(self.budget.degrade.models.iter().flat_map(<[_; 2]>::from))
             .context("budget.degrade.models")?;
+        self.memory.validate().context("memory")?;
+        self.models.know(self.memory.embedder.model.iter()).context("memory.embedder.model")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.validate_sandboxes()?;

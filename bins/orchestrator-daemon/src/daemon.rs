@@ -13,6 +13,7 @@ use orchestrator_budget::Ledger;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Peers};
 use orchestrator_mcp::Servers;
+use orchestrator_memory::Memories;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
 use orchestrator_security::{Audit, Emergency};
@@ -72,6 +73,8 @@ pub(crate) struct Daemon {
     pub(crate) followers: Followers,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
+    /// What is remembered.
+    pub(crate) memories: Memories,
     pub(crate) notifications: Notifications,
     pub(crate) readiness: ReadinessWatch,
 }
@@ -168,6 +171,7 @@ impl Daemon {
             followers,
             servers,
             ledger,
+            memories: domains.memories.clone(),
             notifications,
             readiness,
         };
@@ -282,6 +286,7 @@ pub(crate) async fn open_domains(database: &Database) -> anyhow::Result<()> {
     orchestrator_workspaces::SqlStore::open(database.clone()).await?;
     orchestrator_mcp::SqlStore::open(database.clone()).await?;
     orchestrator_budget::SqlStore::open(database.clone()).await?;
+    orchestrator_memory::SqlStore::open(database.clone()).await?;
     let parts = orchestrator_security::ApprovalsParts {
         database: database.clone(),
         clock: Arc::new(SystemClock),

@@ -17,6 +17,7 @@ mod notifications;
 mod operations;
 mod reactions;
 mod redis;
+mod remembering;
 mod restore;
 mod retirement;
 mod serve;

@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 63] = [
+const DESCRIPTIONS: [Description; 68] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -96,6 +96,11 @@ const DESCRIPTIONS: [Description; 63] = [
         "Emergency stops in force: that of the operator (scope `daemon`), those of other organisations.",
     ),
     Description::gauge("approvals_waiting", "Calls of tools that wait for a person's word."),
+    Description::counter("memory_stored_total", "Memories that were stored, by tier."),
+    Description::counter("memory_embedded_total", "Memories that were given vectors."),
+    Description::counter("memory_expired_total", "Memories that went because their time was over."),
+    Description::counter("memory_consolidated_total", "Episodes that became a part of a summary."),
+    Description::counter("memory_erased_total", "Memories that were erased for good, by what was named."),
     Description::counter("notifications_total", "Messages to people, by destination and what became of them."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),
     Description::gauge("process_start_time_seconds", "When the daemon started, in seconds since 1970."),
@@ -153,6 +158,17 @@ fn count(metrics: &Metrics, event: &Arc<Event>) {
         "session.stopped" => counted("sessions_ended_total", &[("status", "status"), ("runtime", "runtime")]),
         "session.status" if text("status") == "suspended" => {
             counted("sessions_suspended_total", &[("runtime", "runtime")]);
+        }
+        "memory.stored" => {
+            for tier in ["scratchpad", "episodic", "semantic"] {
+                let stored = event.payload.get(tier).and_then(Value::as_u64).unwrap_or_default();
+                metrics.counter("memory_stored_total", &[("tier", tier.into())]).add(stored);
+            }
+        }
+        "memory.erased" => {
+            let erased = event.payload.get("erased").and_then(Value::as_array).into_iter().flatten();
+            let erased = erased.filter_map(Value::as_u64).sum();
+            metrics.counter("memory_erased_total", &[("by", text("by").into())]).add(erased);
         }
         "session.stalled" => counted("sessions_stalled_total", &[("runtime", "runtime")]),
         _ => {}

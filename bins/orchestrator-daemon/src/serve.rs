@@ -26,7 +26,7 @@ use crate::daemon::{self, Daemon};
 use crate::emergency::{self, UnlessStopped};
 use crate::files::{self, DataDir};
 use crate::retirement::RetirementWatch;
-use crate::{demo, metrics, redis};
+use crate::{demo, metrics, redis, remembering};
 
 /// What loops get to finish once everything in front of them has stopped.
 const LOOPS_STOP: Duration = Duration::from_secs(5);
@@ -288,6 +288,10 @@ fn react(daemon: &Daemon) -> anyhow::Result<()> {
         let ledger = ledger.clone();
         async move { ledger.watch_pace(stop).await }
     })?;
+    let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());
+    loops.spawn("memory vectors", move |stop| remembering::embed(memories.clone(), metrics.clone(), stop))?;
+    let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());
+    loops.spawn("memory keeper", move |stop| remembering::sweep(memories.clone(), metrics.clone(), stop))?;
     let told_hooks = daemon.followers.told_hooks.clone();
     loops.spawn("hooks", move |stop| {
         let told_hooks = told_hooks.clone();

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     agent, approval, audit, backup, budget, call, charter, config, connections, doctor, emergency, event, hook, init,
-    mcp, model, notify, org, report, schedule, service, session, task, token, tool,
+    mcp, memory, model, notify, org, report, schedule, service, session, task, token, tool,
 };
 use crate::values;
 
@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Stops every tool, model and session at once, and lets them go on
     #[command(subcommand)]
     Emergency(emergency::EmergencyCommand),
+    /// What is remembered, found again and forgotten
+    #[command(subcommand)]
+    Memory(memory::MemoryCommand),
     /// What is asked and told before and after agents do something
     #[command(subcommand)]
     Hook(hook::HookCommand),

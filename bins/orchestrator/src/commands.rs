@@ -15,6 +15,7 @@ pub(crate) mod event;
 pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod mcp;
+pub(crate) mod memory;
 pub(crate) mod model;
 pub(crate) mod notify;
 pub(crate) mod org;
@@ -87,6 +88,7 @@ async fn dispatch(daemon: &Daemon, command: Command) -> Result<(), Failure> {
         Command::Charter(command) => charter::run(daemon, command).await,
         Command::Emergency(command) => emergency::run(daemon, command).await,
         Command::Hook(command) => hook::run(daemon, command).await,
+        Command::Memory(command) => memory::run(daemon, command).await,
         Command::Event(command) => event::run(daemon, command).await,
         Command::Status { watch } => status::run(daemon, watch).await,
         Command::Token(command) => token::run(daemon, command).await,

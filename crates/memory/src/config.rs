@@ -27,6 +27,28 @@ pub struct Config {
     pub language: Language,
     /// How found memories are weighed.
     pub recall: Weights,
+    /// Tokens of memories that a session begins with; 0: none. Default 1,500.
+    pub recall_tokens: usize,
+    /// What scores less than this is not recalled for a session, from 0 to 1. Default 0.1.
+    pub recall_threshold: f32,
+    /// Whether sessions are remembered, summed up and learned from when they are over. Default true.
+    pub learning_enabled: bool,
+    /// Whether a long conversation is summed up before it is too long for its model. Default true.
+    pub compaction_enabled: bool,
+    /// At which share of the context that is. Default 0.8.
+    pub compaction_threshold: f64,
+    /// Who makes vectors. Default nobody.
+    pub embedder: EmbedderConfig,
+}
+
+/// Who makes vectors: one of them, or nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EmbedderConfig {
+    /// A model of a provider, as `provider/model`.
+    pub model: Option<String>,
+    /// How long its vectors are. They have to be the same as long as it is used.
+    pub dimensions: Option<u32>,
 }
 
 /// How found memories are weighed against each other. Each share is from 0 to 1.
@@ -112,6 +134,12 @@ impl Default for Config {
             alert_threshold: 0.8,
             language: Language::English,
             recall: Weights::default(),
+            recall_tokens: 1_500,
+            recall_threshold: 0.1,
+            learning_enabled: true,
+            compaction_enabled: true,
+            compaction_threshold: 0.8,
+            embedder: EmbedderConfig::default(),
         }
     }
 }
@@ -139,6 +167,21 @@ impl Config {
         }
         if !(self.alert_threshold > 0.0 && self.alert_threshold <= 1.0) {
             return Err(Error::invalid("alertThreshold", "expected a share above 0, up to 1"));
+        }
+        if !(self.compaction_threshold > 0.0 && self.compaction_threshold <= 1.0) {
+            return Err(Error::invalid("compactionThreshold", "expected a share above 0, up to 1"));
+        }
+        if !(0.0..=1.0).contains(&self.recall_threshold) {
+            return Err(Error::invalid("recallThreshold", "expected a share from 0 to 1"));
+        }
+        if self.recall_tokens > 100_000 || self.scratchpad_tokens > 100_000 {
+            return Err(Error::invalid("recallTokens", "expected at most 100,000, as for scratchpadTokens"));
+        }
+        if self.embedder.model.is_some() != self.embedder.dimensions.is_some() {
+            return Err(Error::invalid("embedder", "expected model and dimensions, or neither"));
+        }
+        if self.embedder.dimensions.is_some_and(|length| !(1..=16_384).contains(&length)) {
+            return Err(Error::invalid("embedder.dimensions", "expected a number from 1 to 16384"));
         }
         let weights = &self.recall;
         let shares = [

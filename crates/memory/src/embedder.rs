@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use orchestrator_vocab::OrgId;
 
 /// Makes vectors of texts, so that what means the same lies close together.
 #[async_trait]
@@ -9,11 +10,12 @@ pub trait Embedder: Send + Sync + 'static {
     /// How long its vectors are.
     fn dimensions(&self) -> usize;
 
-    /// One vector per text, in their order, each of length 1, so that the cosine of two is their dot product.
+    /// One vector per text, in their order, each of length 1, so that the cosine of two is their dot product. The organisation
+    /// is whose texts they are, and who pays for them.
     ///
     /// # Errors
     /// [`EmbedError::Unavailable`]: ask again later. [`EmbedError::Refused`]: never with these texts.
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    async fn embed(&self, org: OrgId, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
 }
 
 /// Why there are no vectors.

@@ -11,6 +11,8 @@ mod event;
 mod kind;
 mod memories;
 mod memory;
+#[cfg(feature = "rpc")]
+mod operations;
 mod recall;
 mod scope;
 #[cfg(feature = "sql")]
@@ -20,13 +22,15 @@ mod summary;
 mod tier;
 mod vectors;
 
-pub use config::{Config, Language, Weights};
+pub use config::{Config, EmbedderConfig, Language, Weights};
 pub use draft::{Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use kind::{InvalidKind, Kind};
-pub use memories::{BATCH_MAX, Edit, Memories, MemoriesParts, Pad, Swept};
+pub use memories::{BATCH_MAX, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
 pub use memory::{Memory, MemoryId, MemoryKind, State};
+#[cfg(feature = "rpc")]
+pub use operations::{Here, operations};
 pub use recall::{Assembled, Hit, LIMIT_MAX, Parts, Question, Why, assemble};
 pub use scope::{InvalidScope, Scope};
 #[cfg(feature = "sql")]

@@ -1,9 +1,11 @@
 mod asking;
 mod changing;
 mod embedding;
+mod erasing;
 mod keeping;
 mod notes;
 
+pub use erasing::{Erased, Erasing};
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 
@@ -14,11 +16,14 @@ use orchestrator_vocab::{Actor, Clock, OrgId, SessionId};
 use crate::analysis::Analyzer;
 use crate::vectors::Index;
 use crate::{
-    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Prepared, Store, Tier, Used, event,
+    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Prepared, State, Store, Tier, Used, event,
 };
 
 /// The most memories that are stored at once.
 pub const BATCH_MAX: usize = 1_000;
+
+/// So many that wait are counted.
+const WAITING_MAX: usize = 1_000;
 
 /// What [`Memories`] are made of.
 pub struct MemoriesParts {
@@ -30,6 +35,8 @@ pub struct MemoriesParts {
     pub config: Config,
     /// Who makes vectors; without, memories are found by their words.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// What every text goes through before it is remembered: for secrets that are not to be.
+    pub filter: Option<Arc<dyn Fn(String) -> String + Send + Sync>>,
 }
 
 /// Everything that is remembered. Cheap to clone.
@@ -94,7 +101,7 @@ impl Memories {
         let is_one = drafts.len() == 1;
         let now = self.0.parts.clock.now();
         let made = drafts.into_iter().enumerate().map(|(place, draft)| {
-            let memory = draft.into_memory(org, by.clone(), now);
+            let memory = self.filtered(draft).into_memory(org, by.clone(), now);
             memory.map_err(|error| if is_one { error } else { placed(error, place) })
         });
         let memories: Vec<Memory> = made.collect::<Result<_, _>>()?;
@@ -137,6 +144,32 @@ impl Memories {
     /// [`Error::Store`].
     pub async fn usage(&self, org: OrgId, session: Option<SessionId>) -> Result<[Used; 3], Error> {
         self.0.parts.store.usage(org, session).await
+    }
+
+    /// How many memories wait for somebody to confirm them, and how many, of whomever, for their vectors; both up to 1,000.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn waiting(&self, org: OrgId) -> Result<(usize, usize), Error> {
+        let quarantined = Filter { states: vec![State::Quarantined], ..Filter::default() };
+        let quarantined = self.0.parts.store.list(org, &quarantined, None, WAITING_MAX).await?.len();
+        let unembedded = match &self.0.parts.embedder {
+            Some(embedder) => self.0.parts.store.unembedded(embedder.name(), WAITING_MAX).await?.len(),
+            None => 0,
+        };
+        Ok((quarantined, unembedded))
+    }
+
+    /// The name of who makes vectors, if anybody does.
+    pub fn embedder(&self) -> Option<&str> {
+        self.0.parts.embedder.as_ref().map(|embedder| embedder.name())
+    }
+
+    fn filtered(&self, draft: Draft) -> Draft {
+        match &self.0.parts.filter {
+            Some(filter) => Draft { text: filter(draft.text), ..draft },
+            None => draft,
+        }
     }
 
     fn prepare(&self, memory: Memory) -> Prepared {

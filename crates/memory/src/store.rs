@@ -76,6 +76,8 @@ pub struct Filter {
     pub kinds: Vec<Kind>,
     /// Of these scopes; `None`: of all.
     pub scopes: Option<Vec<Scope>>,
+    /// Of what single people have remembered, only what this one has.
+    pub only_user: Option<String>,
     /// In these states; none: those that are active.
     pub states: Vec<State>,
     /// From this session.

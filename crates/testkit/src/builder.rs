@@ -112,6 +112,10 @@ impl Builder {
         self
     }
 
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.url())
+    }
+
     /// Shares the database of another daemon.
     #[must_use]
     pub fn database_of(mut self, other: &Daemon) -> Self {

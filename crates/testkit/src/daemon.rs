@@ -50,6 +50,11 @@ impl Daemon {
         Ok(Self { builder, child, output, readers, url, data_directory, admin_token })
     }
 
+    /// The address of its database, if that is one of its own on a server.
+    pub fn database_url(&self) -> Option<&str> {
+        self.builder.database_url()
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> &str {
         &self.url

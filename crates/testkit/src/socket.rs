@@ -264,10 +264,10 @@ impl Socket {
         }
     }
 
-    /// The first event of this name about this subject (its `taskId`, `sessionId` or `scheduleId`).
+    /// The first event of this name about this subject (its `taskId`, `sessionId`, `memoryId` and the like).
     pub async fn event_about(&mut self, name: &str, id: &Value) -> Event {
         let is_about = |event: &Event| {
-            let ids = ["taskId", "sessionId", "scheduleId", "agentId"];
+            let ids = ["taskId", "sessionId", "scheduleId", "agentId", "memoryId"];
             event.name == name && ids.iter().any(|key| &event.payload[*key] == id)
         };
         let events = self.events_until(&format!("{name} of {id}"), is_about).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orchestrator_memory::Here;
 use orchestrator_rpc::{Acting, Call, Caller, Code, Dispatcher, Operation, Scope, Table};
 use orchestrator_tasks::{Backlog, Binding};
 use orchestrator_tools::{Context, Error, InvalidTool, Invocation, Output, Registry, Repeat, Spec, Tool};
@@ -18,6 +19,8 @@ use crate::operations::{TASK_WAIT, TASK_WAIT_MS_MAX};
 
 /// Where they come from, for the registry.
 const SOURCE: &str = "operations";
+/// How the operations begin that depend on the session they are called in.
+const MEMORY: &str = "memory.";
 
 /// Offers every operation that is marked for it, in the name of the agent that calls.
 pub(crate) fn offer(registry: &Registry, table: Table, roster: &Roster, backlog: &Backlog) -> anyhow::Result<()> {
@@ -80,8 +83,10 @@ impl Tool for OperationTool {
         if let Some(agent) = &context.agent {
             let label = Label { integrity: Integrity::Untrusted, ..context.label };
             call.acting = Some(Acting { agent: agent.clone(), label });
-            if !self.spec.reads {
+            let remembers = self.spec.name.as_str().starts_with(MEMORY);
+            if remembers || !self.spec.reads {
                 let parent = self.parent(agent, &context).await?;
+                call.extensions.insert(here(&context, &parent));
                 let within: Arc<dyn Binding> =
                     Arc::new(Within::new(parent.clone(), self.roster.registry().spawn_depth_max()));
                 call.extensions.insert(parent);
@@ -96,6 +101,15 @@ impl Tool for OperationTool {
         let label = self.label(&context, &arguments, &value).await;
         Ok(Output::structured(value).labelled(label))
     }
+}
+
+/// Whose memories it may see, and whose scratchpad is its own.
+fn here(context: &Context, parent: &Parent) -> Here {
+    let user = parent.requester.as_ref().and_then(|requester| match requester {
+        Actor::User(subject) => Some(subject.clone()),
+        _ => None,
+    });
+    Here { session: context.session, task: context.task, user }
 }
 
 impl OperationTool {

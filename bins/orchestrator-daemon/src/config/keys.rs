@@ -6,6 +6,7 @@ use super::keys_of_budget::BUDGET;
 use super::keys_of_coding::CODING;
 use super::keys_of_hooks::HOOKS;
 use super::keys_of_mcp::MCP;
+use super::keys_of_memory::MEMORY;
 use super::keys_of_models::MODELS;
 use super::keys_of_notify::NOTIFY;
 use super::keys_of_parts::PARTS;
@@ -189,7 +190,8 @@ const OWN: &[Key] = &[
 
 /// All keys.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    let parts = OWN.iter().chain(AGENTS).chain(CODING).chain(HOOKS).chain(MCP).chain(PARTS).chain(WORKSPACES);
+    let parts =
+        OWN.iter().chain(AGENTS).chain(CODING).chain(HOOKS).chain(MCP).chain(MEMORY).chain(PARTS).chain(WORKSPACES);
     parts.chain(MODELS).chain(BUDGET).chain(NOTIFY).chain(SANDBOX).chain(SECURITY)
 }
 

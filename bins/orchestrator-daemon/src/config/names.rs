@@ -1,7 +1,7 @@
 use orchestrator_settings::{Kind, Reserved, Variable};
 
 /// The environment variables with names of their own. All else is `ORCHESTRATOR__SECTION__KEY`.
-pub(super) const VARIABLES: [Variable; 41] = [
+pub(super) const VARIABLES: [Variable; 43] = [
     Variable::new("DAEMON_PORT", "daemon.port", Kind::Integer),
     Variable::new("DAEMON_HOST", "daemon.host", Kind::Text),
     Variable::new("DAEMON_NAME", "daemon.name", Kind::Text),
@@ -35,6 +35,8 @@ pub(super) const VARIABLES: [Variable; 41] = [
     Variable::new("TOKEN_BUDGET_MONTHLY", "budget.monthly", Kind::Integer),
     Variable::new("TOKEN_BUDGET_ALERTS_ENABLED", "budget.alertsEnabled", Kind::Bool),
     Variable::new("TOKEN_BUDGET_ALERT_THRESHOLD", "budget.alertThreshold", Kind::Float),
+    Variable::new("MEMORY_COMPACTION_ENABLED", "memory.compactionEnabled", Kind::Bool),
+    Variable::new("MEMORY_COMPACTION_THRESHOLD", "memory.compactionThreshold", Kind::Float),
     Variable::new("METRICS_ENABLED", "metrics.enabled", Kind::Bool),
     Variable::new("METRICS_PORT", "metrics.port", Kind::Integer),
     Variable::new("METRICS_PATH", "metrics.path", Kind::Text),
@@ -46,12 +48,10 @@ pub(super) const VARIABLES: [Variable; 41] = [
 ];
 
 /// Sections of parts that are not built yet: one warning each.
-const SECTIONS: [&str; 4] = ["memory", "channels", "plugins", "teams"];
+const SECTIONS: [&str; 3] = ["channels", "plugins", "teams"];
 
 /// Variables of parts that are not built yet: one warning each.
-const UNUSED: [&str; 9] = [
-    "MEMORY_COMPACTION_ENABLED",
-    "MEMORY_COMPACTION_THRESHOLD",
+const UNUSED: [&str; 7] = [
     "CLUSTER_NAME",
     "LOAD_BALANCING_STRATEGY",
     "REBALANCE_INTERVAL",

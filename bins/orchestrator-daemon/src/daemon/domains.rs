@@ -9,6 +9,7 @@ use orchestrator_budget::{Ledger, Owner};
 use orchestrator_charter::Charters;
 use orchestrator_hooks::Hooks;
 use orchestrator_mcp::Servers;
+use orchestrator_memory::{Memories, MemoriesParts};
 use orchestrator_models::{Attribution, Router};
 use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
@@ -21,7 +22,7 @@ use orchestrator_workspaces::Workspaces;
 use super::{Base, node_name};
 use crate::adapters::{
     Announcer, AtWork, ENFORCED, FromRegistry, Gate, GateParts, Hooking, InJournals, LabelRules, Llms, OnBacklog,
-    Programs, Roster, Through, Waiting, Workplaces, counted_hooks, sandboxes,
+    Programs, Roster, Through, Waiting, Workplaces, counted_hooks, embedder, sandboxes,
 };
 use crate::config::Config;
 use crate::files::DataDir;
@@ -44,6 +45,7 @@ pub(crate) struct Domains {
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
     pub(crate) charters: Charters,
+    pub(crate) memories: Memories,
     pub(crate) approvals: Approvals,
 }
 
@@ -76,6 +78,7 @@ impl Domains {
             clock.clone(),
             (&ledger, &StopLayer(base.emergency.clone())),
         )?;
+        let memories = open_memories(config, base, (&router, redactor)).await?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
         let gate = open_gate(config, &host, base, (&charters, redactor, &approvals))?;
@@ -100,6 +103,7 @@ impl Domains {
             servers,
             ledger,
             charters,
+            memories,
             approvals,
         })
     }
@@ -122,6 +126,7 @@ impl Domains {
             .merge(orchestrator_mcp::client_operations(&self.servers))
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_budget::operations(&self.ledger))
+            .merge(orchestrator_memory::operations(&self.memories))
             .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
             .merge(orchestrator_auth::operations(&self.auth))
             .merge(orchestrator_security::operations(&base.audit))
@@ -175,6 +180,23 @@ async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Se
         vendors: config.models.vendors(),
     };
     Ledger::new(parts).context("budget")
+}
+
+/// Secrets are not remembered, by whomever they were said.
+async fn open_memories(
+    config: &Config,
+    base: &Base,
+    (router, redactor): (&Router, &Redactor),
+) -> anyhow::Result<Memories> {
+    let redactor = redactor.clone();
+    let parts = MemoriesParts {
+        store: Arc::new(orchestrator_memory::SqlStore::open(base.database.clone()).await?),
+        clock: base.clock.clone(),
+        config: config.memory.clone(),
+        embedder: embedder(&config.memory.embedder, router),
+        filter: Some(Arc::new(move |text: String| redactor.redact(&text).into_owned())),
+    };
+    Memories::new(parts).context("memory")
 }
 
 async fn open_approvals(config: &Config, base: &Base) -> anyhow::Result<Approvals> {

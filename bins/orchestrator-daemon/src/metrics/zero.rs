@@ -6,7 +6,7 @@ use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock as _, SystemClock};
 
 /// Counters that have one label, with the values they take.
-const ONE_LABEL: [(&str, &str, &[&str]); 9] = [
+const ONE_LABEL: [(&str, &str, &[&str]); 11] = [
     ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
     ("schedule_firings_total", "outcome", &["fired", "skipped"]),
     ("sessions_spawned_total", "runtime", &RUNTIMES),
@@ -14,12 +14,21 @@ const ONE_LABEL: [(&str, &str, &[&str]); 9] = [
     ("rate_limited_total", "by", &["address", "credential"]),
     ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
     ("budget_degraded_requests_total", "how", &["cheaper", "throttled"]),
+    ("memory_stored_total", "tier", &["scratchpad", "episodic", "semantic"]),
+    ("memory_erased_total", "by", &["person", "topic", "session", "organisation"]),
     ("redis_events_total", "outcome", &["sent", "received", "not_sent"]),
     ("redis_pieces_total", "outcome", &["sent", "received", "dropped"]),
 ];
 /// Counters without a label.
-const PLAIN: [&str; 4] =
-    ["token_refreshes_total", "token_reuse_detected_total", "signing_keys_rotated_total", "redis_outages_total"];
+const PLAIN: [&str; 7] = [
+    "memory_embedded_total",
+    "memory_expired_total",
+    "memory_consolidated_total",
+    "token_refreshes_total",
+    "token_reuse_detected_total",
+    "signing_keys_rotated_total",
+    "redis_outages_total",
+];
 const HISTOGRAMS: [&str; 2] = ["task_claim_wait_seconds", "task_run_seconds"];
 const ENDED: [&str; 3] = ["completed", "failed", "cancelled"];
 const SESSION_ENDED: [&str; 3] = ["completed", "failed", "terminated"];

@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 67] = [
+pub(crate) const EVENTS: [&str; 75] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -31,6 +31,14 @@ pub(crate) const EVENTS: [&str; 67] = [
     "mcp.server.lost",
     "mcp.tool.changed",
     "mcp.tool.confirmed",
+    "memory.confirmed",
+    "memory.consolidated",
+    "memory.deleted",
+    "memory.erased",
+    "memory.filling",
+    "memory.full",
+    "memory.stored",
+    "memory.superseded",
     "model.retired",
     "model.retiring",
     "org.created",

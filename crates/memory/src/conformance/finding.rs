@@ -79,6 +79,9 @@ pub async fn every_condition_of_a_filter_counts(store: &Arc<dyn Store>, _: &dyn 
     assert_eq!(count(Filter { from: Some(NOON), ..Filter::default() }).await, all - 1);
     assert_eq!(count(Filter { until: Some(NOON), ..Filter::default() }).await, 1);
     assert_eq!(count(Filter { scopes: Some(Vec::new()), ..Filter::default() }).await, 0);
+    put(store, LOCAL, vec![Draft { scope: Scope::User("ada".into()), ..base() }]).await;
+    assert_eq!(count(Filter { only_user: Some("ada".into()), ..Filter::default() }).await, all + 1);
+    assert_eq!(count(Filter { only_user: Some("ad_".into()), ..Filter::default() }).await, all);
 }
 
 /// Any one is enough, and more come first.

@@ -47,7 +47,7 @@ impl Memories {
         else {
             return Ok(None);
         };
-        let asked = match embedder.embed(std::slice::from_ref(&question.text)).await {
+        let asked = match embedder.embed(org, std::slice::from_ref(&question.text)).await {
             Ok(mut vectors) if vectors.len() == 1 => vectors.remove(0),
             Ok(_) => return Ok(None),
             Err(error) => {

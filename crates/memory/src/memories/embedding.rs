@@ -22,24 +22,28 @@ impl Memories {
             while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
             return Ok(0);
         }
-        let vectors = vectors(embedder, &waiting).await.map_err(|error| Error::Store(Box::new(error)))?;
-        let made = vectors.len();
-        self.0.parts.store.embed(embedder.name(), vectors).await?;
+        let mut made = 0;
+        for some in waiting.chunk_by(|a, b| a.org == b.org) {
+            let vectors = vectors(embedder, some).await.map_err(|error| Error::Store(Box::new(error)))?;
+            made += vectors.len();
+            self.0.parts.store.embed(embedder.name(), vectors).await?;
+        }
         Ok(made)
     }
 }
 
-/// The same text is embedded once. One that has no vector is told apart, so that it does not keep the others from theirs.
+/// Of one organisation. The same text is embedded once. One that has no vector is told apart, so that it does not keep the others from theirs.
 async fn vectors(embedder: &Arc<dyn Embedder>, waiting: &[Unembedded]) -> Result<Vec<Vector>, EmbedError> {
+    let Some(org) = waiting.first().map(|one| one.org) else { return Ok(Vec::new()) };
     let mut texts: Vec<String> = waiting.iter().map(|one| one.text.clone()).collect();
     texts.sort_unstable();
     texts.dedup();
     let mut by_text: HashMap<String, Vec<f32>> = HashMap::with_capacity(texts.len());
-    match embedder.embed(&texts).await {
+    match embedder.embed(org, &texts).await {
         Ok(vectors) => by_text.extend(texts.into_iter().zip(vectors)),
         Err(EmbedError::Refused(_)) => {
             for text in texts {
-                let vector = match embedder.embed(std::slice::from_ref(&text)).await {
+                let vector = match embedder.embed(org, std::slice::from_ref(&text)).await {
                     Ok(mut vectors) => vectors.pop().unwrap_or_default(),
                     Err(EmbedError::Refused(problem)) => {
                         tracing::warn!(%problem, "a memory has no vector: it is found by its words alone");

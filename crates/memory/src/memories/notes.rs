@@ -69,7 +69,7 @@ impl Memories {
             ..Draft::new(Tier::Scratchpad, block, text)
         };
         let Some(old) = old else { return self.store(pad.org, &pad.by, draft).await };
-        let fresh = draft.into_memory(pad.org, pad.by.clone(), self.0.parts.clock.now())?;
+        let fresh = self.filtered(draft).into_memory(pad.org, pad.by.clone(), self.0.parts.clock.now())?;
         let (id, created_at) = (old.memory.id, old.memory.created_at);
         let prepared = self.prepare(Memory { id, created_at, ..fresh });
         let memory = prepared.memory.clone();

@@ -41,6 +41,9 @@ impl Args {
             Some(scopes) if scopes.is_empty() => all.push("1 = 0".into()),
             Some(scopes) => all.push(format!("scope in {}", self.list(scopes.iter().map(ToString::to_string)))),
         }
+        if let Some(subject) = &filter.only_user {
+            all.push(format!("(scope not like 'user:%' or scope = {})", self.put(format!("user:{subject}"))));
+        }
         if let Some(session) = filter.session {
             all.push(format!("session = {}", self.put(session.uuid())));
         }

@@ -1,0 +1,218 @@
+//! `orchestrator memory …`
+
+use clap::Subcommand;
+use comfy_table::Cell;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::daemon::Daemon;
+use crate::failure::Failure;
+use crate::params::Params;
+use crate::show::{ago, plain, pretty, short, text};
+
+/// Characters of a memory in a table.
+const SHOWN: usize = 80;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemoryCommand {
+    /// Finds memories that answer a question, and tells why each was found
+    #[command(visible_alias = "query")]
+    Search(Search),
+    /// Remembers something
+    Store(Store),
+    /// Shows a memory, with where it comes from
+    Get { memory: String },
+    /// Lists memories, the latest first
+    #[command(visible_alias = "ls")]
+    List {
+        /// scratchpad, episodic or semantic
+        #[arg(long)]
+        tier: Option<String>,
+        /// active, quarantined or superseded
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long)]
+        session: Option<String>,
+        /// Memories at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Vouches for a memory that is quarantined
+    Confirm { memory: String },
+    /// Forgets a memory for good
+    Delete { memory: String },
+    /// Forgets a person, a topic, a session or everything, in every form, and gives a receipt
+    Erase(Erase),
+    /// Tells how much is remembered
+    Stats,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Search {
+    question: String,
+    /// scratchpad, episodic or semantic
+    #[arg(long)]
+    tier: Option<String>,
+    #[arg(long)]
+    session: Option<String>,
+    #[arg(long)]
+    person: Option<String>,
+    #[arg(long)]
+    topic: Option<String>,
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+    /// Only what scores at least so much, from 0 to 1
+    #[arg(long)]
+    threshold: Option<f64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Store {
+    content: String,
+    /// scratchpad, episodic or semantic
+    #[arg(long, default_value = "semantic")]
+    tier: String,
+    /// fact, preference, decision, procedure and more
+    #[arg(long = "type", default_value = "fact")]
+    kind: String,
+    /// organisation, agent:NAME, team:NAME or user:SUBJECT
+    #[arg(long)]
+    scope: Option<String>,
+    #[arg(long)]
+    session: Option<String>,
+    /// Somebody it is about; may be given again
+    #[arg(long = "person")]
+    people: Vec<String>,
+    /// Something it is about; may be given again
+    #[arg(long = "topic")]
+    topics: Vec<String>,
+    /// The memory that it takes the place of
+    #[arg(long)]
+    supersedes: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Erase {
+    #[arg(long)]
+    person: Option<String>,
+    #[arg(long)]
+    topic: Option<String>,
+    #[arg(long)]
+    session: Option<String>,
+    /// Everything that the organisation remembers
+    #[arg(long)]
+    organisation: bool,
+}
+
+pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), Failure> {
+    match command {
+        MemoryCommand::Search(search) => found(daemon, search).await,
+        MemoryCommand::Store(store) => stored(daemon, store).await,
+        MemoryCommand::Get { memory } => {
+            let memory = daemon.call("memory.get", json!({ "memoryId": memory })).await?;
+            let told = pretty(&memory);
+            daemon.out.show(&Answer::told(memory, told))
+        }
+        MemoryCommand::List { tier, state, session, limit } => {
+            let params = Params::new().maybe("tier", tier).maybe("state", state).maybe("sessionId", session);
+            let memories = daemon.items("memory.list", params, limit).await?;
+            let header = ["MEMORY", "TIER", "TYPE", "SCOPE", "STATE", "AGE", "CONTENT"];
+            daemon.out.show(&Answer::list(&daemon.out, memories, &header, "nothing is remembered", row))
+        }
+        MemoryCommand::Confirm { memory } => {
+            let memory = daemon.call("memory.confirm", json!({ "memoryId": memory })).await?;
+            let told = format!("{} counts from now on", text(&memory, "memoryId"));
+            daemon.out.show(&Answer::told(memory, told))
+        }
+        MemoryCommand::Delete { memory } => {
+            let gone = daemon.call("memory.delete", json!({ "memoryId": memory })).await?;
+            let told = format!("{memory} is forgotten");
+            daemon.out.show(&Answer::told(gone, told))
+        }
+        MemoryCommand::Erase(erase) => erased(daemon, erase).await,
+        MemoryCommand::Stats => stats(daemon).await,
+    }
+}
+
+async fn found(daemon: &Daemon, search: Search) -> Result<(), Failure> {
+    let Search { question, tier, session, person, topic, limit, threshold } = search;
+    let params = Params::new().with("query", question).with("limit", limit).maybe("tier", tier);
+    let params = params.maybe("sessionId", session).maybe("person", person).maybe("topic", topic);
+    let answer = daemon.call("memory.query", params.maybe("similarityThreshold", threshold)).await?;
+    let hits = answer["memories"].as_array().cloned().unwrap_or_default();
+    let ids = hits.iter().map(|hit| text(&hit["memory"], "memoryId").to_owned()).collect();
+    let row = |hit: &Value| {
+        vec![
+            Cell::new(text(&hit["memory"], "memoryId")),
+            Cell::new(share(&hit["score"])),
+            Cell::new(why(&hit["why"])),
+            Cell::new(text(&hit["memory"], "type")),
+            Cell::new(short(text(&hit["memory"], "content"), SHOWN)),
+        ]
+    };
+    let header = ["MEMORY", "SCORE", "WHY", "TYPE", "CONTENT"];
+    let listed = Answer::list(&daemon.out, hits, &header, "nothing was found", row);
+    daemon.out.show(&Answer { json: answer, ids, ..listed })
+}
+
+/// The parts of a score, and the words that were found.
+fn why(why: &Value) -> String {
+    let part = |name: &str| why[name].as_f64().map(|value| format!("{name} {value:.2}"));
+    let terms = why["terms"].as_array().into_iter().flatten();
+    let terms: Vec<&str> = terms.filter_map(|term| term[0].as_str()).collect();
+    let mut parts: Vec<String> =
+        ["words", "meaning", "recency", "importance", "neighbours"].into_iter().filter_map(part).collect();
+    parts.retain(|part| part != "neighbours 0.00");
+    if !terms.is_empty() {
+        parts.push(format!("({})", terms.join(" ")));
+    }
+    parts.join(" ")
+}
+
+fn share(value: &Value) -> String {
+    value.as_f64().map(|value| format!("{value:.3}")).unwrap_or_default()
+}
+
+fn row(memory: &Value) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = ["memoryId", "tier", "type", "scope", "state"]
+        .into_iter()
+        .map(|field| Cell::new(text(memory, field)))
+        .collect();
+    cells.push(Cell::new(ago(&memory["createdAt"])));
+    cells.push(Cell::new(short(text(memory, "content"), SHOWN)));
+    cells
+}
+
+async fn stored(daemon: &Daemon, store: Store) -> Result<(), Failure> {
+    let Store { content, tier, kind, scope, session, people, topics, supersedes } = store;
+    let params = Params::new().with("content", content).with("tier", tier).with("type", kind).maybe("scope", scope);
+    let params = params.maybe("sessionId", session).list("people", &people).list("topics", &topics);
+    let memory = daemon.call("memory.store", params.maybe("supersedes", supersedes)).await?;
+    let told = text(&memory, "memoryId").to_owned();
+    daemon.out.show(&Answer::told(memory, told))
+}
+
+async fn erased(daemon: &Daemon, erase: Erase) -> Result<(), Failure> {
+    let Erase { person, topic, session, organisation } = erase;
+    let params = Params::new().maybe("person", person).maybe("topic", topic).maybe("sessionId", session);
+    let receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
+    let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
+    let told = format!(
+        "{count} memories are gone, {} summaries were made anew, {} remain; SHA-256 of what was named: {}",
+        plain(&receipt["rebuilt"]),
+        plain(&receipt["remaining"]),
+        text(&receipt, "subjectDigest")
+    );
+    daemon.out.show(&Answer::told(receipt, told))
+}
+
+async fn stats(daemon: &Daemon) -> Result<(), Failure> {
+    let stats = daemon.call("memory.stats", json!({})).await?;
+    let tiers = stats["tiers"].as_array().cloned().unwrap_or_default();
+    let row = |tier: &Value| {
+        ["tier", "count", "bytes", "bytesMax"].into_iter().map(|field| Cell::new(plain(&tier[field]))).collect()
+    };
+    let answer = Answer::list(&daemon.out, tiers, &["TIER", "MEMORIES", "BYTES", "BYTES MAX"], "", row);
+    daemon.out.show(&Answer { json: stats, ..answer })
+}

@@ -1,0 +1,235 @@
+use std::collections::HashSet;
+
+use orchestrator_vocab::{Actor, Label, OrgId, SessionId, Timestamp};
+use serde::Serialize;
+use serde_json::json;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::Memories;
+use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, event, summary};
+
+/// How many memories are looked at, and removed, at a time.
+const PAGE: usize = 500;
+/// The longest summary that is made anew, in tokens.
+const SUMMARY_TOKENS: usize = 600;
+
+/// What is to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erasing {
+    /// Everything that is about a person, belongs to them alone, or has their name in it.
+    Person(String),
+    /// Everything that is about something, or has it in its words.
+    Topic(String),
+    /// Everything from one session.
+    Session(SessionId),
+    /// Everything of the organisation.
+    Organisation,
+}
+
+/// What was forgotten: a receipt that names nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Erased {
+    /// `person`, `topic`, `session` or `organisation`.
+    pub by: &'static str,
+    /// SHA-256 of what was named, in lower case: who knows the name can tell that this was it.
+    pub subject_digest: String,
+    /// When.
+    pub at: Timestamp,
+    /// How many memories are gone, in the order scratchpad, episodic, semantic. Their words and vectors are gone with them.
+    pub erased: [u64; 3],
+    /// Summaries that stood for some of them, and were made anew from what they cover beside.
+    pub rebuilt: u64,
+    /// What a second look found: 0, unless somebody remembered more of it meanwhile.
+    pub remaining: u64,
+}
+
+impl Erasing {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Person(_) => "person",
+            Self::Topic(_) => "topic",
+            Self::Session(_) => "session",
+            Self::Organisation => "organisation",
+        }
+    }
+
+    fn name(&self, org: OrgId) -> String {
+        match self {
+            Self::Person(name) | Self::Topic(name) => name.to_lowercase(),
+            Self::Session(session) => session.to_string(),
+            Self::Organisation => org.to_string(),
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Person(name) | Self::Topic(name) if words(name).is_empty() => {
+                Err(Error::invalid(self.kind(), "expected a name with at least one word in it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn concerns(&self, memory: &Memory) -> bool {
+        match self {
+            Self::Organisation => true,
+            Self::Session(session) => memory.session == Some(*session),
+            Self::Person(name) => {
+                let name = name.to_lowercase();
+                let theirs = format!("user:{name}");
+                memory.people.contains(&name)
+                    || memory.scope.to_string().to_lowercase() == theirs
+                    || memory.by.to_string().to_lowercase() == theirs
+                    || says(memory, &name)
+            }
+            Self::Topic(name) => {
+                let name = name.to_lowercase();
+                memory.topics.contains(&name) || says(memory, &name)
+            }
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.unicode_words().map(str::to_lowercase).collect()
+}
+
+/// In its text, its tags or whatever else is with it, as whole words.
+fn says(memory: &Memory, name: &str) -> bool {
+    let name = words(name);
+    let tags = memory.people.iter().chain(&memory.topics).chain(&memory.sources).map(String::as_str);
+    let more = serde_json::to_string(&memory.metadata).unwrap_or_default();
+    std::iter::once(memory.text.as_str())
+        .chain(tags)
+        .chain(std::iter::once(more.as_str()))
+        .any(|text| words(text).windows(name.len()).any(|window| window == name))
+}
+
+impl Memories {
+    /// Forgets for good, in every form: memories in whatever state, their words, their vectors, and what summaries took from them.
+    /// It looks at every memory of the organisation.
+    ///
+    /// Journals of sessions, tasks and events are not memories; they have their own retention.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: no name. [`Error::Store`]: some may be gone already; do it again.
+    pub async fn erase(&self, org: OrgId, by: &Actor, what: &Erasing) -> Result<Erased, Error> {
+        what.check()?;
+        let (gone, derived) = self.look(org, what).await?;
+        let mut erased = [0; 3];
+        for stored in &gone {
+            erased[stored.memory.tier as usize] += 1;
+        }
+        let ids: HashSet<MemoryId> = gone.iter().map(|stored| stored.memory.id).collect();
+        let rebuilt = self.rebuild(org, &ids, derived).await?;
+        for some in gone.chunks(PAGE) {
+            let ids: Vec<MemoryId> = some.iter().map(|stored| stored.memory.id).collect();
+            self.0.parts.store.remove(org, &ids, Vec::new()).await?;
+            self.forget_vectors_of(org, &some.iter().map(|stored| stored.number).collect::<Vec<_>>()).await;
+        }
+        self.0.parts.store.scrub().await?;
+        let remaining = self.look(org, what).await?.0.len() as u64;
+        let at = self.0.parts.clock.now();
+        let receipt =
+            Erased { by: what.kind(), subject_digest: digest(&what.name(org)), at, erased, rebuilt, remaining };
+        self.0.parts.store.tell(vec![event::event(org, "memory.erased", at, by.clone(), json!(receipt))]).await?;
+        Ok(receipt)
+    }
+
+    /// What it concerns, and what was made from that.
+    async fn look(&self, org: OrgId, what: &Erasing) -> Result<(Vec<Stored>, Vec<Stored>), Error> {
+        let any = Filter { states: vec![State::Active, State::Quarantined, State::Superseded], ..Filter::default() };
+        let (mut concerned, mut others) = (Vec::new(), Vec::new());
+        let mut before = None;
+        loop {
+            let page = self.0.parts.store.list(org, &any, before, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.number);
+            for stored in page {
+                if what.concerns(&stored.memory) {
+                    concerned.push(stored);
+                } else if !stored.memory.covers.is_empty() || !stored.memory.sources.is_empty() {
+                    others.push(stored);
+                }
+            }
+        }
+        let ids: HashSet<MemoryId> = concerned.iter().map(|stored| stored.memory.id).collect();
+        others.retain(|stored| is_made_from(&stored.memory, &ids));
+        Ok((concerned, others))
+    }
+
+    /// Summaries say what is left; what has nothing left to say goes.
+    async fn rebuild(&self, org: OrgId, gone: &HashSet<MemoryId>, derived: Vec<Stored>) -> Result<u64, Error> {
+        let mut rebuilt = 0;
+        for Stored { memory, number, .. } in derived {
+            let covers: Vec<MemoryId> = memory.covers.iter().copied().filter(|id| !gone.contains(id)).collect();
+            let mut left = self.0.parts.store.get(org, &covers).await?;
+            left.sort_by_key(|stored| stored.number);
+            let memories: Vec<Prepared> =
+                again(&memory, &left, gone).into_iter().map(|memory| self.prepare(memory)).collect();
+            rebuilt += memories.len() as u64;
+            let replaces = vec![memory.id];
+            let insert = Insert { org, memories, replaces, bounds: self.bounds(), events: Vec::new() };
+            self.0.parts.store.insert(insert).await?;
+            self.forget_vectors_of(org, &[number]).await;
+        }
+        Ok(rebuilt)
+    }
+}
+
+fn is_made_from(memory: &Memory, ids: &HashSet<MemoryId>) -> bool {
+    let named = memory.sources.iter().filter_map(|source| source.parse::<MemoryId>().ok());
+    memory.covers.iter().copied().chain(named).any(|id| ids.contains(&id))
+}
+
+fn again(old: &Memory, left: &[Stored], gone: &HashSet<MemoryId>) -> Option<Memory> {
+    let first = left.first()?;
+    let texts: Vec<&str> = left.iter().map(|stored| stored.memory.text.as_str()).collect();
+    let label = left.iter().map(|stored| stored.memory.label).reduce(Label::join).unwrap_or(first.memory.label);
+    let is_kept = |source: &&String| source.parse().map_or(true, |id| !gone.contains(&id));
+    Some(Memory {
+        id: MemoryId::new(),
+        text: summary::extract(&texts, SUMMARY_TOKENS),
+        label,
+        covers: left.iter().map(|stored| stored.memory.id).collect(),
+        sources: old.sources.iter().filter(is_kept).cloned().collect(),
+        people: left.iter().flat_map(|stored| stored.memory.people.clone()).collect(),
+        topics: left.iter().flat_map(|stored| stored.memory.topics.clone()).collect(),
+        ..old.clone()
+    })
+}
+
+fn digest(name: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Draft;
+
+    fn memory(draft: Draft) -> Memory {
+        draft.into_memory(OrgId::LOCAL, Actor::system("test"), Timestamp(0)).unwrap()
+    }
+
+    #[test]
+    fn a_person_is_meant_by_whole_words_in_any_case_and_in_every_field() {
+        let ada = Erasing::Person("Ada Lovelace".into());
+        let base = || Draft::fact("something");
+        assert!(ada.concerns(&memory(Draft::fact("I met ADA LOVELACE yesterday."))));
+        assert!(ada.concerns(&memory(Draft { people: ["ada lovelace".to_owned()].into(), ..base() })));
+        assert!(ada.concerns(&memory(Draft { sources: ["mail from Ada Lovelace".to_owned()].into(), ..base() })));
+        let metadata = json!({ "deep": [{ "name": "ada lovelace" }] }).as_object().unwrap().clone();
+        assert!(ada.concerns(&memory(Draft { metadata, ..base() })));
+        assert!(!ada.concerns(&memory(Draft::fact("Ada is a language"))));
+        assert!(!Erasing::Person("ada".into()).concerns(&memory(Draft::fact("an adapter"))));
+        let own = Draft { scope: crate::Scope::User("Ada".into()), ..base() };
+        assert!(Erasing::Person("ada".into()).concerns(&memory(own)));
+        assert!(
+            matches!(Erasing::Person(" ! ".into()).check(), Err(Error::Invalid { field, .. }) if field == "person")
+        );
+    }
+}

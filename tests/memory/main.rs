@@ -1,0 +1,51 @@
+//! What is remembered, found and forgotten, through the socket of the running binary.
+
+mod agents;
+mod erasing;
+mod finding;
+mod limits;
+
+use orchestrator_rpc::Error;
+use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, program};
+use serde_json::{Value, json};
+
+const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
+
+fn daemon(backend: Backend) -> Builder {
+    Daemon::builder().backend(backend).without_rate_limits()
+}
+
+/// A fact that everybody of the organisation is to know.
+async fn fact(socket: &mut Socket, text: &str) -> Value {
+    store(socket, json!({ "content": text })).await.expect("a memory")["memoryId"].clone()
+}
+
+/// A fact, unless these parameters say otherwise.
+async fn store(socket: &mut Socket, more: Value) -> Result<Value, Error> {
+    let mut params = json!({ "tier": "semantic", "type": "fact" });
+    if let (Value::Object(all), Value::Object(more)) = (&mut params, more) {
+        all.extend(more);
+    }
+    socket.call("memory.store", params).await
+}
+
+/// What answers a question, the best first.
+async fn found(socket: &mut Socket, question: &str) -> Vec<String> {
+    let answer = socket.call("memory.query", json!({ "query": question })).await.expect("an answer");
+    texts(&answer)
+}
+
+fn texts(answer: &Value) -> Vec<String> {
+    let hits = answer["memories"].as_array().into_iter().flatten();
+    hits.map(|hit| hit["memory"]["content"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// `orchestrator` with these arguments, as an administrator.
+async fn cli(daemon: &Daemon, args: &[&str]) -> anyhow::Result<Ran> {
+    let output = tokio::process::Command::new(program("orchestrator")?)
+        .args(["--url", daemon.url(), "--token", daemon.admin_token()])
+        .args(args)
+        .output()
+        .await?;
+    Ok(output.into())
+}
