@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use orchestrator_memory::{EmbedError, Embedder};
+use orchestrator_vocab::OrgId;
 use ring::digest::{Context, SHA256};
 
 use crate::OpenError;
@@ -87,7 +88,7 @@ impl Embedder for MiniLm {
         DIMENSIONS
     }
 
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    async fn embed(&self, _: OrgId, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let tokens = self.tokens(texts.to_vec()).await?;
         let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
         let tokens = &tokens;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use futures::future::join_all;
 use orchestrator_embed_minilm::{DIMENSIONS, MiniLm, OpenError, TEXT_BYTES_MAX};
 use orchestrator_memory::Embedder as _;
+use orchestrator_vocab::OrgId;
 
 const STAGING: &str = "The database for staging listens on port 6432.";
 
@@ -33,7 +34,7 @@ fn opened() -> MiniLm {
 
 async fn vectors(minilm: &MiniLm, texts: &[&str]) -> Vec<Vec<f32>> {
     let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-    minilm.embed(&texts).await.unwrap()
+    minilm.embed(OrgId::LOCAL, &texts).await.unwrap()
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -100,9 +101,9 @@ async fn nothing_and_too_much_have_vectors_of_length_one() {
 async fn who_asks_at_once_is_answered_by_few_threads() {
     let minilm = MiniLm::open_with_threads(model(), tokenizer(), NonZeroUsize::MIN).unwrap();
     let questions: Vec<String> = (0..12).map(|number| format!("question number {number}")).collect();
-    let asked = questions.iter().map(|question| minilm.embed(std::slice::from_ref(question)));
+    let asked = questions.iter().map(|question| minilm.embed(OrgId::LOCAL, std::slice::from_ref(question)));
     let at_once: Vec<_> = join_all(asked).await.into_iter().map(|made| made.unwrap().remove(0)).collect();
-    for (one, other) in at_once.iter().zip(minilm.embed(&questions).await.unwrap()) {
+    for (one, other) in at_once.iter().zip(minilm.embed(OrgId::LOCAL, &questions).await.unwrap()) {
         check_near(cosine(one, &other), 1.0);
     }
 }

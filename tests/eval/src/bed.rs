@@ -43,6 +43,7 @@ impl Bed {
             clock: Arc::new(SystemClock),
             config: Config::default(),
             embedder,
+            filter: None,
         })?;
         let numbers = filled(&memories, abstracts).await?;
         while memories.embed_some().await? > 0 {}
