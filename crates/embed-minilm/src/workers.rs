@@ -5,8 +5,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::OpenError;
 
-/// Threads that compute, each by itself: the model's own splitting of work among threads costs more than it gains for texts
-/// this short, and would take every core.
+/// Threads that compute, each by itself: splitting matrices among threads costs more than it gains for texts this short, and would
+/// take every core.
 #[derive(Clone)]
 pub(crate) struct Workers(Arc<Shared>);
 
