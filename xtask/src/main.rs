@@ -7,9 +7,11 @@ mod counts;
 mod deploy;
 mod each;
 mod environment;
+mod eval;
 mod findings;
 mod openapi;
 mod page;
+mod pypi;
 mod readme;
 mod run;
 mod services;
@@ -88,6 +90,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure how good answers are; fails below what is aimed at.
+    Eval {
+        #[command(subcommand)]
+        what: eval::Eval,
+    },
     /// Everything a change must pass: check, test, and the README's commands.
     Ci {
         /// Also `each`, and twenty times as many rounds of killing the daemon.
@@ -136,6 +143,7 @@ fn run(command: Command) -> Result<Option<Counts>> {
             openapi::run(&workspace)?;
         }
         Command::Bench { arguments } => bench(&workspace, &arguments)?,
+        Command::Eval { what } => eval::run(&workspace, &what)?,
         Command::Ci { full } => return ci::run(&workspace, full).map(Some),
     }
     Ok(None)

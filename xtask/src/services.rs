@@ -1,7 +1,7 @@
 //! The servers that tests talk to: those that run already, else throw-away ones from the installed programs.
 //!
 //! Those are PostgreSQL and Redis, and two programs from npm, which tests start themselves: one speaks like the vendors of language models, one is a
-//! server of the Model Context Protocol. Another server is another field of [`Services`] and another module like `redis`.
+//! server of the Model Context Protocol. The files of a small language model from PyPI lie beside them. Another server is another field of [`Services`] and another module like `redis`.
 
 mod account;
 mod install;
@@ -16,6 +16,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::environment::variable;
+use crate::pypi;
 use crate::workspace::Workspace;
 
 /// What tests read to find PostgreSQL. They create databases of their own on it.
@@ -71,6 +72,7 @@ impl Services {
         };
         npm::ensure(workspace, &npm::AIMOCK)?;
         npm::ensure(workspace, &npm::EVERYTHING)?;
+        pypi::minilm(workspace)?;
         println!("PostgreSQL: {}", postgres.description(postgres::Server::url));
         println!("Redis: {}", redis.description(redis::Server::url));
         Ok(Self { postgres, redis })
@@ -95,6 +97,7 @@ impl Services {
         for wanted in [&npm::AIMOCK, &npm::EVERYTHING] {
             println!("npm: {}", npm::ensure(workspace, wanted)?.display());
         }
+        println!("PyPI: {}", pypi::minilm(workspace)?.model.display());
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::environment::find_program;
+use crate::pypi;
 use crate::run::Run;
 use crate::workspace::Workspace;
 
@@ -33,22 +33,9 @@ impl Tools {
 }
 
 fn install(folder: &Path) -> Result<()> {
-    let Some(python) = find_program("python3", &[]) else {
-        bail!(
-            "python3 is missing: install the packages `python3` and `python3-venv` (Debian, Ubuntu) or `python` (Homebrew)"
-        );
-    };
-    // Half of an environment is none.
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    Run::new(python)
-        .args(["-m", "venv"])
-        .arg(folder)
-        .run()
-        .context("python3 cannot make a virtual environment: install the package `python3-venv` (Debian, Ubuntu)")?;
-    Run::new(folder.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS, VALIDATOR])
+    pypi::environment(folder)?;
+    pypi::pip(folder)
+        .args([SCHEMATHESIS, VALIDATOR])
         .run()
         .with_context(|| format!("pip cannot install {SCHEMATHESIS} and {VALIDATOR} from PyPI"))
 }

@@ -188,7 +188,7 @@ impl Gate {
         let action = facts::action(seen, spec, label, &self.0.redactor);
         let (said, digests) = opinions::of_charters(&self.0.charters, context.org, &rights.charters, &action);
         let labelled = self.0.labels.opinion(tool, RunBy::Us, label);
-        let skills = opinions::of_skills(rights, tool, &call.arguments);
+        let skills = opinions::of_skills(rights, tool, seen.arguments);
         let own = [Some(self.0.lists.opinion(tool)), opinions::of_rights(rights, tool, reads(spec)), skills, labelled];
         (own.into_iter().flatten().chain(said).collect(), digests)
     }
