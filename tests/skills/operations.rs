@@ -175,3 +175,22 @@ async fn other_directories_are_read_as_soon_as_the_configuration_names_them() ->
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn directories_of_the_home_directory_are_read_if_the_operator_says_so() -> anyhow::Result<()> {
+    for (wanted, expected) in [(false, &[][..]), (true, &[("mine", "ready"), ("notes", "ready")])] {
+        let stage = Stage::new()?;
+        stage.file("home/.claude/skills/mine/SKILL.md", "---\nname: mine\ndescription: x\n---\nMine.\n")?;
+        stage.file("home/.agents/skills/notes/SKILL.md", "---\nname: notes\ndescription: x\n---\nNotes.\n")?;
+        let config = json!({ "skills": { "userDirectories": wanted } });
+        let home = stage.path("home").display().to_string();
+        let daemon = stage.daemon(json!([]))?.config(config).env("HOME", &home).start().await?;
+        let mut admin = daemon.admin().await;
+        let listed = admin.call("skill.list", json!({})).await?;
+        assert_eq!(names(&listed), expected, "{listed}");
+        if wanted {
+            assert_eq!(listed["skills"][0]["source"], "~/.claude/skills/mine/SKILL.md");
+        }
+    }
+    Ok(())
+}

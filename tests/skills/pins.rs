@@ -115,3 +115,25 @@ async fn another_skill_of_the_same_name_that_comes_first_is_another_skill() -> a
     assert_eq!(now["state"], "changed", "{now}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_confirmed_at_one_daemon_is_used_by_each_on_its_database() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    stage.skill("notes", "", "The first form.")?;
+    let here = stage.daemon(rules())?.backend(Backend::Postgres).start().await?;
+    let there = stage.daemon(rules())?.database_of(&here).start().await?;
+    let (mut admin, mut other) = (here.admin().await, there.admin().await);
+    admin.subscribe(&["task.*"]).await;
+    worked(&mut admin, "coder", "Go.").await?;
+    stage.skill("notes", "", "The second form.")?;
+    admin.call("skill.scan", json!({})).await?;
+    other.call("skill.scan", json!({})).await?;
+    let skill = json!({ "skillId": "notes" });
+    let changed = other.call("skill.get", skill.clone()).await?;
+    assert_eq!(changed["state"], "changed", "it was pinned at the other one: {changed}");
+    admin.call("skill.confirm", json!({ "skillId": "notes", "digest": changed["digest"] })).await?;
+    while other.call("skill.get", skill.clone()).await?["state"] != "ready" {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
