@@ -4,6 +4,7 @@ mod agents;
 mod erasing;
 mod finding;
 mod limits;
+mod sessions;
 
 use orchestrator_rpc::Error;
 use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, program};

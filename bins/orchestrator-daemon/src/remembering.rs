@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// And if it could not be done.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often what is over is looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Makes vectors until `stop`.
 pub(crate) async fn embed(memories: Memories, metrics: Metrics, stop: CancellationToken) -> Result<(), Error> {

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use orchestrator_memory::{Filter, Question, Scope, assemble, extract};
+use orchestrator_memory::{Error, Filter, Hit, Kind, MemoryId, Question, Scope, Tier, assemble, extract};
 use orchestrator_runtime_llm::{Compacted, Recalled, Recollection, Stretch};
 use orchestrator_sessions::Session;
 use orchestrator_transcript::{Block, Content, Message, ToolResultPart};
@@ -13,6 +13,9 @@ use super::episodes::text_of;
 const QUESTION_CHARS: usize = 2_000;
 /// How many memories are looked at.
 const LOOKED_AT: usize = 30;
+/// What people said about how they want it, and how much of that is told at most.
+const WANTED: [Kind; 2] = [Kind::Preference, Kind::Correction];
+const WANTED_MAX: usize = 5;
 /// The share of a conversation's room that a summary may take.
 const SUMMARY_SHARE: u64 = 10;
 
@@ -38,7 +41,7 @@ impl Recollection for Recollecting {
             threshold: config.recall_threshold,
             ..Question::new(words.chars().take(QUESTION_CHARS).collect::<String>())
         };
-        let hits = match self.recorder.memories.recall(session.org, &question).await {
+        let hits = match self.both(session, question).await {
             Ok(hits) => hits,
             Err(error) => {
                 tracing::warn!(session = %session.id, error = &error as &dyn std::error::Error, "begins without its memories");
@@ -82,6 +85,19 @@ impl Recollection for Recollecting {
         let facts =
             json!({ "memoryId": memory.id, "covers": memory.covers.len(), "beforeEntry": stretch.before_entry });
         Some(Compacted { summary: Block::text(label, told), facts })
+    }
+}
+
+impl Recollecting {
+    /// How people want it comes first, however little it has to do with the task: it is short, and they do not like to say it twice.
+    async fn both(&self, session: &Session, question: Question) -> Result<Vec<Hit>, Error> {
+        let filter = Filter { kinds: WANTED.to_vec(), tiers: vec![Tier::Semantic], ..question.filter.clone() };
+        let wanted = Question { filter, limit: WANTED_MAX, threshold: 0.0, ..question.clone() };
+        let mut hits = self.recorder.memories.recall(session.org, &wanted).await?;
+        let known: Vec<MemoryId> = hits.iter().map(|hit| hit.memory.id).collect();
+        let others = self.recorder.memories.recall(session.org, &question).await?;
+        hits.extend(others.into_iter().filter(|hit| !known.contains(&hit.memory.id)));
+        Ok(hits)
     }
 }
 

@@ -1,0 +1,254 @@
+//! What sessions begin with, leave behind, and do not lose when they get too long.
+
+use std::path::PathBuf;
+
+use orchestrator_testkit::{Builder, Daemon, Event, Socket};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::store;
+
+/// A scripted model, one agent, and a directory it reads.
+struct Stage(TempDir);
+
+impl Stage {
+    fn new(rules: &Value) -> anyhow::Result<Self> {
+        let stage = Self(tempfile::tempdir()?);
+        std::fs::create_dir_all(stage.0.path().join("agents"))?;
+        std::fs::create_dir_all(stage.source())?;
+        let agent = "---\nname: Reader\nworkspaceSource: main\nworkspace: shared\n---\nRead what you are told to.\n";
+        std::fs::write(stage.0.path().join("agents/reader.md"), agent)?;
+        std::fs::write(stage.0.path().join("script.json"), json!({ "rules": rules }).to_string())?;
+        Ok(stage)
+    }
+
+    fn source(&self) -> PathBuf {
+        self.0.path().join("source")
+    }
+
+    fn daemon(&self, more: Value) -> Builder {
+        let script = self.0.path().join("script.json");
+        Daemon::builder().without_rate_limits().config(json!({
+            "models": { "providers": { "stage": { "kind": "scripted", "script": script } }, "primary": "stage/scripted" },
+            "agentFiles": { "directories": [self.0.path().join("agents")] },
+            "workspaces": { "sources": { "main": self.source() } },
+            "tools": { "allow": ["fs.read", "memory.*"] },
+            "tasks": { "sweepMs": 20 },
+        })).config(more)
+    }
+}
+
+/// Gives the agent a task; which.
+async fn given(socket: &mut Socket, prompt: &str) -> anyhow::Result<Value> {
+    let spawned = socket.call("agent.spawn", json!({ "agent": "reader", "prompt": prompt })).await?;
+    Ok(spawned["taskId"].clone())
+}
+
+async fn completed(socket: &mut Socket, task: &Value) -> Event {
+    let is_end = |event: &Event| {
+        event.payload["taskId"] == *task && ["task.completed", "task.failed"].contains(&event.name.as_str())
+    };
+    let end = socket.events_until("the end of the task", is_end).await.pop().expect("it was waited for");
+    assert_eq!(end.name, "task.completed", "{:?}", end.payload);
+    end
+}
+
+/// The session of a task, and its journal.
+async fn journal(socket: &mut Socket, task: &Value) -> anyhow::Result<(Value, Vec<Value>)> {
+    let sessions = socket.call("session.list", json!({ "limit": 200 })).await?;
+    let all = sessions["sessions"].as_array().cloned().unwrap_or_default();
+    let id =
+        all.iter().find(|session| session["taskId"] == *task).map(|session| session["id"].clone()).unwrap_or_default();
+    let (mut entries, mut after) = (Vec::new(), json!(0));
+    loop {
+        let page = socket.call("session.history", json!({ "sessionId": id, "after": after, "limit": 200 })).await?;
+        let more = page["entries"].as_array().cloned().unwrap_or_default();
+        let Some(last) = more.last() else { return Ok((id, entries)) };
+        after = last["number"].clone();
+        entries.extend(more);
+    }
+}
+
+fn noted<'e>(entries: &'e [Value], what: &str) -> Vec<&'e Value> {
+    entries.iter().filter(|entry| entry["entry"]["what"] == what).map(|entry| &entry["entry"]).collect()
+}
+
+/// Waits until the session is remembered, and tells its summary.
+async fn remembered(socket: &mut Socket, session: &Value) -> anyhow::Result<Value> {
+    loop {
+        let list = json!({ "sessionId": session, "type": "summary", "tier": "episodic" });
+        let found = socket.call("memory.list", list).await?;
+        if let Some(summary) =
+            found["items"].as_array().into_iter().flatten().find(|m| m["content"].to_string().contains("Session on"))
+        {
+            return Ok(summary.clone());
+        }
+        socket.events_until("the session to be remembered", |event| event.name == "memory.stored").await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_begins_with_what_an_earlier_one_left_behind() -> anyhow::Result<()> {
+    let rules = json!([
+        { "when": { "says": "remembered from earlier" }, "say": [{ "text": "I was told: {{last}}" }] },
+        { "say": [{ "text": "The report is in out.md. Not yet done: the index." }] },
+    ]);
+    let stage = Stage::new(&rules)?;
+    let daemon = stage.daemon(json!({})).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "memory.*"]).await;
+    let first = given(&mut admin, "Write the zeppelin report. I prefer tables over prose in reports.").await?;
+    completed(&mut admin, &first).await;
+    let (session, entries) = journal(&mut admin, &first).await?;
+    assert!(noted(&entries, "recalled").is_empty(), "nothing was known: {entries:?}");
+    let summary = remembered(&mut admin, &session).await?;
+    assert!(summary["content"].to_string().contains("Open: "), "{summary}");
+    let preferences = admin.call("memory.list", json!({ "type": "preference" })).await?;
+    let preference = &preferences["items"][0];
+    assert_eq!(preference["content"], "I prefer tables over prose in reports", "{preferences}");
+    assert!(preference["sources"].to_string().contains(session.as_str().unwrap_or_default()), "{preference}");
+    assert!(summary["sources"].to_string().contains(preference["memoryId"].as_str().unwrap_or("-")), "{summary}");
+    let second = given(&mut admin, "Write another report on the zeppelin.").await?;
+    let told = completed(&mut admin, &second).await.payload.to_string();
+    let (session, entries) = journal(&mut admin, &second).await?;
+    let recalled = noted(&entries, "recalled");
+    assert!(
+        recalled[0]["facts"]["memories"].to_string().contains(preference["memoryId"].as_str().unwrap_or("-")),
+        "{recalled:?}"
+    );
+    let result = admin.call("task.get", json!({ "taskId": second })).await?["result"].to_string();
+    assert!(result.contains("I prefer tables over prose"), "{result} {told}");
+    // What was recalled is not learned again.
+    remembered(&mut admin, &session).await?;
+    let preferences = admin.call("memory.list", json!({ "type": "preference" })).await?;
+    assert_eq!(preferences["items"].as_array().map(Vec::len), Some(1), "{preferences}");
+    let replay = admin.call("session.replay", json!({ "sessionId": session })).await?;
+    assert_eq!(replay["divergences"], json!([]), "{replay}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_to_remember_leaves_nothing_and_begins_with_nothing() -> anyhow::Result<()> {
+    let stage = Stage::new(&json!([{ "say": [{ "text": "done" }] }]))?;
+    let daemon = stage.daemon(json!({ "memory": { "learningEnabled": false, "recallTokens": 0 } })).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*"]).await;
+    store(&mut admin, json!({ "content": "The zeppelin is grey." })).await?;
+    let task = given(&mut admin, "I prefer a zeppelin that is grey.").await?;
+    completed(&mut admin, &task).await;
+    let (_, entries) = journal(&mut admin, &task).await?;
+    assert!(noted(&entries, "recalled").is_empty());
+    let (daemon, mut admin) = {
+        // The end of the daemon is the end of whatever it was about to remember.
+        let again = daemon.kill().await.start().await?;
+        let admin = again.admin().await;
+        (again, admin)
+    };
+    let stats = admin.call("memory.stats", json!({})).await?;
+    assert_eq!((&stats["tiers"][1]["count"], &stats["tiers"][2]["count"]), (&json!(0), &json!(1)), "{stats}");
+    drop(daemon);
+    Ok(())
+}
+
+const PARTS: usize = 200;
+/// The room of the conversation, in tokens: much less than all parts together.
+const ROOM: usize = 12_000;
+
+/// What is to be found in some of the early parts, and by which question.
+const PLANTED: [(usize, &str, &str); 5] = [
+    (2, "The vault of Mirabel opens with the code 4711.", "Which code opens the vault of Mirabel?"),
+    (5, "Ortwin keeps the spare key under the blue stone.", "Where does Ortwin keep the spare key?"),
+    (9, "The zeppelin leaves hangar 18 on a Thursday.", "When does the zeppelin leave hangar 18?"),
+    (14, "Quendolin decided to paint the bridge green.", "Which colour did Quendolin choose for the bridge?"),
+    (23, "The password of the lighthouse is tangerine.", "What is the password of the lighthouse?"),
+];
+
+/// A long way through many files, and questions about its beginning at its end.
+fn long_way() -> anyhow::Result<Stage> {
+    let questions: Vec<Value> = PLANTED
+        .iter()
+        .map(|(_, _, question)| json!({ "call": { "tool": "memory_query", "arguments": { "query": question, "limit": 2 } } }))
+        .collect();
+    let rules = json!([
+        { "when": { "result": "question time" }, "say": questions },
+        { "when": { "result": "memories" }, "say": [{ "text": "{{results}}" }] },
+        { "find": { "next": { "in": "results", "pattern": "next: (\\S+)", "max": 1 } },
+          "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "{{next}}" } } }] },
+        { "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "part0.txt" } } }] },
+    ]);
+    let stage = Stage::new(&rules)?;
+    for part in 0..PARTS {
+        let filler: Vec<String> =
+            (0..120).map(|word| format!("w{:x}", (part * 7919 + word * 104_729) % 65_521)).collect();
+        let fact = PLANTED.iter().find(|(at, ..)| *at == part).map_or("", |(_, fact, _)| fact);
+        let next = if part + 1 == PARTS { "question time".to_owned() } else { format!("next: part{}.txt", part + 1) };
+        let text =
+            format!("This is part {part}.\n{}\n{fact}\n{}\n{next}\n", filler[..60].join(" "), filler[60..].join(" "));
+        std::fs::write(stage.source().join(format!("part{part}.txt")), text)?;
+    }
+    Ok(stage)
+}
+
+fn narrow() -> Value {
+    let budget = json!({ "daily": null, "weekly": null, "monthly": null });
+    json!({ "llm": { "contextTokens": ROOM, "turnsMax": 1_000, "tokensMax": null }, "budget": budget })
+}
+
+/// Everything that was planted is in what the task came to, and nothing that was summed up is lost.
+async fn nothing_is_lost(admin: &mut Socket, task: &Value) -> anyhow::Result<()> {
+    let result = admin.call("task.get", json!({ "taskId": task })).await?["result"].to_string();
+    for (_, fact, _) in PLANTED {
+        assert!(result.contains(fact), "{fact} is not in {result}");
+    }
+    let (session, entries) = journal(admin, task).await?;
+    let compactions = noted(&entries, "compacted");
+    assert!(compactions.len() >= 10, "{}", compactions.len());
+    let verified = admin.call("memory.verify", json!({ "sessionId": session })).await?;
+    assert_eq!((&verified["complete"], &verified["missing"]), (&json!(true), &json!([])), "{verified}");
+    assert!(verified["covered"].as_u64() > Some(PARTS as u64), "{verified}");
+    let summaries: Vec<&Value> = compactions.iter().map(|noted| &noted["facts"]["more"]["memoryId"]).collect();
+    let kept = admin.call("memory.list", json!({ "sessionId": session, "type": "summary", "limit": 200 })).await?;
+    let kept = kept["items"].as_array().cloned().unwrap_or_default();
+    let of_stretches = kept.iter().filter(|memory| memory["sources"].to_string().contains("#<")).count();
+    assert_eq!(of_stretches, summaries.len(), "each stretch is summed up once");
+    let replay = admin.call("session.replay", json!({ "sessionId": session })).await?;
+    assert_eq!(replay["divergences"], json!([]), "{replay}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_said_early_is_known_at_the_end_of_a_session_that_was_too_long_ten_times() -> anyhow::Result<()> {
+    let stage = long_way()?;
+    let daemon = stage.daemon(narrow()).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.completed", "task.failed", "memory.stored"]).await;
+    let task = given(&mut admin, "Read all parts.").await?;
+    // It takes a while; each summary is a sign of life.
+    while admin.next_event().await.name == "memory.stored" {}
+    nothing_is_lost(&mut admin, &task).await
+}
+
+#[tokio::test]
+async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Result<()> {
+    let stage = long_way()?;
+    let mut daemon = stage.daemon(narrow()).start().await?;
+    let mut admin = daemon.admin().await;
+    let task = given(&mut admin, "Read all parts.").await?;
+    let mut after = 0;
+    let mut kills = 0;
+    loop {
+        admin.subscribe_after(&["task.completed", "task.failed", "memory.stored"], after).await;
+        let is_next = |event: &Event| event.name.starts_with("task.") || event.payload["count"] == 1;
+        let event = admin.events_until("a summary, or the end", is_next).await.pop().expect("it was waited for");
+        after = event.seq.unwrap_or(after);
+        if event.name.starts_with("task.") {
+            assert_eq!(event.name, "task.completed", "{:?}", event.payload);
+            break;
+        }
+        kills += 1;
+        daemon = daemon.kill().await.start().await?;
+        admin = daemon.admin().await;
+    }
+    assert!(kills >= 10, "{kills}");
+    nothing_is_lost(&mut admin, &task).await
+}
