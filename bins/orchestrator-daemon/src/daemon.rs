@@ -13,7 +13,6 @@ use orchestrator_budget::Ledger;
 use orchestrator_events::{Hub, Numbering, SqlLog};
 use orchestrator_gateway::{Gateway, Peers};
 use orchestrator_mcp::Servers;
-use orchestrator_memory::Memories;
 use orchestrator_redact::Redactor;
 use orchestrator_rpc::Dispatcher;
 use orchestrator_security::{Audit, Emergency};
@@ -73,8 +72,6 @@ pub(crate) struct Daemon {
     pub(crate) followers: Followers,
     pub(crate) servers: Servers,
     pub(crate) ledger: Ledger,
-    /// What is remembered.
-    pub(crate) memories: Memories,
     pub(crate) notifications: Notifications,
     pub(crate) readiness: ReadinessWatch,
 }
@@ -171,7 +168,6 @@ impl Daemon {
             followers,
             servers,
             ledger,
-            memories: domains.memories.clone(),
             notifications,
             readiness,
         };

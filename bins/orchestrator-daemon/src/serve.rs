@@ -298,9 +298,9 @@ fn react(daemon: &Daemon) -> anyhow::Result<()> {
         let concluding = concluding.clone();
         async move { concluding.run(stop).await }
     })?;
-    let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());
+    let (memories, metrics) = (daemon.llms.recorder.memories.clone(), daemon.metrics.clone());
     loops.spawn("memory vectors", move |stop| remembering::embed(memories.clone(), metrics.clone(), stop))?;
-    let (memories, metrics) = (daemon.memories.clone(), daemon.metrics.clone());
+    let (memories, metrics) = (daemon.llms.recorder.memories.clone(), daemon.metrics.clone());
     loops.spawn("memory keeper", move |stop| remembering::sweep(memories.clone(), metrics.clone(), stop))?;
     let told_hooks = daemon.followers.told_hooks.clone();
     loops.spawn("hooks", move |stop| {

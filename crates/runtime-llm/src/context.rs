@@ -66,9 +66,8 @@ impl Window {
             upto = place;
         }
         // A call and its results go together: an answer of the model is the first that stays.
-        let upto = if upto % 2 == 0 { upto + 1 } else { upto };
-        let upto = upto.min(messages.len().saturating_sub(1));
-        let upto = if upto % 2 == 0 { upto.saturating_sub(1) } else { upto };
+        let upto = (upto | 1).min(messages.len().saturating_sub(1));
+        let upto = if upto.is_multiple_of(2) { upto.saturating_sub(1) } else { upto };
         (upto > self.gone_until.max(1)).then_some(upto)
     }
 
