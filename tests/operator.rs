@@ -59,6 +59,35 @@ async fn after_the_demonstration_the_daemon_keeps_serving() -> anyhow::Result<()
 }
 
 #[tokio::test]
+async fn the_second_demonstration_knows_what_the_first_one_came_to() -> anyhow::Result<()> {
+    let here = tempfile::tempdir()?;
+    files(here.path())?;
+    let first = Daemon::builder().arg("demo").working_directory(here.path()).start().await?;
+    let mut socket = first.admin().await;
+    socket.subscribe_after(&["memory.stored"], 0).await;
+    let outcomes = json!({ "type": "outcome" });
+    while socket.call("memory.list", outcomes.clone()).await?["items"].as_array().map(Vec::len) < Some(3) {
+        socket.next_event().await;
+    }
+    said(&first, "Nothing was known from earlier runs").await;
+    let second = first.kill().await.start().await?;
+    let log = said(&second, "From earlier runs the agents were told").await;
+    assert!(log.contains("- [memory_"), "{log}");
+    Ok(())
+}
+
+/// Waits until a daemon has printed something.
+async fn said(daemon: &Daemon, what: &str) -> String {
+    let told = async {
+        while !daemon.log().contains(what) {
+            tokio::task::yield_now().await;
+        }
+        daemon.log()
+    };
+    orchestrator_testkit::patiently(what, told).await
+}
+
+#[tokio::test]
 async fn a_demonstration_with_nothing_to_read_says_so_and_ends() -> anyhow::Result<()> {
     let here = tempfile::tempdir()?;
     let ended = Daemon::builder().arg("demo").arg("--once").working_directory(here.path()).ended("the end").await?;
@@ -74,7 +103,7 @@ async fn the_configuration_of_the_field_loads_as_it_is() -> anyhow::Result<()> {
         federation: { enabled: false, maxOrchestrators: 10 }\n";
     let daemon = Daemon::builder().config_file("orchestrator.yaml", text).start().await?;
     let (_, log) = daemon.terminate().await;
-    assert_eq!(log.matches("`memory`").count(), 1, "one warning for what is not built yet: {log}");
+    assert!(!log.contains("`memory`"), "memory is in force: {log}");
     assert!(!log.contains("`budget`"), "budgets are in force: {log}");
     let federated = text.replace("enabled: false", "enabled: true");
     let refused = Daemon::builder().config_file("orchestrator.yaml", &federated).refused().await?;

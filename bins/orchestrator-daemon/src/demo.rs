@@ -29,6 +29,7 @@ pub(crate) async fn run(url: &str, token_file: &Path, directory: &Path, model: &
     let has_completed = watch.follow(task).await?;
     let tasks = watch.into_tasks();
     report::results(&client, &tasks).await?;
+    report::memories(&client, &tasks).await?;
     report::workspaces(&client).await?;
     client.close().await;
     Ok(has_completed)

@@ -69,7 +69,7 @@ pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line = text.replace('\n', " ");
     match line.char_indices().nth(CHARS_MAX) {
         None => line,

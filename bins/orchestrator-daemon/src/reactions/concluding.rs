@@ -38,16 +38,20 @@ impl Conclude {
         let latest = Query { limit: BEFORE, ..Query::default() };
         if let Ok(before) = self.recorder.sessions.list(OrgId::LOCAL, latest).await {
             for session in before.sessions.iter().filter(|session| session.ended_at.is_some()) {
-                self.conclude(session.org, session.id, &stop).await;
+                self.conclude(session.org, session.id).await;
             }
         }
         while let Some(Some((org, id))) = stop.run_until_cancelled(ended.recv()).await {
-            self.conclude(org, id, &stop).await;
+            self.conclude(org, id).await;
+        }
+        // What has ended by now is not left for the next start.
+        while let Ok((org, id)) = ended.try_recv() {
+            self.conclude(org, id).await;
         }
         Ok(())
     }
 
-    async fn conclude(&self, org: OrgId, id: SessionId, stop: &CancellationToken) {
+    async fn conclude(&self, org: OrgId, id: SessionId) {
         // One that another daemon ran is its own to remember.
         let is_ours = match self.recorder.sessions.get(org, id).await {
             Ok(session) => session.node == self.recorder.sessions.node(),
@@ -56,7 +60,7 @@ impl Conclude {
         if !is_ours {
             return;
         }
-        if let Some(Err(error)) = stop.run_until_cancelled(self.recorder.conclude(org, id)).await {
+        if let Err(error) = self.recorder.conclude(org, id).await {
             tracing::warn!(session = %id, error = &*error as &dyn std::error::Error, "not remembered");
         }
     }
