@@ -36,10 +36,7 @@ impl Memories {
             candidates.extend(shared.parts.store.passing(org, &more, &question.filter).await?);
         }
         let hits = self.weigh(org, question, &terms, meaning.as_ref(), candidates).await?;
-        let mut hits = recall::merge(hits);
-        hits.retain(|hit| hit.score >= question.threshold);
-        hits.truncate(question.limit);
-        Ok(hits)
+        Ok(recall::merge(hits, question.limit))
     }
 
     async fn by_meaning(&self, org: OrgId, question: &Question) -> Result<Option<HashMap<i64, f32>>, Error> {
@@ -84,7 +81,7 @@ impl Memories {
             .map(|(number, (stored, why))| {
                 (number, Hit { memory: stored.memory, score: evidence.total(&why), why, same: Vec::new() })
             })
-            .filter(|(_, hit)| hit.score > 0.0)
+            .filter(|(_, hit)| hit.score > 0.0 && hit.score >= question.threshold)
             .collect();
         hits.sort_by(|(a, one), (b, other)| other.score.total_cmp(&one.score).then(b.cmp(a)));
         Ok(hits.into_iter().map(|(_, hit)| hit).collect())

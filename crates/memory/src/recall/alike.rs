@@ -10,10 +10,14 @@ const SAME: f64 = 0.85;
 const TURNING: [&str; 12] =
     ["not", "no", "never", "none", "without", "isn't", "aren't", "don't", "doesn't", "won't", "cannot", "can't"];
 
-/// Leaves out what the better hits say already, and remembers that it was there. Contradictions stay, side by side.
-pub(crate) fn merge(hits: Vec<Hit>) -> Vec<Hit> {
-    let mut kept: Vec<(Hit, BTreeSet<String>)> = Vec::with_capacity(hits.len());
+/// The best so many, without what the better ones say already; that it was there is remembered. Contradictions stay, side by side.
+pub(crate) fn merge(hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    let mut kept: Vec<(Hit, BTreeSet<String>)> = Vec::with_capacity(limit.min(hits.len()));
     for hit in hits {
+        // Comparing with each takes time, and who is not asked for is not told of.
+        if kept.len() == limit {
+            break;
+        }
         let words = words(&hit.memory.text);
         let same = kept.iter_mut().find(|(other, theirs)| {
             let held = |hit: &Hit| (hit.memory.valid_to, hit.memory.state);
