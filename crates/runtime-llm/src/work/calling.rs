@@ -52,11 +52,12 @@ impl Work<'_> {
                 }
             }
         }
-        entries.extend(ready.iter_mut().flat_map(|ready| std::mem::take(&mut ready.entries)));
-        if !entries.is_empty() {
-            // From here on a call that is not followed by its result may have been made.
-            self.record(entries).await?;
+        if ready.is_empty() {
+            return self.hold(entries).await;
         }
+        entries.extend(ready.iter_mut().flat_map(|ready| std::mem::take(&mut ready.entries)));
+        // From here on a call that is not followed by its result may have been made.
+        self.record(entries).await?;
         self.run_all(ready).await
     }
 
@@ -108,7 +109,7 @@ impl Work<'_> {
         let mut calls = stream::iter(timed.collect::<Vec<_>>()).buffer_unordered(at_once.max(1));
         while let Some((call, answer, millis)) = calls.next().await {
             let entry = self.returned(&call, answer, millis);
-            self.record(vec![entry]).await?;
+            self.hold(vec![entry]).await?;
         }
         Ok(())
     }
