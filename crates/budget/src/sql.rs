@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     database: Database,
-    queue: Arc<Queue>,
+    queue: Queue,
 }
 
 impl SqlStore {
@@ -37,14 +37,14 @@ impl SqlStore {
     /// [`Error::Store`].
     pub async fn open(database: Database) -> Result<Self, Error> {
         orchestrator_sql::migrate(&database, "budget", migrations::ALL).await?;
-        Ok(Self { database, queue: Arc::default() })
+        Ok(Self { database, queue: batch::queue() })
     }
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, apply: Apply) -> Result<Outcome, Error> {
-        batch::apply(&self.database, &self.queue, apply).await
+        self.queue.write(&self.database, apply, |tx, commands| Box::pin(batch::run(tx, commands))).await
     }
 
     async fn set_limit(&self, org: OrgId, limit: Limit) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Where the secrets are in a text.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::patterns::{self, Member, Verdict};
@@ -152,8 +152,15 @@ fn find_personal(text: &str, from: usize, complete: bool, found: &mut Found<'_>)
     });
 }
 
-fn automaton<'a>(kind: MatchKind, texts: impl Iterator<Item = &'a str>) -> AhoCorasick {
-    AhoCorasick::builder().match_kind(kind).build(texts).expect("secrets together are far smaller than four gigabytes")
+/// What is looked for takes some 400 times its room as a table, which is one step per byte: 10 MB at most. What is more than this is
+/// looked for in less room, by more steps.
+const TABLED_BYTES_MAX: usize = 24 * 1024;
+
+fn automaton<'a>(kind: MatchKind, texts: impl Iterator<Item = &'a str> + Clone) -> AhoCorasick {
+    let bytes: usize = texts.clone().map(str::len).sum();
+    let tabled = (bytes <= TABLED_BYTES_MAX).then_some(AhoCorasickKind::DFA);
+    let automaton = AhoCorasick::builder().match_kind(kind).kind(tabled).build(texts);
+    automaton.expect("secrets together are far smaller than four gigabytes")
 }
 
 /// A secret that has to wait is recognised again later, so what it is recognised by has to wait with it.

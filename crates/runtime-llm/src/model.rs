@@ -95,7 +95,7 @@ impl ModelRequest {
             "tools": tools, "maxTokens": self.max_tokens, "temperature": self.temperature, "effort": self.effort,
         });
         // As text: numbers beyond 2^53 have no canonical form, and a model may have written one.
-        Digest::of(&Value::String(whole.to_string())).expect("a text has no numbers")
+        Digest::of_text(&serde_json::to_string(&whole).expect("it is JSON"))
     }
 }
 

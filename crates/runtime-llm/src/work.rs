@@ -7,6 +7,7 @@ use std::time::Duration;
 use orchestrator_sessions::{Desk, Entry, Gate, Numbered, Outcome, Runtime as _, Session};
 use orchestrator_vocab::Timestamp;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{Conversation, Next, Unreadable, noted};
@@ -33,6 +34,10 @@ pub(crate) struct Work<'a> {
     frame_pause: Duration,
     session: Arc<Session>,
     conversation: Conversation,
+    /// Taken into account, and written with what comes next: nothing is waited for before that.
+    held: Vec<Entry>,
+    /// Changes when a person has said something.
+    inputs: watch::Receiver<u64>,
 }
 
 impl<'a> Work<'a> {
@@ -44,6 +49,7 @@ impl<'a> Work<'a> {
         cancel: &'a CancellationToken,
         frame_pause: Duration,
     ) -> Go<Self> {
+        let inputs = desk.inputs();
         let mut entries = desk.journal().all().await.map_err(|error| Halted::With(of_journal(&error)))?;
         let begun = entries.iter().position(is_beginning);
         let entries = match begun {
@@ -54,7 +60,8 @@ impl<'a> Work<'a> {
         let conversation = Conversation::of(&entries).map_err(|error| unreadable(&error))?;
         let conversation = conversation.expect("it was begun, or went on");
         let session = Arc::new(desk.session().clone());
-        let mut work = Self { parts, desk, gate, cancel, frame_pause, session, conversation };
+        let held = Vec::new();
+        let mut work = Self { parts, desk, gate, cancel, frame_pause, session, conversation, held, inputs };
         desk.started(None).await;
         work.catch_up().await?;
         Ok(work)
@@ -68,6 +75,7 @@ impl<'a> Work<'a> {
         loop {
             self.desk.alive();
             if self.cancel.is_cancelled() {
+                self.record(Vec::new()).await?;
                 return Err(Halted::Stopped);
             }
             match self.conversation.next() {
@@ -91,20 +99,51 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Writes entries down, and takes them into account with whatever came between.
+    /// Takes entries into account. If the model is asked next, they are written with that, and are durable before it is; else at once.
+    async fn hold(&mut self, entries: Vec<Entry>) -> Go {
+        self.apply(entries.clone())?;
+        self.held.extend(entries);
+        if self.conversation.next() == Next::Ask { Ok(()) } else { self.record(Vec::new()).await }
+    }
+
+    /// Writes entries down behind those that were held, and takes them into account with whatever came between.
     async fn record(&mut self, entries: Vec<Entry>) -> Go {
-        let expected = self.conversation.last + entries.len() as u64;
-        let last = self.desk.journal().append(entries.clone()).await;
-        let last = last.map_err(|error| Halted::With(of_journal(&error)))?;
-        if last != expected {
-            return self.catch_up().await.map(drop);
+        let held = std::mem::take(&mut self.held);
+        let (had_held, expected) = (!held.is_empty(), self.conversation.last + entries.len() as u64);
+        let all: Vec<Entry> = held.into_iter().chain(entries.iter().cloned()).collect();
+        if all.is_empty() {
+            return Ok(());
         }
+        let last = self.desk.journal().append(all).await;
+        let last = last.map_err(|error| Halted::With(of_journal(&error)))?;
+        match (last == expected, had_held) {
+            (true, _) => self.apply(entries),
+            (false, false) => self.catch_up().await.map(drop),
+            (false, true) => self.begin_anew().await,
+        }
+    }
+
+    fn apply(&mut self, entries: Vec<Entry>) -> Go {
         for entry in entries {
             let number = self.conversation.last + 1;
             let numbered = Numbered { number, at: Timestamp::default(), entry };
             self.conversation.apply(&numbered).map_err(|error| unreadable(&error))?;
         }
         Ok(())
+    }
+
+    /// Somebody wrote before what was held: it was taken into account too early.
+    async fn begin_anew(&mut self) -> Go {
+        let mut entries = self.desk.journal().all().await.map_err(|error| Halted::With(of_journal(&error)))?;
+        let begun = entries.iter().position(is_beginning).unwrap_or_default();
+        let conversation = Conversation::of(&entries.split_off(begun)).map_err(|error| unreadable(&error))?;
+        self.conversation = conversation.expect("it has begun");
+        Ok(())
+    }
+
+    /// The last entry that is in the journal for certain, or others' before it: what was held has no number yet.
+    fn written(&self) -> u64 {
+        self.conversation.last - self.held.len() as u64
     }
 
     /// Reads what others wrote; whether there was anything.

@@ -4,8 +4,9 @@ mod stage;
 
 use orchestrator_events::{Delivery, Filter};
 use orchestrator_runtime_llm::{Circles, Limits, ModelError, replay};
-use orchestrator_sessions::{Entry, Numbered, State, Stop};
-use orchestrator_vocab::{Actor, OrgId};
+use orchestrator_sessions::{Append, Entry, Numbered, Said, State, Stop, Store as _};
+use orchestrator_transcript::Block;
+use orchestrator_vocab::{Actor, Label, OrgId, Timestamp};
 use serde_json::json;
 use stage::{End, Stage, Turn};
 
@@ -121,6 +122,49 @@ async fn a_paused_session_stands_still_between_two_steps() {
     assert_eq!(stage.seen.requests.lock().unwrap().len(), 1);
     stage.sessions.resume(OrgId::LOCAL, session.id, ada()).await.unwrap();
     assert_eq!(stage.ends.recv().await, Some(End::Completed(json!("done"))));
+}
+
+fn said(text: &str) -> Vec<Block> {
+    vec![Block::text(Label::USER, text.to_owned())]
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_tool_works_is_heard_with_its_result() {
+    let mut stage = Stage::new(vec![call("1", "gate_wait"), Turn::Say("done")]);
+    let session = stage.start().await;
+    stage.seen.hung.notified().await;
+    let hurry = Said { content: said("hurry"), actor: Actor::User("ada".into()), key: None };
+    stage.sessions.say(OrgId::LOCAL, session.id, hurry).await.unwrap();
+    stage.seen.open.notify_one();
+    assert_eq!(stage.ends.recv().await, Some(End::Completed(json!("done"))));
+    let told = format!("{:?}", stage.seen.requests.lock().unwrap()[1].messages);
+    assert!(told.contains("hurry"), "{told}");
+    let entries = stage.sessions.entries(OrgId::LOCAL, session.id).await.unwrap();
+    assert_eq!(replay(OrgId::LOCAL, &entries).unwrap().divergences, []);
+}
+
+#[tokio::test]
+async fn what_is_written_before_a_result_is_told_later_and_nothing_is_lost() {
+    let mut stage = Stage::new(vec![call("1", "gate_wait"), call("2", "fs_list"), Turn::Say("done")]);
+    let session = stage.start().await;
+    stage.seen.hung.notified().await;
+    // Nobody has told the session that it is there.
+    let entry = Entry::Input { by: Actor::User("ada".into()), content: said("hurry") };
+    let (id, at) = (session.id, Timestamp::default());
+    let append =
+        Append { org: OrgId::LOCAL, session: id, fence: None, at, entries: vec![entry], key: None, events: vec![] };
+    stage.store.append(append).await.unwrap();
+    stage.seen.open.notify_one();
+    assert_eq!(stage.ends.recv().await, Some(End::Completed(json!("done"))));
+    {
+        let requests = stage.seen.requests.lock().unwrap();
+        let told: Vec<bool> =
+            requests.iter().map(|request| format!("{:?}", request.messages).contains("hurry")).collect();
+        assert_eq!(told, [false, false, true]);
+    }
+    let entries = stage.sessions.entries(OrgId::LOCAL, session.id).await.unwrap();
+    let again = replay(OrgId::LOCAL, &entries).unwrap();
+    assert_eq!((again.turns, again.calls, again.divergences.as_slice()), (3, 2, [].as_slice()));
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ macro_rules! session_store_conformance {
             active_sessions_of_earlier_starts_are_left_behind,
             old_sessions_are_trimmed_and_active_ones_stay,
             entries_are_numbered_without_gaps_and_read_in_pages,
+            steps_that_come_at_once_are_each_written_or_refused,
             entries_survive_as_they_were_written,
             entries_and_events_come_together,
             only_the_holder_writes_under_a_fence,
@@ -249,6 +250,47 @@ pub async fn entries_are_numbered_without_gaps_and_read_in_pages(store: &dyn Sto
     let foreign = Session { org: OrgId::new(), ..one.clone() };
     assert!(numbers(store, &foreign, 0, 9).await.is_empty());
     assert_eq!(store.get(LOCAL, one.id).await.unwrap().unwrap().entries, 43);
+}
+
+/// Of several sessions, and of one more than one; whoever is refused is so alone.
+pub async fn steps_that_come_at_once_are_each_written_or_refused(store: &dyn Store, _: &dyn Log) {
+    let (one, other) = (
+        inserted(store, session(LOCAL, State::Running)).await,
+        inserted(store, session(OrgId::new(), State::Running)).await,
+    );
+    let over = inserted(store, ended(session(LOCAL, State::Running), 100)).await;
+    let unknown = session(LOCAL, State::Running);
+    let steps = (0..12).flat_map(|number| {
+        let more = vec![noted(number), noted(number)];
+        [
+            append(&one, Some(7), vec![noted(number)]),
+            append(&other, Some(7), more.clone()),
+            append(&one, Some(6), more.clone()),
+            append(&over, Some(7), more.clone()),
+            append(&unknown, Some(7), more),
+        ]
+    });
+    let answers = futures::future::join_all(steps.map(|step| store.append(step))).await;
+    let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
+    for (place, answer) in answers.into_iter().enumerate() {
+        match (place % 5, answer) {
+            (0, Ok(number)) => of_one.push(number),
+            (1, Ok(number)) => of_other.push(number),
+            (2, Err(Error::Stale(id))) => assert_eq!(id, one.id),
+            (3, Err(Error::Ended(id))) => assert_eq!(id, over.id),
+            (4, Err(Error::NotFound(id))) => assert_eq!(id, unknown.id),
+            (_, answer) => panic!("step {place}: {answer:?}"),
+        }
+    }
+    of_one.sort_unstable();
+    of_other.sort_unstable();
+    assert_eq!(of_one, (1..=12).collect::<Vec<_>>());
+    assert_eq!(of_other, (1..=12).map(|step| step * 2).collect::<Vec<_>>());
+    assert_eq!(numbers(store, &one, 0, 100).await, of_one);
+    assert_eq!(numbers(store, &other, 0, 100).await, (1..=24).collect::<Vec<_>>());
+    for written in store.entries(other.org, other.id, 0, 100).await.unwrap().chunks(2) {
+        assert_eq!(written[0].entry, written[1].entry, "those of a step stay together");
+    }
 }
 
 /// Every field, and the model's answers are counted; a change of the session does not touch that.

@@ -30,7 +30,7 @@ pub enum Entry {
     Asked {
         /// Of everything it was given.
         request: Digest,
-        /// The last entry that it was told of.
+        /// The last entry of others that it was told of, or one behind it. Results of its calls it was told of anyway.
         upto: u64,
         /// The model that was wanted, if any in particular.
         #[serde(default, skip_serializing_if = "Option::is_none")]

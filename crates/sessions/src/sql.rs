@@ -6,16 +6,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_events::{NewEvent, SqlLog};
-use orchestrator_sql::{Database, Tx};
+use orchestrator_sql::{Batch, Database, Tx};
 use orchestrator_vocab::{OrgId, SessionId, TaskId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use crate::{Append, Error, Listing, Numbered, Query, Session, Status, Store};
 
-/// Sessions on SQLite or PostgreSQL.
+/// The most sessions whose steps are written together.
+const STEPS_MAX: usize = 128;
+
+/// Steps of sessions that wait to be written.
+type Steps = Batch<Append, u64, Error>;
+
+/// Sessions on SQLite or PostgreSQL. Steps that sessions take at the same time are written together.
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     database: Database,
+    steps: Steps,
 }
 
 impl SqlStore {
@@ -26,7 +33,7 @@ impl SqlStore {
     /// [`Error::Store`].
     pub async fn open(database: Database) -> Result<Self, Error> {
         orchestrator_sql::migrate(&database, "sessions", migrations::ALL).await?;
-        Ok(Self { database })
+        Ok(Self { database, steps: Steps::new(STEPS_MAX) })
     }
 }
 
@@ -103,6 +110,9 @@ impl Store for SqlStore {
     }
 
     async fn append(&self, append: Append) -> Result<u64, Error> {
+        if journal::is_step(&append) {
+            return self.steps.write(&self.database, append, |tx, steps| Box::pin(journal::take(tx, steps))).await;
+        }
         let append = Arc::new(append);
         self.database
             .write(move |tx| {

@@ -73,6 +73,9 @@ pub enum Error {
     /// A closure went on after a failed statement; its transaction was rolled back. A fault in the program.
     #[error("a failed statement was ignored")]
     Swallowed,
+    /// It was to be written together with what failed, and is not: try again.
+    #[error("it was not written with others: {0}")]
+    Together(String),
     /// The database was closed.
     #[error("the database is closed")]
     Closed,
@@ -82,6 +85,7 @@ impl Error {
     /// Whether running the same thing again may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self.class(), Some(Class::Contention | Class::Unavailable | Class::Full))
+            || matches!(self, Self::Together(_))
     }
 
     /// The kind of failure, where a database reported one.

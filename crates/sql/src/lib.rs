@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod database;
 mod error;
 mod inspect;
@@ -11,6 +12,7 @@ mod scratch;
 mod tx;
 mod writer;
 
+pub use batch::Batch;
 pub use database::{Backend, Database, Options};
 pub use error::{Class, Error};
 pub use inspect::Inspection;

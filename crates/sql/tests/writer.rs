@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
-use orchestrator_sql::{Backend, Class, Database, Error, Migration, Options, Scratch, Tx, migrate};
+use orchestrator_sql::{Backend, Batch, Class, Database, Error, Migration, Options, Scratch, Tx, migrate};
 use sea_orm::{ConnectionTrait as _, Statement};
 
 const NUMBERS: &[Migration] = &[Migration { name: "m0001_numbers", statements: numbers }];
@@ -115,6 +115,82 @@ async fn what_sqlite_rolls_back_by_itself_takes_nothing_along_that_comes_later()
     assert_eq!(stored(&database).await, [1, 3].into());
 }
 
+/// Numbers that are inserted by one statement; 13 is refused.
+#[derive(Clone)]
+struct Together {
+    database: Database,
+    batch: Batch<i64, i64, Refusal>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Together {
+    fn new(database: &Database) -> Self {
+        Self { database: database.clone(), batch: Batch::new(50), runs: Arc::default() }
+    }
+
+    async fn insert(&self, n: i64) -> Result<i64, Refusal> {
+        let runs = self.runs.clone();
+        self.batch
+            .write(&self.database, n, move |tx, numbers| {
+                runs.fetch_add(1, Ordering::SeqCst);
+                Box::pin(inserted(tx, numbers))
+            })
+            .await
+    }
+}
+
+async fn inserted(tx: &Tx, numbers: Arc<[i64]>) -> Result<Vec<Result<i64, Refusal>>, Refusal> {
+    let wanted: Vec<i64> = numbers.iter().copied().filter(|n| *n != 13).collect();
+    let places: Vec<String> = (1..=wanted.len()).map(|place| format!("(${place})")).collect();
+    let sql = format!("insert into test_numbers (n) values {}", places.join(", "));
+    if !wanted.is_empty() {
+        let values = wanted.into_iter().map(sea_orm::Value::from);
+        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+        tx.execute_raw(statement).await.map_err(Error::from)?;
+    }
+    Ok(numbers.iter().map(|n| if *n == 13 { Err(Refusal::No) } else { Ok(n * 2) }).collect())
+}
+
+async fn what_comes_together_is_done_together_and_each_has_its_own_answer(database: Database) {
+    let together = Together::new(&database);
+    let answers = join_all((0..200).map(|n| together.insert(n))).await;
+    for (n, answer) in (0..200).zip(answers) {
+        match answer {
+            Ok(doubled) => assert!(doubled == n * 2 && n != 13, "{n}: {doubled}"),
+            Err(refused) => assert!(matches!(refused, Refusal::No) && n == 13, "{n}: {refused:?}"),
+        }
+    }
+    assert_eq!(stored(&database).await, (0..200).filter(|n| *n != 13).collect());
+    let runs = together.runs.load(Ordering::SeqCst);
+    assert!((4..=20).contains(&runs), "50 at most are done together, and not many fewer: {runs}");
+}
+
+async fn one_that_fails_hurts_nobody_it_came_with(database: Database) {
+    insert(&database, 7).await.unwrap();
+    let together = Together::new(&database);
+    let answers = join_all((0..40).map(|n| together.insert(n))).await;
+    for (n, answer) in (0..40).zip(answers) {
+        match answer {
+            Ok(_) => assert!(n != 7 && n != 13, "{n}"),
+            Err(Refusal::No) => assert_eq!(n, 13),
+            Err(Refusal::Database(error)) => assert_eq!((n, error.class()), (7, Some(Class::Duplicate))),
+        }
+    }
+    assert_eq!(stored(&database).await, (0..40).filter(|n| *n != 13).collect());
+}
+
+async fn what_nobody_waits_for_any_more_is_not_done(database: Database) {
+    let together = Together::new(&database);
+    let (left, kept) = (together.clone(), together.clone());
+    let mut left = Box::pin(left.insert(1));
+    assert!(futures::poll!(&mut left).is_pending());
+    drop(left);
+    assert_eq!(kept.insert(2).await.unwrap(), 4);
+    assert_eq!(stored(&database).await, [2].into());
+    database.close().await.unwrap();
+    assert!(matches!(kept.insert(3).await, Err(Refusal::Database(Error::Closed))));
+}
+
 async fn callbacks_tell_how_it_ended(database: Database) {
     let ended = Arc::new(std::sync::Mutex::new(Vec::new()));
     for refuse in [false, true] {
@@ -198,6 +274,9 @@ on_every_backend!(
     a_fault_in_a_group_hurts_nobody_else,
     a_refusal_before_writing_does_not_disturb_the_group,
     a_panic_is_answered_and_the_writer_lives,
+    what_comes_together_is_done_together_and_each_has_its_own_answer,
+    one_that_fails_hurts_nobody_it_came_with,
+    what_nobody_waits_for_any_more_is_not_done,
     callbacks_tell_how_it_ended,
     a_newer_schema_is_refused,
     a_closed_database_says_so,

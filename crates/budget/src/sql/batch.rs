@@ -1,14 +1,13 @@
 //! Commands that come together are done together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use orchestrator_events::SqlLog;
-use orchestrator_sql::{Database, Tx};
+use orchestrator_sql::{Batch, Tx};
 use orchestrator_vocab::OrgId;
 use sea_orm::ConnectionTrait as _;
 use serde_json::Value as Json;
-use tokio::sync::oneshot;
 
 use super::rows;
 use super::statement::{in_list, list, statement, write_rows};
@@ -19,93 +18,32 @@ use crate::{Apply, Command, CounterKey, Error, Outcome};
 const BATCH_MAX: usize = 128;
 
 /// Commands that wait to be done.
-#[derive(Debug, Default)]
-pub(super) struct Queue(Mutex<Vec<Job>>);
+pub(super) type Queue = Batch<Apply, Outcome, Error>;
 
-/// The commands that one closure took, whenever it is run again.
-type Batch = Arc<Mutex<Option<Arc<Vec<Job>>>>>;
-
-#[derive(Debug)]
-struct Job {
-    apply: Apply,
-    answer: Mutex<Option<oneshot::Sender<Result<Outcome, Error>>>>,
+pub(super) fn queue() -> Queue {
+    Batch::new(BATCH_MAX)
 }
 
-impl Queue {
-    fn push(&self, job: Job) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job);
-    }
-
-    fn take(&self) -> Vec<Job> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = waiting.len().min(BATCH_MAX);
-        waiting.drain(..most).collect()
-    }
-}
-
-impl Job {
-    fn answer(&self, outcome: Result<Outcome, Error>) {
-        if let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Whoever asked may have gone.
-            let _ = answer.send(outcome);
-        }
-    }
-}
-
-/// Queues a command. The first closure that is run takes what is queued, and those of the others find theirs done.
-pub(super) async fn apply(database: &Database, queue: &Arc<Queue>, apply: Apply) -> Result<Outcome, Error> {
-    let (answer, answered) = oneshot::channel();
-    queue.push(Job { apply, answer: Mutex::new(Some(answer)) });
-    let (batch, queue) = (Batch::default(), queue.clone());
-    let taken = batch.clone();
-    let written: Result<(), Error> = database
-        .write(move |tx| {
-            let (batch, queue) = (batch.clone(), queue.clone());
-            Box::pin(async move {
-                let jobs = batch
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert_with(|| Arc::new(queue.take()))
-                    .clone();
-                run(tx, jobs).await
-            })
-        })
-        .await;
-    if let Err(error) = written {
-        let jobs = taken.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        let told = error.to_string();
-        jobs.iter().for_each(|job| job.answer(Err(Error::store(told.clone()))));
-        return Err(error);
-    }
-    answered.await.unwrap_or_else(|_| Err(Error::store("the command was given up with those it was done with")))
-}
-
-async fn run(tx: &Tx, jobs: Arc<Vec<Job>>) -> Result<(), Error> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
+/// Reads once what the commands touch, works them out in order, and writes what changed once.
+pub(super) async fn run(tx: &Tx, commands: Arc<[Apply]>) -> Result<Vec<Result<Outcome, Error>>, Error> {
     let mut by_org: BTreeMap<OrgId, Vec<usize>> = BTreeMap::new();
-    for (number, job) in jobs.iter().enumerate() {
-        by_org.entry(job.apply.org).or_default().push(number);
+    for (number, apply) in commands.iter().enumerate() {
+        by_org.entry(apply.org).or_default().push(number);
     }
-    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut outcomes = Vec::with_capacity(commands.len());
     // In one order everywhere, so that two daemons do not wait for each other.
     for (org, numbers) in by_org {
         lock(tx, org).await?;
-        let mut books = load(tx, org, numbers.iter().map(|number| &jobs[*number].apply.command)).await?;
+        let mut books = load(tx, org, numbers.iter().map(|number| &commands[*number].command)).await?;
         for number in numbers {
-            let Apply { command, policy, now, .. } = &jobs[number].apply;
+            let Apply { command, policy, now, .. } = &commands[number];
             let outcome = books.apply(&Judge { org, policy, now: *now }, command);
             outcomes.push((number, outcome));
         }
         save(tx, org, books).await?;
     }
-    tx.on_commit(move || {
-        for (number, outcome) in outcomes {
-            jobs[number].answer(Ok(outcome));
-        }
-    });
-    Ok(())
+    outcomes.sort_unstable_by_key(|(number, _)| *number);
+    Ok(outcomes.into_iter().map(|(_, outcome)| Ok(outcome)).collect())
 }
 
 /// SQLite has one writer. On PostgreSQL those of one organisation come one after the other, until they commit.

@@ -1,4 +1,4 @@
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use orchestrator_sessions::{Entry, Outcome};
 use orchestrator_transcript::{Accumulator, Content, Message, Reply};
 use orchestrator_vocab::Tokens;
@@ -14,13 +14,19 @@ use crate::{ModelError, ModelRequest};
 impl Work<'_> {
     /// Asks the model, and writes its answer down, or why there is none.
     pub(super) async fn ask(&mut self) -> Go {
-        self.until_cancelled(self.gate.open()).await?;
+        let is_open = self.gate.open().now_or_never().is_some();
+        if !is_open || self.inputs.has_changed().unwrap_or_default() {
+            self.inputs.mark_unchanged();
+            // Nobody knows for how long it is closed; and whoever said something meanwhile is heard now.
+            self.record(Vec::new()).await?;
+            return self.until_cancelled(self.gate.open()).await;
+        }
         self.offer().await?;
-        self.conversation.gather(self.conversation.last);
+        self.conversation.gather(self.written());
         self.compact().await?;
-        self.conversation.deliver(self.conversation.last);
+        let upto = self.written();
+        self.conversation.deliver(upto);
         let request = self.conversation.request(self.session.org);
-        let upto = self.conversation.last;
         let asked = Entry::Asked { request: request.digest(), upto, model: request.model.clone() };
         self.record(vec![asked]).await?;
         match self.answer(request).await? {

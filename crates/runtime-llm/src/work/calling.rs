@@ -52,11 +52,12 @@ impl Work<'_> {
                 }
             }
         }
-        entries.extend(ready.iter_mut().flat_map(|ready| std::mem::take(&mut ready.entries)));
-        if !entries.is_empty() {
-            // From here on a call that is not followed by its result may have been made.
-            self.record(entries).await?;
+        if ready.is_empty() {
+            return self.hold(entries).await;
         }
+        entries.extend(ready.iter_mut().flat_map(|ready| std::mem::take(&mut ready.entries)));
+        // From here on a call that is not followed by its result may have been made.
+        self.record(entries).await?;
         self.run_all(ready).await
     }
 
@@ -110,7 +111,7 @@ impl Work<'_> {
             // Together or not at all: what was said to hold does.
             let standing = answer.standing.clone().map(standing);
             let entries = [self.returned(&call, answer, millis)].into_iter().chain(standing);
-            self.record(entries.collect()).await?;
+            self.hold(entries.collect()).await?;
         }
         Ok(())
     }

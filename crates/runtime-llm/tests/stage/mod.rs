@@ -61,6 +61,8 @@ pub(crate) struct Seen {
 
 pub(crate) struct Stage {
     pub(crate) sessions: Sessions,
+    /// What they are kept in, for whoever writes there behind their backs.
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) hub: Hub,
     pub(crate) seen: Arc<Seen>,
     pub(crate) ends: mpsc::UnboundedReceiver<End>,
@@ -75,10 +77,11 @@ impl Stage {
     pub(crate) fn with(script: Vec<Turn>, limits: Limits) -> Self {
         let log = Arc::new(MemoryLog::default());
         let hub = Hub::new(log.clone());
+        let store = Arc::new(MemoryStore::new(log));
         let (tell, ends) = mpsc::unbounded_channel();
         let seen = Arc::new(Seen::default());
         let sessions = Sessions::new(orchestrator_sessions::Parts {
-            store: Arc::new(MemoryStore::new(log)),
+            store: store.clone(),
             work: Arc::new(Backlog(tell)),
             hub: hub.clone(),
             clock: Arc::new(SystemClock),
@@ -97,7 +100,7 @@ impl Stage {
             redactor: Redactor::builder().build(),
             memory: None,
         });
-        Self { sessions, hub, seen, ends, llm: Arc::new(llm.unwrap()) }
+        Self { sessions, store, hub, seen, ends, llm: Arc::new(llm.unwrap()) }
     }
 
     pub(crate) async fn start(&self) -> orchestrator_sessions::Session {

@@ -1,12 +1,18 @@
 //! What sessions did, one row per entry; the session's row counts them, so that numbers have no gaps.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use orchestrator_events::SqlLog;
 use orchestrator_sql::Tx;
 use orchestrator_vocab::{OrgId, SessionId, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
 use super::{refused, signed, statement};
-use crate::{Append, Error, Numbered};
+use crate::{Append, Entry, Error, Numbered};
+
+/// Rows of one statement; each has seven values, and SQLite takes 32,766.
+const ROWS_MAX: usize = 1_000;
 
 /// Two statements, however many entries: the first takes the numbers and keeps others out, the second writes.
 pub(super) async fn append(tx: &Tx, append: &Append) -> Result<u64, Error> {
@@ -32,7 +38,8 @@ pub(super) async fn append(tx: &Tx, append: &Append) -> Result<u64, Error> {
         return Err(refused(tx, append.org, append.session).await?);
     };
     let last: i64 = row.try_get("", "entries")?;
-    tx.execute_raw(insert(tx, append, last.unsigned_abs() - count)).await?;
+    let rows: Vec<Row<'_>> = numbered_from(append, last.unsigned_abs() - count).collect();
+    tx.execute_raw(insert(tx, &rows)).await?;
     SqlLog::append(tx, append.events.iter().cloned());
     Ok(last.unsigned_abs())
 }
@@ -47,22 +54,104 @@ async fn said_before(tx: &Tx, append: &Append) -> Result<Option<u64>, Error> {
     Ok(Some(number.unsigned_abs()))
 }
 
-fn insert(tx: &Tx, append: &Append, before: u64) -> Statement {
+/// What a session does itself, with nothing else to be looked at or told.
+pub(super) fn is_step(append: &Append) -> bool {
+    append.fence.is_some() && append.key.is_none() && append.events.is_empty()
+}
+
+/// Writes steps of many sessions as [`append`] does, by two statements. Those of one session come one after the other.
+pub(super) async fn take(tx: &Tx, steps: Arc<[Append]>) -> Result<Vec<Result<u64, Error>>, Error> {
+    let mut outcomes: Vec<Option<Result<u64, Error>>> = steps.iter().map(|_| None).collect();
+    let mut left: Vec<usize> = (0..steps.len()).collect();
+    while !left.is_empty() {
+        let mut sessions = HashSet::new();
+        let (now, later): (Vec<usize>, Vec<usize>) =
+            left.into_iter().partition(|place| sessions.insert((steps[*place].org, steps[*place].session)));
+        let now: Vec<(usize, &Append)> = now.into_iter().map(|place| (place, &steps[place])).collect();
+        let numbers = numbers(tx, &now).await?;
+        let mut rows = Vec::new();
+        for (place, step) in now {
+            let outcome = match numbers.get(&(step.org, step.session)) {
+                Some(last) => {
+                    rows.extend(numbered_from(step, last - step.entries.len() as u64));
+                    Ok(*last)
+                }
+                None => Err(refused(tx, step.org, step.session).await?),
+            };
+            outcomes[place] = Some(outcome);
+        }
+        for rows in rows.chunks(ROWS_MAX) {
+            tx.execute_raw(insert(tx, rows)).await?;
+        }
+        left = later;
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// The last number that each of these sessions has then, as far as it is active under the fence.
+async fn numbers(tx: &Tx, steps: &[(usize, &Append)]) -> Result<HashMap<(OrgId, SessionId), u64>, Error> {
+    let types = if tx.is_postgres() { ["uuid", "uuid", "bigint", "bigint", "bigint"] } else { [""; 5] };
+    let mut values: Vec<Value> = Vec::with_capacity(steps.len() * types.len());
+    let mut tuples = Vec::with_capacity(steps.len());
+    for (_, step) in steps {
+        let place = |(place, kind): (usize, &str)| match kind {
+            "" => format!("${}", values.len() + place + 1),
+            kind => format!("${}::{kind}", values.len() + place + 1),
+        };
+        tuples.push(format!("({})", types.into_iter().enumerate().map(place).collect::<Vec<_>>().join(", ")));
+        values.extend([
+            step.org.uuid().into(),
+            step.session.uuid().into(),
+            signed(step.entries.len() as u64).into(),
+            signed(step.turns()).into(),
+            signed(step.fence.unwrap_or_default()).into(),
+        ]);
+    }
+    let sql = format!(
+        "with steps(of_org, of_session, more, more_turns, held) as (values {}) \
+         update sessions_sessions set entries = entries + more, turns = turns + more_turns from steps \
+         where org = of_org and id = of_session and ended_at is null and fence = held \
+         and status in ('initializing', 'running', 'paused') returning org, id, entries",
+        tuples.join(", ")
+    );
+    let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    let number = |row: &QueryResult| {
+        let (org, id) = (row.try_get("", "org")?, row.try_get("", "id")?);
+        let last: i64 = row.try_get("", "entries")?;
+        Ok::<_, Error>(((OrgId::from_uuid(org), SessionId::from_uuid(id)), last.unsigned_abs()))
+    };
+    rows.iter().map(number).collect()
+}
+
+/// An entry as it is written.
+struct Row<'a> {
+    append: &'a Append,
+    number: u64,
+    entry: &'a Entry,
+}
+
+/// The entries, with the numbers behind `before`.
+fn numbered_from(append: &Append, before: u64) -> impl Iterator<Item = Row<'_>> {
+    (before + 1..).zip(&append.entries).map(move |(number, entry)| Row { append, number, entry })
+}
+
+fn insert(tx: &Tx, rows: &[Row<'_>]) -> Statement {
     let mut sql = "insert into sessions_journal (org, session, number, at, kind, body, said_once) values ".to_owned();
-    let mut values: Vec<Value> = Vec::with_capacity(append.entries.len() * 7);
-    for (number, entry) in (before + 1..).zip(&append.entries) {
+    let mut values: Vec<Value> = Vec::with_capacity(rows.len() * 7);
+    for Row { append, number, entry } in rows {
         let first = values.len() + 1;
         let places: Vec<String> = (first..first + 7).map(|place| format!("${place}")).collect();
         let comma = if values.is_empty() { "" } else { ", " };
         sql.push_str(&format!("{comma}({})", places.join(", ")));
+        let is_last = append.entries.last().is_some_and(|last| std::ptr::eq(last, *entry));
         values.extend([
             append.org.uuid().into(),
             append.session.uuid().into(),
-            signed(number).into(),
+            signed(*number).into(),
             append.at.millis().into(),
             entry.kind().into(),
             serde_json::to_string(entry).expect("an entry is plain data").into(),
-            append.key.clone().filter(|_| number == before + append.entries.len() as u64).into(),
+            append.key.clone().filter(|_| is_last).into(),
         ]);
     }
     Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
