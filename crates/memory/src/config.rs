@@ -31,6 +31,9 @@ pub struct Config {
     pub recall_tokens: usize,
     /// What scores less than this is not recalled for a session, from 0 to 1. Default 0.1.
     pub recall_threshold: f32,
+    /// Whether a session may begin with what nobody vouches for. It is believed no more than that from then on. Default false: such
+    /// memories are found by asking for them.
+    pub recall_untrusted: bool,
     /// Whether sessions are remembered, summed up and learned from when they are over. Default true.
     pub learning_enabled: bool,
     /// Whether a long conversation is summed up before it is too long for its model. Default true.
@@ -136,6 +139,7 @@ impl Default for Config {
             recall: Weights::default(),
             recall_tokens: 1_500,
             recall_threshold: 0.1,
+            recall_untrusted: false,
             learning_enabled: true,
             compaction_enabled: true,
             compaction_threshold: 0.8,

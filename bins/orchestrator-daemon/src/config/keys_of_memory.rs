@@ -39,6 +39,12 @@ pub(super) const MEMORY: &[Key] = &[
     key("memory.recallTokens", "tokens, 0 to 100000", Restart, "Memories that a session begins with; 0 for none."),
     key("memory.recallThreshold", "0 to 1", Restart, "What scores less than this is not recalled for a session."),
     key(
+        "memory.recallUntrusted",
+        "true or false",
+        Restart,
+        "Whether a session may begin with what nobody vouches for: what agents said after they read something, for example. It is believed no more than that from then on.",
+    ),
+    key(
         "memory.learningEnabled",
         "true or false",
         Restart,

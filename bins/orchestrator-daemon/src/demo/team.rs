@@ -41,6 +41,8 @@ pub(crate) fn join(config: &mut Config, here: PathBuf) -> anyhow::Result<()> {
     }
     let tools: Result<Vec<ToolPattern>, _> = TOOLS.iter().map(|name| name.parse()).collect();
     config.tools.allow.extend(tools.map_err(anyhow::Error::msg)?);
+    // Its agents read files whose words nobody vouches for; the next run is to know what they came to all the same.
+    config.memory.recall_untrusted = true;
     if config.models.is_empty() {
         let script = home.join("model.yaml");
         config.models.providers.insert(SCRIPTED.to_owned(), ProviderConfig::scripted(script));

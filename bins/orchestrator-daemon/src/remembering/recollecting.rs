@@ -3,7 +3,7 @@ use orchestrator_memory::{Error, Filter, Hit, Kind, MemoryId, Question, Scope, T
 use orchestrator_runtime_llm::{Compacted, Recalled, Recollection, Stretch};
 use orchestrator_sessions::Session;
 use orchestrator_transcript::{Block, Content, Message, ToolResultPart};
-use orchestrator_vocab::Label;
+use orchestrator_vocab::{Confidentiality, Label};
 use serde_json::json;
 
 use super::Recorder;
@@ -28,7 +28,7 @@ pub(crate) struct Recollecting {
 
 #[async_trait]
 impl Recollection for Recollecting {
-    async fn recall(&self, session: &Session, words: &str, _: Label) -> Option<Recalled> {
+    async fn recall(&self, session: &Session, words: &str, label: Label) -> Option<Recalled> {
         let config = self.recorder.memories.config();
         if config.recall_tokens == 0 || words.trim().is_empty() {
             return None;
@@ -36,7 +36,14 @@ impl Recollection for Recollecting {
         let mut scopes = vec![Scope::Organisation, Scope::Agent(session.agent.clone())];
         scopes.push(self.recorder.scope(session).await);
         let question = Question {
-            filter: Filter { scopes: Some(scopes), except: Some(session.id), ..Filter::default() },
+            filter: Filter {
+                scopes: Some(scopes),
+                except: Some(session.id),
+                // Nobody asked for it: it must not take anything from what the session may do.
+                integrity_min: (!config.recall_untrusted).then_some(label.integrity),
+                confidentiality_max: Some(label.confidentiality.max(Confidentiality::Internal)),
+                ..Filter::default()
+            },
             limit: LOOKED_AT,
             threshold: config.recall_threshold,
             ..Question::new(words.chars().take(QUESTION_CHARS).collect::<String>())
