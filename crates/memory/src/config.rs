@@ -30,7 +30,7 @@ pub struct Config {
     /// Tokens of memories that a session begins with; 0: none. Default 1,500.
     pub recall_tokens: usize,
     /// What scores less than this is not recalled for a session, from 0 to 1. Default 0.1.
-    pub recall_threshold: f32,
+    pub recall_threshold: f64,
     /// Whether a session may begin with what nobody vouches for. It is believed no more than that from then on. Default false: such
     /// memories are found by asking for them.
     pub recall_untrusted: bool,
@@ -59,15 +59,15 @@ pub struct EmbedderConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Weights {
     /// The share of meaning (vectors) in what is relevant; the rest is words. Without an embedder words are all. Default 0.5.
-    pub meaning: f32,
+    pub meaning: f64,
     /// How much of a score is lost at most by being old. Default 0.1.
-    pub recency: f32,
+    pub recency: f64,
     /// After how many days half of that is lost. Default 30.
-    pub half_life_days: f32,
+    pub half_life_days: f64,
     /// How much of a score is lost at most by being unimportant. Default 0.1.
-    pub importance: f32,
+    pub importance: f64,
     /// What of its score a turn lends to those beside it. Default 0.25.
-    pub neighbours: f32,
+    pub neighbours: f64,
 }
 
 /// The language of the texts.
@@ -152,6 +152,30 @@ impl Default for Weights {
     fn default() -> Self {
         Self { meaning: 0.5, recency: 0.1, half_life_days: 30.0, importance: 0.1, neighbours: 0.25 }
     }
+}
+
+impl Weights {
+    /// As scores are reckoned.
+    #[expect(clippy::cast_possible_truncation, reason = "shares and days need no more")]
+    pub(crate) fn reckoned(&self) -> Reckoned {
+        Reckoned {
+            meaning: self.meaning as f32,
+            recency: self.recency as f32,
+            half_life_days: self.half_life_days as f32,
+            importance: self.importance as f32,
+            neighbours: self.neighbours as f32,
+        }
+    }
+}
+
+/// See [`Weights`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reckoned {
+    pub(crate) meaning: f32,
+    pub(crate) recency: f32,
+    pub(crate) half_life_days: f32,
+    pub(crate) importance: f32,
+    pub(crate) neighbours: f32,
 }
 
 impl Config {

@@ -45,7 +45,8 @@ impl Recollection for Recollecting {
                 ..Filter::default()
             },
             limit: LOOKED_AT,
-            threshold: config.recall_threshold,
+            #[expect(clippy::cast_possible_truncation, reason = "a share")]
+            threshold: config.recall_threshold as f32,
             ..Question::new(words.chars().take(QUESTION_CHARS).collect::<String>())
         };
         let hits = match self.both(session, question).await {

@@ -64,7 +64,7 @@ impl Memories {
         meaning: Option<&HashMap<i64, f32>>,
         candidates: Vec<Stored>,
     ) -> Result<Vec<Hit>, Error> {
-        let weights = &self.0.parts.config.recall;
+        let weights = self.0.parts.config.recall.reckoned();
         let evidence = Evidence { terms, meaning, weights, parts: question.parts, now: self.0.parts.clock.now() };
         let mut weighed: HashMap<i64, (Stored, Why)> = candidates
             .into_iter()
@@ -116,7 +116,7 @@ impl Memories {
                 let why = evidence.weigh(&stored);
                 (stored, why)
             });
-            why.neighbours = most * self.0.parts.config.recall.neighbours;
+            why.neighbours = most * evidence.weights.neighbours;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use orchestrator_vocab::Timestamp;
 
 use super::{Parts, Why, recency};
 use crate::analysis::counts;
-use crate::{Corpus, Stored, Weights};
+use crate::config::Reckoned;
+use crate::{Corpus, Stored};
 
 /// How fast repetitions of a word stop to count, and how much long texts lose: the usual choice (Robertson and Zaragoza, "The
 /// Probabilistic Relevance Framework: BM25 and Beyond", 2009).
@@ -91,7 +92,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) terms: &'a Terms,
     /// Cosines by number, if the question has a vector.
     pub(crate) meaning: Option<&'a HashMap<i64, f32>>,
-    pub(crate) weights: &'a Weights,
+    pub(crate) weights: Reckoned,
     pub(crate) parts: Parts,
     pub(crate) now: Timestamp,
 }
@@ -124,7 +125,7 @@ impl Evidence<'_> {
         if !self.parts.circumstances {
             return why.relevance;
         }
-        let Weights { recency, importance, .. } = self.weights;
+        let Reckoned { recency, importance, .. } = self.weights;
         let lost = recency * (1.0 - why.recency) + importance * (1.0 - why.importance);
         (why.relevance * (1.0 - lost) + why.neighbours).min(1.0)
     }
