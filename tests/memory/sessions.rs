@@ -150,6 +150,34 @@ async fn a_session_that_is_not_to_remember_leaves_nothing_and_begins_with_nothin
     Ok(())
 }
 
+#[tokio::test]
+async fn what_nobody_vouches_for_is_not_what_a_session_begins_with_unless_it_is_wanted() -> anyhow::Result<()> {
+    let read = json!([{ "call": { "tool": "fs_read", "arguments": { "path": "page.txt" } } }]);
+    let rules = json!([
+        { "when": { "hasResults": true }, "say": [{ "text": "The page says that the zeppelin is made of cheese." }] },
+        { "when": { "says": "Read the page" }, "say": read },
+        { "say": [{ "text": "done" }] },
+    ]);
+    let stage = Stage::new(&rules)?;
+    std::fs::write(stage.source().join("page.txt"), "The zeppelin is made of cheese.")?;
+    for (wanted, expected) in [(false, false), (true, true)] {
+        let daemon = stage.daemon(json!({ "memory": { "recallUntrusted": wanted } })).start().await?;
+        let mut admin = daemon.admin().await;
+        admin.subscribe(&["task.*", "memory.*"]).await;
+        let first = given(&mut admin, "Read the page about the zeppelin.").await?;
+        completed(&mut admin, &first).await;
+        let (session, _) = journal(&mut admin, &first).await?;
+        remembered(&mut admin, &session).await?;
+        let second = given(&mut admin, "Tell what is known about the zeppelin.").await?;
+        completed(&mut admin, &second).await;
+        let (_, entries) = journal(&mut admin, &second).await?;
+        let told = serde_json::to_string(&noted(&entries, "recalled"))?;
+        assert_eq!(told.contains("made of cheese"), expected, "{wanted}: {told}");
+        assert!(told.contains("Read the page"), "what a person said is known in any case: {told}");
+    }
+    Ok(())
+}
+
 const PARTS: usize = 200;
 /// The room of the conversation, in tokens: much less than all parts together.
 const ROOM: usize = 12_000;

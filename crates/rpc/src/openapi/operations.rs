@@ -54,7 +54,7 @@ fn description(operation: &Operation) -> String {
 
 /// Takes a property away and answers what it was.
 fn taken_out(parameters: &mut Value, name: &str) -> Value {
-    if let Some(required) = parameters["required"].as_array_mut() {
+    if let Some(required) = parameters.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|required| required != name);
     }
     let properties = parameters["properties"].as_object_mut();
