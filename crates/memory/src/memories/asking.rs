@@ -10,8 +10,10 @@ use crate::{Error, Stored, Tier};
 const CANDIDATES: usize = 200;
 /// Turns beside so many of the best hits are looked at.
 const WITH_NEIGHBOURS: usize = 20;
-/// The longest question, in bytes.
-const QUESTION_BYTES_MAX: usize = 8_192;
+/// The longest question, in characters.
+const QUESTION_CHARS_MAX: usize = 8_192;
+/// The longest name of a person or a topic, in characters.
+const NAME_CHARS_MAX: usize = 256;
 
 impl Memories {
     /// What answers a question, the best first.
@@ -123,8 +125,13 @@ impl Memories {
 }
 
 fn check(question: &Question) -> Result<(), Error> {
-    if question.text.trim().is_empty() || question.text.len() > QUESTION_BYTES_MAX {
-        return Err(Error::invalid("query", format!("expected 1 to {QUESTION_BYTES_MAX} bytes of text")));
+    if question.text.trim().is_empty() || question.text.chars().count() > QUESTION_CHARS_MAX {
+        return Err(Error::invalid("query", format!("expected 1 to {QUESTION_CHARS_MAX} characters of text")));
+    }
+    for (field, name) in [("person", &question.filter.person), ("topic", &question.filter.topic)] {
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > NAME_CHARS_MAX) {
+            return Err(Error::invalid(field, format!("expected 1 to {NAME_CHARS_MAX} characters")));
+        }
     }
     if question.limit == 0 || question.limit > LIMIT_MAX {
         return Err(Error::invalid("limit", format!("expected a number from 1 to {LIMIT_MAX}")));

@@ -10,6 +10,8 @@ use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, ev
 
 /// How many memories are looked at, and removed, at a time.
 const PAGE: usize = 500;
+/// The longest name of what is to be forgotten.
+const NAME_CHARS_MAX: usize = 256;
 /// The longest summary that is made anew, in tokens.
 const SUMMARY_TOKENS: usize = 600;
 
@@ -65,8 +67,11 @@ impl Erasing {
 
     fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Person(name) | Self::Topic(name) if words(name).is_empty() => {
-                Err(Error::invalid(self.kind(), "expected a name with at least one word in it"))
+            Self::Person(name) | Self::Topic(name)
+                if name.chars().count() > NAME_CHARS_MAX || words(name).is_empty() =>
+            {
+                let expected = format!("expected a name of at most {NAME_CHARS_MAX} characters, with a word in it");
+                Err(Error::invalid(self.kind(), expected))
             }
             _ => Ok(()),
         }

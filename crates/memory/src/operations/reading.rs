@@ -73,6 +73,9 @@ pub(super) struct Found {
 }
 
 pub(super) async fn query(memories: Memories, call: Call, params: QueryParams) -> Result<Found, Refused> {
+    if params.tokens.is_some_and(|tokens| !(1..=100_000).contains(&tokens)) {
+        return Err(Refused::invalid_field("tokens", "expected a number from 1 to 100000"));
+    }
     let filter = Filter {
         tiers: params.tier.into_iter().collect(),
         kinds: params.kind.into_iter().collect(),
