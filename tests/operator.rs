@@ -62,7 +62,8 @@ async fn after_the_demonstration_the_daemon_keeps_serving() -> anyhow::Result<()
 async fn the_second_demonstration_knows_what_the_first_one_came_to() -> anyhow::Result<()> {
     let here = tempfile::tempdir()?;
     files(here.path())?;
-    let first = Daemon::builder().arg("demo").working_directory(here.path()).start().await?;
+    let recalls = json!({ "memory": { "recallTokens": 1_500 } });
+    let first = Daemon::builder().arg("demo").config(recalls).working_directory(here.path()).start().await?;
     let mut socket = first.admin().await;
     socket.subscribe_after(&["memory.stored"], 0).await;
     let outcomes = json!({ "type": "outcome" });

@@ -54,8 +54,6 @@ impl Stage {
             "charters": { "directory": self.0.path().join("charters") },
             "workspaces": { "sources": { "main": self.0.path().join("source") } },
             "tools": { "allow": ["*"], "confirm": ["fs.write"] },
-            // An obedient model would take what it is told from earlier for its task.
-            "memory": { "recallTokens": 0 },
             "tasks": { "sweepMs": 20 },
         })))
     }

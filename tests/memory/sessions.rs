@@ -33,6 +33,7 @@ impl Stage {
             "agentFiles": { "directories": [self.0.path().join("agents")] },
             "workspaces": { "sources": { "main": self.source() } },
             "tools": { "allow": ["fs.read", "memory.*"] },
+            "memory": { "recallTokens": 1_500 },
             "tasks": { "sweepMs": 20 },
         })).config(more)
     }

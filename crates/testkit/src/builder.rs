@@ -52,7 +52,8 @@ pub struct Ended {
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            config: json!({}),
+            // Sessions of one test are not to know of each other, unless it is about that.
+            config: json!({ "memory": { "recallTokens": 0 } }),
             config_file: None,
             working_directory: None,
             environment: Vec::new(),
