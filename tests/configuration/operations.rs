@@ -63,7 +63,7 @@ async fn what_is_wrong_is_refused_by_its_key_and_changes_nothing() -> anyhow::Re
         (json!({"logging.level": "no=such=level"}), "level"),
         (json!({"daemon.verbose": true}), "is set by environment variable DAEMON_VERBOSE, which wins"),
         (json!({"daemon.port": 1}), "is set by flag --port, which wins"),
-        (json!({"memory": {"compactionEnabled": true}}), "not built yet"),
+        (json!({"plugins": {"enabled": true}}), "not built yet"),
         (json!({"daemon.dataDir": "/tmp"}), "in the configuration file and nowhere else"),
         (program, "in the configuration file and nowhere else"),
     ] {

@@ -168,13 +168,16 @@ impl Theirs {
         let http = org.http(daemon);
         let made = async |method: &str, params: Value| {
             let made = http.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error:?}"));
-            made["id"].as_str().unwrap_or_else(|| panic!("{method}: no id in {made}")).to_owned()
+            let id = made.get("id").unwrap_or(&made["memoryId"]);
+            id.as_str().unwrap_or_else(|| panic!("{method}: no id in {made}")).to_owned()
         };
         let plan = json!({"every": {"intervalMs": 3_600_000}});
         let schedule = json!({"name": "theirs", "plan": plan, "template": {"title": "theirs"}});
         let session = json!({"sessionType": "process", "agentId": "their-program", "task": {"description": "theirs"}});
+        let memory = json!({"content": "theirs", "tier": "semantic", "type": "fact"});
         let ids = HashMap::from([
             ("sessionId", made("session.create", session).await),
+            ("memoryId", made("memory.store", memory).await),
             ("taskId", made("task.create", json!({"title": "theirs"})).await),
             ("scheduleId", made("schedule.create", schedule).await),
             ("agentId", made("agent.register", json!({"agentId": "their-worker-of-many"})).await),

@@ -162,7 +162,8 @@ async fn what_nobody_vouches_for_is_not_what_a_session_begins_with_unless_it_is_
     let stage = Stage::new(&rules)?;
     std::fs::write(stage.source().join("page.txt"), "The zeppelin is made of cheese.")?;
     for (wanted, expected) in [(false, false), (true, true)] {
-        let daemon = stage.daemon(json!({ "memory": { "recallUntrusted": wanted } })).start().await?;
+        let daemon =
+            stage.daemon(json!({ "memory": { "recallUntrusted": wanted, "recallThreshold": 0.0 } })).start().await?;
         let mut admin = daemon.admin().await;
         admin.subscribe(&["task.*", "memory.*"]).await;
         let first = given(&mut admin, "Read the page about the zeppelin.").await?;
