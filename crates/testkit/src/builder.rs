@@ -52,8 +52,7 @@ pub struct Ended {
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            // Sessions of one test are not to know of each other, unless it is about that.
-            config: json!({ "memory": { "recallTokens": 0 } }),
+            config: json!({}),
             config_file: None,
             working_directory: None,
             environment: Vec::new(),
@@ -223,7 +222,10 @@ impl Builder {
         // A working directory of its own: nobody's `.env` and `orchestrator.toml` are read.
         let work = self.working_directory.clone().unwrap_or_else(|| directory.join("work"));
         std::fs::create_dir_all(&work)?;
-        let plain = || ("config.json".to_owned(), self.config.to_string());
+        // Sessions of one test are not to know of each other, unless it is about that.
+        let mut config = json!({"memory": {"recallTokens": 0}});
+        merge(&mut config, self.config.clone());
+        let plain = || ("config.json".to_owned(), config.to_string());
         let (name, text) = self.config_file.clone().unwrap_or_else(plain);
         let config = directory.join(name);
         std::fs::write(&config, text)?;
