@@ -12,7 +12,8 @@ use std::sync::Arc;
 use orchestrator_events::Log;
 use orchestrator_vocab::{Actor, OrgId, Timestamp};
 
-use crate::{Bounds, Draft, Error, Filter, Insert, Memory, Prepared, Store};
+use crate::text::digest;
+use crate::{Bounds, Draft, Error, Filter, Insert, Memory, Owners, Prepared, Store};
 
 pub use changing::*;
 pub use finding::*;
@@ -55,6 +56,8 @@ macro_rules! memory_store_conformance {
             a_block_that_is_rewritten_is_found_by_its_new_words_only,
             what_is_removed_is_nowhere_any_more,
             what_is_replaced_goes_in_the_same_moment,
+            what_is_replaced_makes_room,
+            what_supersedes_ends_the_other_in_the_same_moment,
             vectors_come_in_the_order_they_were_stored,
             another_embedder_begins_anew,
             what_expires_and_what_has_aged_is_found,
@@ -77,6 +80,10 @@ fn bounds(bytes_max: u64) -> Bounds {
     Bounds { bytes_max: [bytes_max; 3], alert: 0.8, now: NOON }
 }
 
+fn everybody() -> Owners {
+    Owners::AllBut(Vec::new())
+}
+
 fn ada() -> Actor {
     Actor::User("ada".into())
 }
@@ -84,9 +91,7 @@ fn ada() -> Actor {
 /// Its words are those of its text, in lower case: how they are made is not the store's business.
 fn prepared(memory: Memory) -> Prepared {
     let words: Vec<String> = memory.text.split_whitespace().map(str::to_lowercase).collect();
-    let mut digest = [0; 32];
-    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, memory.text.as_bytes()).as_ref());
-    Prepared { terms: words.join(" "), memory, digest }
+    Prepared { terms: words.join(" "), digest: digest(&memory.text), memory }
 }
 
 fn made(org: OrgId, draft: Draft) -> Memory {

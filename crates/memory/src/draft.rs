@@ -11,7 +11,7 @@ pub const TEXT_BYTES_MAX: usize = 65_536;
 const WORDS_MAX: usize = 64;
 const WORD_BYTES_MAX: usize = 256;
 /// The most memories that a summary can name.
-const COVERS_MAX: usize = 4_096;
+pub const COVERS_MAX: usize = 4_096;
 /// The largest metadata, in bytes of JSON.
 const METADATA_BYTES_MAX: usize = 16_384;
 
@@ -71,6 +71,19 @@ impl Draft {
     /// A fact that everybody of the organisation is to know.
     pub fn fact(text: impl Into<String>) -> Self {
         Self::new(Tier::Semantic, Kind::Fact, text)
+    }
+
+    /// Every text in it, its metadata included, through a filter.
+    pub(crate) fn map_texts(self, filter: impl Fn(String) -> String) -> Self {
+        let all = |words: BTreeSet<String>| words.into_iter().map(&filter).collect();
+        Self {
+            sources: all(self.sources),
+            people: all(self.people),
+            topics: all(self.topics),
+            metadata: self.metadata.into_iter().map(|(key, value)| (filter(key), filtered(value, &filter))).collect(),
+            text: filter(self.text),
+            ..self
+        }
     }
 
     /// Checks it, and makes it a memory.
@@ -153,6 +166,17 @@ impl Draft {
     }
 }
 
+fn filtered(value: Value, filter: &impl Fn(String) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(filter(text)),
+        Value::Array(items) => items.into_iter().map(|item| filtered(item, filter)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (filter(key), filtered(value, filter))).collect()
+        }
+        other => other,
+    }
+}
+
 /// PostgreSQL stores every character but this one.
 fn without_nul(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
@@ -180,6 +204,18 @@ mod tests {
         assert_eq!(field(Draft::new(Tier::Semantic, Kind::Note, "x")), "type");
         let (from, to) = (Some(Timestamp(2)), Some(Timestamp(1)));
         assert_eq!(field(Draft { valid_from: from, valid_to: to, ..Draft::fact("x") }), "validTo");
+    }
+
+    #[test]
+    fn a_filter_sees_every_text() {
+        let metadata = serde_json::json!({ "key": ["key", { "key": "key" }, 1] }).as_object().unwrap().clone();
+        let words = || ["key".to_owned()].into();
+        let draft = Draft { metadata, sources: words(), people: words(), topics: words(), ..Draft::fact("key") };
+        let memory = draft.map_texts(|text| text.replace("key", "-"));
+        assert!(
+            !format!("{:?}", (memory.text, memory.sources, memory.people, memory.topics, memory.metadata))
+                .contains("key")
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the log is told: never what is remembered, only which memory.
+//! What the log is told: never what is remembered or about whom, only which memory. The log outlives what is erased.
 
 use orchestrator_events::NewEvent;
 use orchestrator_vocab::{Actor, OrgId, SessionId, Timestamp};
@@ -9,7 +9,7 @@ use crate::{Bounds, Memory, Tier, Used};
 /// How many ids stand in one event.
 const IDS_MAX: usize = 50;
 
-pub(crate) fn stored(org: OrgId, memories: &[&Memory], actor: &Actor, now: Timestamp) -> NewEvent {
+pub(crate) fn stored(org: OrgId, memories: &[Memory], actor: &Actor, now: Timestamp) -> NewEvent {
     let ids: Vec<_> = memories.iter().take(IDS_MAX).map(|memory| memory.id).collect();
     let of = |tier| memories.iter().filter(|memory| memory.tier == tier).count();
     let quarantined = memories.iter().filter(|memory| memory.state == crate::State::Quarantined).count();
@@ -23,7 +23,7 @@ pub(crate) fn stored(org: OrgId, memories: &[&Memory], actor: &Actor, now: Times
 
 pub(crate) fn about(memory: &Memory, name: &'static str, now: Timestamp, actor: &Actor, more: Value) -> NewEvent {
     let mut payload = json!({
-        "orgId": memory.org, "memoryId": memory.id, "tier": memory.tier, "type": memory.kind, "scope": memory.scope,
+        "orgId": memory.org, "memoryId": memory.id, "tier": memory.tier, "type": memory.kind,
     });
     if let (Value::Object(all), Value::Object(more)) = (&mut payload, more) {
         all.extend(more);

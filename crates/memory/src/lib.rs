@@ -19,11 +19,12 @@ mod scope;
 mod sql;
 mod store;
 mod summary;
+mod text;
 mod tier;
 mod vectors;
 
 pub use config::{Config, EmbedderConfig, Language, Weights};
-pub use draft::{Draft, TEXT_BYTES_MAX};
+pub use draft::{COVERS_MAX, Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use kind::{InvalidKind, Kind};
@@ -35,6 +36,8 @@ pub use recall::{Assembled, Hit, LIMIT_MAX, Parts, Question, Why, assemble};
 pub use scope::{InvalidScope, Scope};
 #[cfg(feature = "sql")]
 pub use sql::SqlStore;
-pub use store::{Bounds, Change, Corpus, Filter, Insert, Placed, Prepared, Store, Stored, Unembedded, Used, Vector};
+pub use store::{
+    Bounds, Change, Corpus, Filter, Insert, Owners, Placed, Prepared, Store, Stored, Unembedded, Used, Vector,
+};
 pub use summary::extract;
 pub use tier::{InvalidTier, Tier};

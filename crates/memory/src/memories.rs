@@ -12,14 +12,18 @@ pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId};
+use serde_json::json;
 
 use crate::analysis::Analyzer;
+use crate::text::digest;
 use crate::vectors::Index;
 use crate::{
-    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Prepared, State, Store, Tier, Used, event,
+    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Owners, Prepared, State, Store, Tier,
+    Used, event,
 };
 
 /// The most memories that are stored at once.
@@ -50,7 +54,12 @@ struct Shared {
     parts: MemoriesParts,
     analyzer: Analyzer,
     index: Option<Index>,
+    /// What is full, and was told to be.
+    full: Mutex<HashSet<Place>>,
 }
+
+/// Whose, which, and of which session.
+type Place = (OrgId, Tier, Option<SessionId>);
 
 impl std::fmt::Debug for Memories {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,7 +73,8 @@ impl Memories {
     pub fn new(parts: MemoriesParts) -> Result<Self, Error> {
         parts.config.validate()?;
         let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
-        Ok(Self(Arc::new(Shared { analyzer: Analyzer::new(parts.config.language), index, parts })))
+        let (analyzer, full) = (Analyzer::new(parts.config.language), Mutex::default());
+        Ok(Self(Arc::new(Shared { analyzer, index, full, parts })))
     }
 
     /// How much is remembered, and how it is found.
@@ -78,22 +88,12 @@ impl Memories {
     /// [`Error::Invalid`] names the field. [`Error::Full`]: nothing was stored. [`Error::NotFound`] and [`Error::Conflict`] if
     /// it was to take the place of one that is not there, or was replaced already.
     pub async fn store(&self, org: OrgId, by: &Actor, draft: Draft) -> Result<Memory, Error> {
-        let old = draft.supersedes;
         let mut stored = self.store_many(org, by, vec![draft]).await?;
-        let memory = stored.pop().expect("one for one");
-        match old {
-            None => Ok(memory),
-            Some(old) => {
-                let superseded = self.supersede(org, by, old, memory.id).await;
-                if superseded.is_err() {
-                    self.0.parts.store.remove(org, &[memory.id], Vec::new()).await?;
-                }
-                superseded.map(|_| memory)
-            }
-        }
+        Ok(stored.pop().expect("one for one"))
     }
 
-    /// Remembers 1 to [`BATCH_MAX`] things, all or none, in one transaction. `supersedes` is only for [`store`](Self::store).
+    /// Remembers 1 to [`BATCH_MAX`] things, all or none, in one transaction. What they supersede ends in the same moment, and is not
+    /// recalled any more.
     ///
     /// # Errors
     /// As for [`store`](Self::store); fields are named with their place, as `memories[3].content`.
@@ -108,11 +108,20 @@ impl Memories {
             memory.map_err(|error| if is_one { error } else { placed(error, place) })
         });
         let memories: Vec<Memory> = made.collect::<Result<_, _>>()?;
-        let events = vec![event::stored(org, &memories.iter().collect::<Vec<_>>(), by, now)];
+        let mut events = vec![event::stored(org, &memories, by, now)];
+        for memory in &memories {
+            if let Some(old) = memory.supersedes {
+                let (old, facts) = (self.get(org, old).await?, json!({ "supersededBy": memory.id }));
+                events.push(event::about(&old, "memory.superseded", now, by, facts));
+            }
+        }
         let prepared = memories.iter().cloned().map(|memory| self.prepare(memory)).collect();
         let insert = Insert { org, memories: prepared, replaces: Vec::new(), bounds: self.bounds(), events };
         match self.0.parts.store.insert(insert).await {
-            Ok(_) => Ok(memories),
+            Ok(_) => {
+                self.has_room(&memories);
+                Ok(memories)
+            }
             Err(error) => Err(self.refused(org, memories.first(), error).await),
         }
     }
@@ -149,7 +158,7 @@ impl Memories {
         self.0.parts.store.usage(org, session).await
     }
 
-    /// How many memories wait for somebody to confirm them, and how many, of whomever, for their vectors; both up to 1,000.
+    /// How many memories wait for somebody to confirm them, and how many for their vectors; both up to 1,000.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -157,7 +166,9 @@ impl Memories {
         let quarantined = Filter { states: vec![State::Quarantined], ..Filter::default() };
         let quarantined = self.0.parts.store.list(org, &quarantined, None, WAITING_MAX).await?.len();
         let unembedded = match &self.0.parts.embedder {
-            Some(embedder) => self.0.parts.store.unembedded(embedder.name(), WAITING_MAX).await?.len(),
+            Some(embedder) => {
+                self.0.parts.store.unembedded(embedder.name(), &Owners::One(org), WAITING_MAX).await?.len()
+            }
             None => 0,
         };
         Ok((quarantined, unembedded))
@@ -170,16 +181,14 @@ impl Memories {
 
     fn filtered(&self, draft: Draft) -> Draft {
         match &self.0.parts.filter {
-            Some(filter) => Draft { text: filter(draft.text), ..draft },
+            Some(filter) => draft.map_texts(|text| filter(text)),
             None => draft,
         }
     }
 
     fn prepare(&self, memory: Memory) -> Prepared {
         let terms = self.0.analyzer.terms(&memory.text).join(" ");
-        let mut digest = [0; 32];
-        digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, memory.text.as_bytes()).as_ref());
-        Prepared { memory, terms, digest }
+        Prepared { digest: digest(&memory.text), memory, terms }
     }
 
     fn bounds(&self) -> Bounds {
@@ -191,18 +200,34 @@ impl Memories {
         }
     }
 
-    /// That there is no room is told, as far as that can be.
+    fn has_room(&self, memories: &[Memory]) {
+        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if full.is_empty() {
+            return;
+        }
+        for memory in memories {
+            full.remove(&place(memory.org, memory.tier, memory.session));
+        }
+    }
+
+    /// That there is no room is told, as far as that can be: once, until there is some again.
     async fn refused(&self, org: OrgId, first: Option<&Memory>, error: Error) -> Error {
-        if let Error::Full { tier, used, .. } = &error {
-            let session = first.and_then(|memory| memory.session).filter(|_| *tier == Tier::Scratchpad);
-            let used = Used { bytes: *used, ..Used::default() };
-            let told = self.0.parts.store.tell(vec![event::full(org, (*tier, session), used, &self.bounds())]).await;
-            if let Err(error) = told {
-                tracing::warn!(%error, "that the memory is full could not be told");
-            }
+        let Error::Full { tier, used, .. } = &error else { return error };
+        let place = place(org, *tier, first.and_then(|memory| memory.session));
+        if !self.0.full.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+            return error;
+        }
+        let used = Used { bytes: *used, ..Used::default() };
+        let told = self.0.parts.store.tell(vec![event::full(org, (place.1, place.2), used, &self.bounds())]).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "that the memory is full could not be told");
         }
         error
     }
+}
+
+fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Place {
+    (org, tier, session.filter(|_| tier == Tier::Scratchpad))
 }
 
 fn placed(error: Error, place: usize) -> Error {

@@ -20,8 +20,8 @@ use orchestrator_vocab::{OrgId, SessionId, Timestamp};
 use sea_orm::DbErr;
 
 use crate::{
-    Bounds, Change, Corpus, Error, Filter, Insert, Memory, MemoryId, Placed, Prepared, Store, Stored, Unembedded, Used,
-    Vector,
+    Bounds, Change, Corpus, Error, Filter, Insert, Memory, MemoryId, Owners, Placed, Prepared, Store, Stored,
+    Unembedded, Used, Vector,
 };
 
 /// The tables of memories in a database. Cheap to clone.
@@ -104,7 +104,13 @@ impl Store for SqlStore {
         self.database
             .write(move |tx| {
                 let wanted = wanted.clone();
-                Box::pin(async move { removal::remove(tx, org, &wanted.0, &wanted.1).await })
+                Box::pin(async move {
+                    let gone = reading::get_for_update(tx, org, &wanted.0).await?;
+                    let names = gone.iter().map(|stored| stored.memory.id).collect();
+                    removal::remove(tx, org, gone).await?;
+                    SqlLog::append(tx, wanted.1.iter().cloned());
+                    Ok(names)
+                })
             })
             .await
     }
@@ -139,8 +145,8 @@ impl Store for SqlStore {
         reading::at_places(self.database.reader(), org, places).await
     }
 
-    async fn unembedded(&self, embedder: &str, limit: usize) -> Result<Vec<Unembedded>, Error> {
-        vectors::unembedded(self.database.reader(), embedder, limit).await
+    async fn unembedded(&self, embedder: &str, of: &Owners, limit: usize) -> Result<Vec<Unembedded>, Error> {
+        vectors::unembedded(self.database.reader(), embedder, of, limit).await
     }
 
     async fn embed(&self, embedder: &str, vectors: Vec<Vector>) -> Result<(), Error> {

@@ -144,6 +144,15 @@ pub struct Vector {
     pub values: Vec<f32>,
 }
 
+/// Whose memories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owners {
+    /// Of this organisation.
+    One(OrgId),
+    /// Of all but these.
+    AllBut(Vec<OrgId>),
+}
+
 /// A memory that has no vector yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unembedded {
@@ -169,10 +178,12 @@ pub struct Placed {
 /// Where memories are. Every call names the organisation; what belongs to another is as if it were not there.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Stores all of them or none, and tells what a tier holds if it is getting full.
+    /// Stores all of them or none, ends what they supersede, removes what they replace, and tells what a tier holds if it is getting
+    /// full. What is replaced makes room.
     ///
     /// # Errors
-    /// [`Error::Full`].
+    /// [`Error::Full`]. [`Error::NotFound`] and [`Error::Conflict`]: what was to be superseded is not there, or was already; what was to
+    /// be replaced is gone.
     async fn insert(&self, insert: Insert) -> Result<Vec<i64>, Error>;
 
     /// Tells the log something that is no part of a change.
@@ -228,7 +239,7 @@ pub trait Store: Send + Sync + 'static {
     async fn at_places(&self, org: OrgId, places: &[(SessionId, u64)]) -> Result<Vec<Stored>, Error>;
 
     /// Whose texts are not embedded under this name, the oldest first. What was refused once is left out.
-    async fn unembedded(&self, embedder: &str, limit: usize) -> Result<Vec<Unembedded>, Error>;
+    async fn unembedded(&self, embedder: &str, of: &Owners, limit: usize) -> Result<Vec<Unembedded>, Error>;
 
     /// Stores vectors under this name; those without values say that a text has none. Memories that are gone are skipped.
     async fn embed(&self, embedder: &str, vectors: Vec<Vector>) -> Result<(), Error>;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Bytes of text per token, as everybody estimates.
-const BYTES_PER_TOKEN: usize = 4;
+use crate::text::{BYTES_PER_TOKEN, shortened};
+
 /// The longest sentence that is taken, in bytes: what is longer is a listing, of which the beginning has to do.
 const SENTENCE_BYTES_MAX: usize = 400;
 /// Words that are shorter say little, unless they are numbers.
@@ -82,10 +82,6 @@ fn worth<'a>(sentences: &'a [(&str, HashSet<String>)]) -> HashMap<&'a str, f64> 
             (word, kind * (1.0 + count).ln() * (1.0 + all / count).ln())
         })
         .collect()
-}
-
-fn shortened(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! to build or to tune. What comes out best is looked at again by the full vectors.
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,11 +88,18 @@ impl Index {
 }
 
 impl Codes {
+    /// A memory that says something else by now has another vector.
     fn put(&mut self, number: i64, code: &[i8]) {
-        if let std::collections::hash_map::Entry::Vacant(vacant) = self.places.entry(number) {
-            vacant.insert(self.numbers.len());
-            self.numbers.push(number);
-            self.codes.extend_from_slice(code);
+        match self.places.entry(number) {
+            Entry::Occupied(known) => {
+                let begin = known.get() * code.len();
+                self.codes[begin..begin + code.len()].copy_from_slice(code);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.numbers.len());
+                self.numbers.push(number);
+                self.codes.extend_from_slice(code);
+            }
         }
     }
 
@@ -152,6 +160,9 @@ mod tests {
             found
         };
         assert_eq!(find(&codes, 0.5), [4, 5, 6]);
+        codes.put(0, &code(&unit(0.5)));
+        assert_eq!(find(&codes, 0.5)[0], 0);
+        codes.put(0, &code(&unit(0.0)));
         codes.remove(5, 2);
         codes.remove(19, 2);
         codes.remove(0, 2);

@@ -4,8 +4,8 @@ use std::time::Duration;
 use orchestrator_events::Log;
 use orchestrator_vocab::{Confidentiality, Integrity, Label, OrgId, SessionId, TaskId};
 
-use super::{LOCAL, NOON, ada, holding, insert, put};
-use crate::{Draft, Filter, Kind, Scope, State, Store, Tier, Vector};
+use super::{LOCAL, NOON, ada, everybody, holding, insert, put};
+use crate::{Draft, Filter, Kind, Owners, Scope, State, Store, Tier, Vector};
 
 /// The latest first; a page goes on before the number of the last.
 pub async fn lists_go_back_in_time_in_pages(store: &Arc<dyn Store>, _: &dyn Log) {
@@ -140,7 +140,7 @@ pub async fn neighbours_are_found_by_their_places(store: &Arc<dyn Store>, _: &dy
 /// So that what came after a version is what is new.
 pub async fn vectors_come_in_the_order_they_were_stored(store: &Arc<dyn Store>, _: &dyn Log) {
     put(store, LOCAL, ["one", "two", "three"].map(Draft::fact).to_vec()).await;
-    let waiting = store.unembedded("e", 2).await.unwrap();
+    let waiting = store.unembedded("e", &everybody(), 2).await.unwrap();
     assert_eq!(waiting.iter().map(|one| one.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
     let vector = |number: i64, values: &[f32]| Vector { org: LOCAL, number, values: values.to_vec() };
     store.embed("e", vec![vector(waiting[1].number, &[0.0, 1.0])]).await.unwrap();
@@ -152,16 +152,20 @@ pub async fn vectors_come_in_the_order_they_were_stored(store: &Arc<dyn Store>, 
     assert_eq!((more.len(), more[0].number), (1, waiting[0].number));
     let of = store.vectors_of(LOCAL, "e", &[waiting[1].number]).await.unwrap();
     assert_eq!(of, [(waiting[1].number, vec![0.0, 1.0])]);
-    assert_eq!(store.unembedded("e", 9).await.unwrap().len(), 1);
+    assert_eq!(store.unembedded("e", &everybody(), 9).await.unwrap().len(), 1);
+    let count = async |of| store.unembedded("e", &of, 9).await.unwrap().len();
+    assert_eq!(count(Owners::One(OrgId::new())).await, 0);
+    assert_eq!(count(Owners::One(LOCAL)).await, 1);
+    assert_eq!(count(Owners::AllBut(vec![LOCAL])).await, 0);
 }
 
 /// And the vectors of the one before can be forgotten.
 pub async fn another_embedder_begins_anew(store: &Arc<dyn Store>, _: &dyn Log) {
     put(store, LOCAL, vec![Draft::fact("one")]).await;
-    let number = store.unembedded("e", 9).await.unwrap()[0].number;
+    let number = store.unembedded("e", &everybody(), 9).await.unwrap()[0].number;
     store.embed("e", vec![Vector { org: LOCAL, number, values: vec![1.0] }]).await.unwrap();
-    assert!(store.unembedded("e", 9).await.unwrap().is_empty());
-    assert_eq!(store.unembedded("f", 9).await.unwrap().len(), 1);
+    assert!(store.unembedded("e", &everybody(), 9).await.unwrap().is_empty());
+    assert_eq!(store.unembedded("f", &everybody(), 9).await.unwrap().len(), 1);
     store.embed("f", vec![Vector { org: LOCAL, number, values: vec![0.5] }]).await.unwrap();
     assert_eq!(store.forget_vectors("f", 10).await.unwrap(), 1);
     assert!(store.vectors(LOCAL, "e", 0, 10).await.unwrap().is_empty());

@@ -116,3 +116,40 @@ pub async fn what_is_replaced_goes_in_the_same_moment(store: &Arc<dyn Store>, _:
     assert_eq!(holding(store, LOCAL, &["old", "both"], &Filter::default()).await, ["both"]);
     assert_eq!(store.usage(LOCAL, None).await.unwrap()[2], Used { count: 1, bytes: 4, words: 1 });
 }
+
+/// What stands for others needs no more room than there is then.
+pub async fn what_is_replaced_makes_room(store: &Arc<dyn Store>, _: &dyn Log) {
+    let old = made(LOCAL, Draft::fact("12345678"));
+    insert(store, LOCAL, std::slice::from_ref(&old), 10).await.unwrap();
+    let replace = || Insert {
+        org: LOCAL,
+        memories: vec![prepared(made(LOCAL, Draft::fact("123456789")))],
+        replaces: vec![old.id],
+        bounds: bounds(10),
+        events: Vec::new(),
+    };
+    store.insert(replace()).await.unwrap();
+    assert_eq!(store.usage(LOCAL, None).await.unwrap()[2], Used { count: 1, bytes: 9, words: 1 });
+    // Somebody else was quicker: nothing is stored twice.
+    assert!(matches!(store.insert(replace()).await, Err(Error::Conflict { .. })));
+    assert_eq!(store.usage(LOCAL, None).await.unwrap()[2].count, 1);
+}
+
+/// At once, or not at all.
+pub async fn what_supersedes_ends_the_other_in_the_same_moment(store: &Arc<dyn Store>, _: &dyn Log) {
+    let old = put(store, LOCAL, vec![Draft::fact("port 1")]).await.remove(0);
+    let next = |text: &str, old| made(LOCAL, Draft { supersedes: Some(old), ..Draft::fact(text) });
+    assert!(matches!(insert(store, LOCAL, &[next("too much", old.id)], 10).await, Err(Error::Full { .. })));
+    assert_eq!(holding(store, LOCAL, &["port"], &Filter::default()).await, ["port 1"]);
+    insert(store, LOCAL, &[next("port 2", old.id)], 100).await.unwrap();
+    assert_eq!(holding(store, LOCAL, &["port"], &Filter::default()).await, ["port 2"]);
+    for (wrong, named) in [(old.id, "superseded"), (MemoryId::new(), "unknown")] {
+        let refused = insert(store, LOCAL, &[next("port 3", wrong)], 100).await;
+        let is_right = matches!(
+            (&refused, named),
+            (Err(Error::Conflict { .. }), "superseded") | (Err(Error::NotFound(_)), "unknown")
+        );
+        assert!(is_right, "{refused:?}");
+    }
+    assert_eq!(holding(store, LOCAL, &["port"], &Filter::default()).await, ["port 2"]);
+}

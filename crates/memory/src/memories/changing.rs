@@ -16,16 +16,6 @@ impl Memories {
         self.0.parts.store.change(org, id, Change::Confirm { integrity: Integrity::User }, events).await
     }
 
-    /// Another takes the place of one. It stays, with the time until which it held, and is not recalled any more.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] if it was replaced already.
-    pub async fn supersede(&self, org: OrgId, actor: &Actor, id: MemoryId, by: MemoryId) -> Result<Memory, Error> {
-        let (memory, now) = (self.get(org, id).await?, self.0.parts.clock.now());
-        let events = vec![event::about(&memory, "memory.superseded", now, actor, json!({ "supersededBy": by }))];
-        self.0.parts.store.change(org, id, Change::Supersede { by, until: now }, events).await
-    }
-
     /// Forgets one for good.
     ///
     /// # Errors

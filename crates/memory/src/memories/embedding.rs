@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Memories;
-use crate::{EmbedError, Embedder, Error, Unembedded, Vector};
+use crate::{EmbedError, Embedder, Error, Owners, Unembedded, Vector};
 
 /// How many texts are embedded at a time.
 const TEXTS: usize = 64;
@@ -11,24 +11,41 @@ const FORGOTTEN: usize = 1_000;
 
 impl Memories {
     /// Makes vectors for some of what has none, the oldest first, and tells how many. 0: there is nothing to do. What was
-    /// embedded by another embedder is embedded anew, and its old vectors go when that is done.
+    /// embedded by another embedder is embedded anew, and its old vectors go when that is done. An organisation for which none
+    /// can be made, whose budget is spent for example, keeps no other waiting.
     ///
     /// # Errors
-    /// [`Error::Store`], also if the embedder cannot answer: try again later. Nothing that was made is lost.
+    /// [`Error::Store`], also if the embedder answers nobody: try again later. Nothing that was made is lost.
     pub async fn embed_some(&self) -> Result<usize, Error> {
         let Some(embedder) = &self.0.parts.embedder else { return Ok(0) };
-        let waiting = self.0.parts.store.unembedded(embedder.name(), TEXTS).await?;
-        if waiting.is_empty() {
-            while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
-            return Ok(0);
+        let (mut made, mut refused, mut last) = (0, Vec::new(), None);
+        while made == 0 {
+            let of = Owners::AllBut(refused.clone());
+            let waiting = self.0.parts.store.unembedded(embedder.name(), &of, TEXTS).await?;
+            if waiting.is_empty() {
+                break;
+            }
+            for some in waiting.chunk_by(|a, b| a.org == b.org) {
+                match vectors(embedder, some).await {
+                    Ok(vectors) => {
+                        made += vectors.len();
+                        self.0.parts.store.embed(embedder.name(), vectors).await?;
+                    }
+                    Err(error) => {
+                        refused.push(some[0].org);
+                        last = Some(error);
+                    }
+                }
+            }
         }
-        let mut made = 0;
-        for some in waiting.chunk_by(|a, b| a.org == b.org) {
-            let vectors = vectors(embedder, some).await.map_err(|error| Error::Store(Box::new(error)))?;
-            made += vectors.len();
-            self.0.parts.store.embed(embedder.name(), vectors).await?;
+        match last {
+            Some(error) if made == 0 => Err(Error::Store(Box::new(error))),
+            None if made == 0 => {
+                while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
+                Ok(0)
+            }
+            _ => Ok(made),
         }
-        Ok(made)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Memories;
-use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, event, summary};
+use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, Tier, event, summary, text};
 
 /// How many memories are looked at, and removed, at a time.
 const PAGE: usize = 500;
@@ -114,7 +114,7 @@ fn says(memory: &Memory, name: &str) -> bool {
 
 impl Memories {
     /// Forgets for good, in every form: memories in whatever state, their words, their vectors, and what summaries took from them.
-    /// It looks at every memory of the organisation.
+    /// It looks at every memory of the organisation, three times.
     ///
     /// Journals of sessions, tasks and events are not memories; they have their own retention.
     ///
@@ -122,20 +122,17 @@ impl Memories {
     /// [`Error::Invalid`]: no name. [`Error::Store`]: some may be gone already; do it again.
     pub async fn erase(&self, org: OrgId, by: &Actor, what: &Erasing) -> Result<Erased, Error> {
         what.check()?;
-        let (gone, derived) = self.look(org, what).await?;
+        let concerned = self.concerned(org, what).await?;
         let mut erased = [0; 3];
-        for stored in &gone {
-            erased[stored.memory.tier as usize] += 1;
-        }
-        let ids: HashSet<MemoryId> = gone.iter().map(|stored| stored.memory.id).collect();
-        let rebuilt = self.rebuild(org, &ids, derived).await?;
-        for some in gone.chunks(PAGE) {
-            let ids: Vec<MemoryId> = some.iter().map(|stored| stored.memory.id).collect();
+        concerned.iter().for_each(|gone| erased[gone.tier as usize] += 1);
+        let rebuilt = self.rebuild(org, &concerned.iter().map(|gone| gone.id).collect()).await?;
+        for some in concerned.chunks(PAGE) {
+            let ids: Vec<MemoryId> = some.iter().map(|gone| gone.id).collect();
             self.0.parts.store.remove(org, &ids, Vec::new()).await?;
-            self.forget_vectors_of(org, &some.iter().map(|stored| stored.number).collect::<Vec<_>>()).await;
+            self.forget_vectors_of(org, &some.iter().map(|gone| gone.number).collect::<Vec<_>>()).await;
         }
         self.0.parts.store.scrub().await?;
-        let remaining = self.look(org, what).await?.0.len() as u64;
+        let remaining = self.concerned(org, what).await?.len() as u64;
         let at = self.0.parts.clock.now();
         let receipt =
             Erased { by: what.kind(), subject_digest: digest(&what.name(org)), at, erased, rebuilt, remaining };
@@ -143,45 +140,54 @@ impl Memories {
         Ok(receipt)
     }
 
-    /// What it concerns, and what was made from that.
-    async fn look(&self, org: OrgId, what: &Erasing) -> Result<(Vec<Stored>, Vec<Stored>), Error> {
-        let any = Filter { states: vec![State::Active, State::Quarantined, State::Superseded], ..Filter::default() };
-        let (mut concerned, mut others) = (Vec::new(), Vec::new());
+    /// What it concerns: only what is needed to remove it, for it may be all there is.
+    async fn concerned(&self, org: OrgId, what: &Erasing) -> Result<Vec<Gone>, Error> {
+        let mut concerned = Vec::new();
         let mut before = None;
-        loop {
-            let page = self.0.parts.store.list(org, &any, before, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            before = Some(last.number);
-            for stored in page {
-                if what.concerns(&stored.memory) {
-                    concerned.push(stored);
-                } else if !stored.memory.covers.is_empty() || !stored.memory.sources.is_empty() {
-                    others.push(stored);
-                }
-            }
+        while let Some(page) = self.page(org, &mut before).await? {
+            let gone = |stored: &Stored| Gone { id: stored.memory.id, number: stored.number, tier: stored.memory.tier };
+            concerned.extend(page.iter().filter(|stored| what.concerns(&stored.memory)).map(gone));
         }
-        let ids: HashSet<MemoryId> = concerned.iter().map(|stored| stored.memory.id).collect();
-        others.retain(|stored| is_made_from(&stored.memory, &ids));
-        Ok((concerned, others))
+        Ok(concerned)
     }
 
-    /// Summaries say what is left; what has nothing left to say goes.
-    async fn rebuild(&self, org: OrgId, gone: &HashSet<MemoryId>, derived: Vec<Stored>) -> Result<u64, Error> {
+    /// Summaries that stand for what goes say what is left; what has nothing left to say goes too.
+    async fn rebuild(&self, org: OrgId, gone: &HashSet<MemoryId>) -> Result<u64, Error> {
         let mut rebuilt = 0;
-        for Stored { memory, number, .. } in derived {
-            let covers: Vec<MemoryId> = memory.covers.iter().copied().filter(|id| !gone.contains(id)).collect();
-            let mut left = self.0.parts.store.get(org, &covers).await?;
-            left.sort_by_key(|stored| stored.number);
-            let memories: Vec<Prepared> =
-                again(&memory, &left, gone).into_iter().map(|memory| self.prepare(memory)).collect();
-            rebuilt += memories.len() as u64;
-            let replaces = vec![memory.id];
-            let insert = Insert { org, memories, replaces, bounds: self.bounds(), events: Vec::new() };
-            self.0.parts.store.insert(insert).await?;
-            self.forget_vectors_of(org, &[number]).await;
+        let mut before = None;
+        while let Some(page) = self.page(org, &mut before).await? {
+            let is_left = |stored: &Stored| !gone.contains(&stored.memory.id) && is_made_from(&stored.memory, gone);
+            for Stored { memory, number, .. } in page.into_iter().filter(is_left) {
+                let covers: Vec<MemoryId> = memory.covers.iter().copied().filter(|id| !gone.contains(id)).collect();
+                let mut left = self.0.parts.store.get(org, &covers).await?;
+                left.sort_by_key(|stored| stored.number);
+                let memories: Vec<Prepared> =
+                    again(&memory, &left, gone).into_iter().map(|memory| self.prepare(memory)).collect();
+                rebuilt += memories.len() as u64;
+                let replaces = vec![memory.id];
+                let insert = Insert { org, memories, replaces, bounds: self.bounds(), events: Vec::new() };
+                self.0.parts.store.insert(insert).await?;
+                self.forget_vectors_of(org, &[number]).await;
+            }
         }
         Ok(rebuilt)
     }
+
+    /// The next ones, in whatever state, the latest first.
+    async fn page(&self, org: OrgId, before: &mut Option<i64>) -> Result<Option<Vec<Stored>>, Error> {
+        let any = Filter { states: vec![State::Active, State::Quarantined, State::Superseded], ..Filter::default() };
+        let page = self.0.parts.store.list(org, &any, *before, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *before = Some(last.number);
+        Ok(Some(page))
+    }
+}
+
+/// A memory that is about to go.
+struct Gone {
+    id: MemoryId,
+    number: i64,
+    tier: Tier,
 }
 
 fn is_made_from(memory: &Memory, ids: &HashSet<MemoryId>) -> bool {
@@ -207,8 +213,7 @@ fn again(old: &Memory, left: &[Stored], gone: &HashSet<MemoryId>) -> Option<Memo
 }
 
 fn digest(name: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

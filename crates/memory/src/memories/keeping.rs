@@ -21,13 +21,14 @@ pub struct Swept {
 }
 
 impl Memories {
-    /// A session is over: its scratchpad goes after a while.
+    /// A session is over: its scratchpad goes after a while. Said again, it changes nothing.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn session_ended(&self, org: OrgId, session: SessionId) -> Result<(), Error> {
         let at = self.0.parts.clock.now() + self.config().scratchpad_kept();
-        for block in self.scratchpad(org, session).await? {
+        let blocks = self.scratchpad(org, session).await?;
+        for block in blocks.into_iter().filter(|block| block.expires_at.is_none()) {
             let changed = self.0.parts.store.change(org, block.id, Change::Expire { at }, Vec::new()).await;
             match changed {
                 Ok(_) | Err(Error::NotFound(_)) => {}

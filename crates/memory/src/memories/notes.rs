@@ -1,10 +1,8 @@
 use orchestrator_vocab::{Actor, AgentId, Label, OrgId, SessionId};
 
 use super::Memories;
+use crate::text::{BYTES_PER_TOKEN, shortened};
 use crate::{Draft, Error, Filter, Kind, Memory, Tier};
-
-/// Bytes of text per token, as everybody estimates.
-const BYTES_PER_TOKEN: usize = 4;
 
 /// How a block of a scratchpad is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,33 +91,28 @@ impl Memories {
         Ok(found.into_iter().map(|stored| stored.memory).collect())
     }
 
-    /// A session's scratchpad as a text for its prompt, as far as `scratchpadTokens` go; empty if there is none.
+    /// A session's scratchpad as a text for its prompt, as far as `scratchpadTokens` go, and the label of what is in it; `None` if
+    /// there is none.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn scratchpad_text(&self, org: OrgId, session: SessionId) -> Result<(String, Label), Error> {
-        let room =
-            usize::try_from(self.config().scratchpad_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
-        let mut text = String::new();
-        let mut label: Option<Label> = None;
+    pub async fn scratchpad_text(&self, org: OrgId, session: SessionId) -> Result<Option<(String, Label)>, Error> {
+        let tokens = usize::try_from(self.config().scratchpad_tokens).unwrap_or(usize::MAX);
+        let room = tokens.saturating_mul(BYTES_PER_TOKEN);
+        let (mut text, mut label) = (String::new(), None);
         for block in self.scratchpad(org, session).await? {
             let head = format!("## {}\n", block.kind);
-            let left = room.saturating_sub(text.len() + head.len());
+            let left = room.saturating_sub(text.len() + head.len() + 1);
             if left == 0 {
                 break;
             }
-            label = Some(label.map_or(block.label, |label| label.join(block.label)));
+            label = Some(label.map_or(block.label, |label: Label| label.join(block.label)));
             text.push_str(&head);
             text.push_str(shortened(&block.text, left));
             text.push('\n');
         }
-        Ok((text, label.unwrap_or_default()))
+        Ok(label.map(|label| (text, label)))
     }
-}
-
-/// Its beginning, up to a boundary of characters.
-fn shortened(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }
 
 fn edited(old: Option<&str>, edit: Edit) -> Result<String, Error> {

@@ -171,7 +171,7 @@ pub(super) struct Stats {
     /// Who makes vectors, if anybody does.
     #[serde(skip_serializing_if = "Option::is_none")]
     embedder: Option<String>,
-    /// How many memories of this daemon wait for their vectors, counted up to 1,000.
+    /// How many wait for their vectors, counted up to 1,000.
     unembedded: usize,
 }
 

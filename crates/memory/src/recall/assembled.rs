@@ -2,9 +2,7 @@ use serde::Serialize;
 
 use super::Hit;
 use crate::MemoryId;
-
-/// Bytes of text per token, as everybody estimates.
-const BYTES_PER_TOKEN: usize = 4;
+use crate::text::BYTES_PER_TOKEN;
 
 /// Memories as a text for a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

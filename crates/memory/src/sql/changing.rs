@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait as _;
 
 use super::args::{Args, integrity_rank, signed};
 use super::{reading, rows, text, usage};
-use crate::{Bounds, Change, Error, Memory, MemoryId, Prepared, State, Stored, Used, event};
+use crate::{Bounds, Change, Error, Memory, MemoryId, Prepared, State, Stored, event};
 
 async fn one(tx: &Tx, org: OrgId, id: MemoryId) -> Result<Stored, Error> {
     reading::get(tx, org, &[id]).await?.pop().ok_or(Error::NotFound(id))
@@ -80,9 +80,9 @@ pub(super) async fn rewrite(
     }
     let place = usage::place(&old.memory);
     let used = usage::lock(tx, org, std::iter::once(place)).await?[&place];
-    let less = usage::of(&Prepared { memory: old.memory, terms: old.terms, digest: old.digest });
-    let more = usage::of(after);
-    let rest = Used { count: used.count - 1, bytes: used.bytes - less.bytes, words: used.words - less.words };
+    let less = usage::of(&old.memory, &old.terms);
+    let more = usage::of(&after.memory, &after.terms);
+    let rest = usage::less(used, less);
     let limit = bounds.bytes_max[place.0 as usize];
     if rest.bytes + more.bytes > limit {
         return Err(Error::Full { tier: place.0, used: used.bytes, limit, wanted: more.bytes });

@@ -6,20 +6,27 @@ use orchestrator_vocab::{OrgId, SessionId};
 use sea_orm::ConnectionTrait as _;
 
 use super::args::{Args, confidentiality_rank, integrity_rank, is_postgres, signed};
-use super::{removal, rows, text, usage};
-use crate::{Error, Insert, Prepared, Tier, Used, event};
+use super::{changing, removal, rows, text, usage};
+use crate::{Change, Error, Insert, Memory, Prepared, Tier, Used, event};
 
 /// So many rows in one statement: their parameters stay below what SQLite takes.
 const ROWS_MAX: usize = 500;
 
 pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> {
     let Insert { org, memories, replaces, bounds, events } = insert;
-    let added = added(memories);
+    let gone = removal::claim(tx, *org, replaces).await?;
+    let (added, freed) = (added(memories), removal::taken(&gone));
     let before = usage::lock(tx, *org, added.keys().copied()).await?;
+    let left = |place| usage::less(before[place], freed.get(place).copied().unwrap_or_default());
     for (place, more) in &added {
-        let (used, limit) = (before[place], bounds.bytes_max[place.0 as usize]);
-        if used.bytes + more.bytes > limit {
-            return Err(Error::Full { tier: place.0, used: used.bytes, limit, wanted: more.bytes });
+        let (left, limit) = (left(place), bounds.bytes_max[place.0 as usize]);
+        if left.bytes + more.bytes > limit {
+            return Err(Error::Full { tier: place.0, used: left.bytes, limit, wanted: more.bytes });
+        }
+    }
+    for Memory { id, supersedes, .. } in memories.iter().map(|prepared| &prepared.memory) {
+        if let Some(old) = supersedes {
+            changing::change(tx, *org, *old, &Change::Supersede { by: *id, until: bounds.now }, &[]).await?;
         }
     }
     text::prepare(tx, *org).await?;
@@ -28,14 +35,13 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
         numbers.extend(write(tx, *org, some).await?);
     }
     text::add(tx, *org, &numbers).await?;
-    for (place, more) in added {
-        usage::add(tx, *org, place, more).await?;
-        let used = before[&place];
-        let after =
-            Used { count: used.count + more.count, bytes: used.bytes + more.bytes, words: used.words + more.words };
-        SqlLog::append(tx, event::filling(*org, place, used, after, bounds));
+    for (place, more) in &added {
+        usage::add(tx, *org, *place, *more).await?;
+        let after = usage::sum(left(place), *more);
+        SqlLog::append(tx, event::filling(*org, *place, before[place], after, bounds));
     }
-    removal::remove(tx, *org, replaces, events).await?;
+    removal::remove(tx, *org, gone).await?;
+    SqlLog::append(tx, events.iter().cloned());
     Ok(numbers)
 }
 
@@ -44,7 +50,7 @@ fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
     let mut added: BTreeMap<_, Used> = BTreeMap::new();
     for prepared in memories {
         let more = added.entry(usage::place(&prepared.memory)).or_default();
-        *more = usage::sum(*more, usage::of(prepared));
+        *more = usage::sum(*more, usage::of(&prepared.memory, &prepared.terms));
     }
     added
 }
@@ -67,7 +73,7 @@ async fn write(tx: &Tx, org: OrgId, memories: &[Prepared]) -> Result<Vec<i64>, E
 
 fn row(args: &mut Args, org: &str, prepared: &Prepared, is_postgres: bool) -> String {
     let Prepared { memory, terms, digest } = prepared;
-    let used = usage::of(prepared);
+    let used = usage::of(memory, terms);
     let mut values = vec![
         org.to_owned(),
         args.put(memory.id.uuid()),

@@ -1,3 +1,4 @@
+use orchestrator_sql::Tx;
 use orchestrator_vocab::{OrgId, SessionId, Timestamp};
 use sea_orm::ConnectionTrait;
 
@@ -14,11 +15,26 @@ pub(super) async fn get<C: ConnectionTrait>(
     org: OrgId,
     ids: &[MemoryId],
 ) -> Result<Vec<Stored>, Error> {
+    find(connection, org, ids, "").await
+}
+
+/// As they are once nobody else changes them, and until the end of the transaction.
+pub(super) async fn get_for_update(tx: &Tx, org: OrgId, ids: &[MemoryId]) -> Result<Vec<Stored>, Error> {
+    // SQLite has one writer.
+    find(tx, org, ids, if tx.is_postgres() { " order by number for update" } else { "" }).await
+}
+
+async fn find<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    ids: &[MemoryId],
+    lock: &str,
+) -> Result<Vec<Stored>, Error> {
     let mut found = Vec::new();
     for ids in ids.chunks(IDS_MAX) {
         let mut args = Args::default();
         let (org, ids) = (args.put(org.uuid()), args.list(ids.iter().map(|id| id.uuid())));
-        let sql = format!("select {COLUMNS} from memory_memories as m where org = {org} and id in {ids}");
+        let sql = format!("select {COLUMNS} from memory_memories as m where org = {org} and id in {ids}{lock}");
         found.extend(rows::all(connection, sql, args).await?);
     }
     Ok(found)

@@ -1,41 +1,48 @@
 use std::collections::BTreeMap;
 
-use orchestrator_events::{NewEvent, SqlLog};
 use orchestrator_sql::{Backend, Database, Tx};
 use orchestrator_vocab::OrgId;
 use sea_orm::ConnectionTrait as _;
 
-use super::{reading, text, usage};
-use crate::{Error, MemoryId, Prepared, Stored, Used};
+use super::{changing, reading, text, usage};
+use crate::{Error, MemoryId, Stored, Used};
 
-/// Rows, words, vectors and counts.
-pub(super) async fn remove(tx: &Tx, org: OrgId, ids: &[MemoryId], events: &[NewEvent]) -> Result<Vec<MemoryId>, Error> {
-    let gone = reading::get(tx, org, ids).await?;
-    let numbers: Vec<i64> = gone.iter().map(|stored| stored.number).collect();
-    let names = gone.iter().map(|stored| stored.memory.id).collect();
-    if !numbers.is_empty() {
-        if !tx.is_postgres() {
-            // What is deleted is overwritten, here and in whatever this connection does later.
-            tx.execute_unprepared("pragma secure_delete = on").await?;
-        }
-        text::forget(tx, org, &numbers).await?;
-        let among = text::among(&numbers);
-        let vectors = among.replacen("number", "memory", 1);
-        tx.execute_unprepared(&format!("delete from memory_vectors where {vectors}")).await?;
-        tx.execute_unprepared(&format!("delete from memory_memories where {among}")).await?;
-        for (place, less) in taken(gone) {
-            usage::subtract(tx, org, place, less).await?;
-        }
+/// All of these, and nobody else takes them before the end of the transaction.
+///
+/// # Errors
+/// [`Error::Conflict`] names one that is not there any more.
+pub(super) async fn claim(tx: &Tx, org: OrgId, ids: &[MemoryId]) -> Result<Vec<Stored>, Error> {
+    let claimed = reading::get_for_update(tx, org, ids).await?;
+    let is_there = |id: &&MemoryId| claimed.iter().any(|stored| stored.memory.id == **id);
+    match ids.iter().find(|id| !is_there(id)) {
+        Some(gone) => Err(changing::conflict(*gone, "somebody else removed it meanwhile")),
+        None => Ok(claimed),
     }
-    SqlLog::append(tx, events.iter().cloned());
-    Ok(names)
 }
 
-fn taken(gone: Vec<Stored>) -> BTreeMap<usage::Place, Used> {
+/// Rows, words, vectors and counts.
+pub(super) async fn remove(tx: &Tx, org: OrgId, gone: Vec<Stored>) -> Result<(), Error> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = gone.iter().map(|stored| stored.number).collect();
+    text::forget(tx, org, &numbers).await?;
+    let among = text::among(&numbers);
+    let vectors = among.replacen("number", "memory", 1);
+    tx.execute_unprepared(&format!("delete from memory_vectors where {vectors}")).await?;
+    tx.execute_unprepared(&format!("delete from memory_memories where {among}")).await?;
+    for (place, less) in taken(&gone) {
+        usage::subtract(tx, org, place, less).await?;
+    }
+    Ok(())
+}
+
+/// What these take up.
+pub(super) fn taken(gone: &[Stored]) -> BTreeMap<usage::Place, Used> {
     let mut taken: BTreeMap<_, Used> = BTreeMap::new();
-    for Stored { memory, terms, digest, .. } in gone {
-        let less = taken.entry(usage::place(&memory)).or_default();
-        *less = usage::sum(*less, usage::of(&Prepared { memory, terms, digest }));
+    for Stored { memory, terms, .. } in gone {
+        let less = taken.entry(usage::place(memory)).or_default();
+        *less = usage::sum(*less, usage::of(memory, terms));
     }
     taken
 }

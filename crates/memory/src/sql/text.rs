@@ -54,11 +54,13 @@ pub(super) async fn add(tx: &Tx, org: OrgId, numbers: &[i64]) -> Result<(), Erro
     Ok(())
 }
 
-/// The words of rows that are about to go or to change.
+/// The words of rows that are about to go or to change. What is deleted is overwritten, here and in whatever this connection does
+/// later.
 pub(super) async fn forget(tx: &Tx, org: OrgId, numbers: &[i64]) -> Result<(), Error> {
     if tx.is_postgres() || numbers.is_empty() {
         return Ok(());
     }
+    tx.execute_unprepared("pragma secure_delete = on").await?;
     let table = table(org);
     let sql = format!(
         "insert into {table} ({table}, rowid, terms) select 'delete', number, terms from memory_memories where {}",

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
 use super::args::{Args, signed, statement};
-use crate::{Error, Memory, Prepared, Tier, Used};
+use crate::{Error, Memory, Tier, Used};
 
 /// A tier, and the session if it is counted by sessions.
 pub(super) type Place = (Tier, Option<SessionId>);
@@ -17,13 +17,22 @@ pub(super) fn place(memory: &Memory) -> Place {
     (memory.tier, memory.session.filter(|_| memory.tier == Tier::Scratchpad))
 }
 
-pub(super) fn of(prepared: &Prepared) -> Used {
-    let words = prepared.terms.split(' ').filter(|term| !term.is_empty()).count();
-    Used { count: 1, bytes: prepared.memory.text.len() as u64, words: words as u64 }
+pub(super) fn of(memory: &Memory, terms: &str) -> Used {
+    let words = terms.split(' ').filter(|term| !term.is_empty()).count();
+    Used { count: 1, bytes: memory.text.len() as u64, words: words as u64 }
 }
 
 pub(super) fn sum(a: Used, b: Used) -> Used {
     Used { count: a.count + b.count, bytes: a.bytes + b.bytes, words: a.words + b.words }
+}
+
+/// What is counted may lag behind what is taken away, and never falls below nothing.
+pub(super) fn less(all: Used, part: Used) -> Used {
+    Used {
+        count: all.count.saturating_sub(part.count),
+        bytes: all.bytes.saturating_sub(part.bytes),
+        words: all.words.saturating_sub(part.words),
+    }
 }
 
 fn session((_, session): Place) -> Uuid {

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use super::args::Args;
 use super::rows::{bytes, floats};
 use super::text::among;
-use crate::{Error, Placed, Unembedded, Vector};
+use crate::{Error, Owners, Placed, Unembedded, Vector};
 
 /// Any number will do as long as nothing else in the database locks it: "memory" in ASCII.
 const VERSIONS_LOCK: i64 = 0x6d65_6d6f_7279;
@@ -15,11 +15,17 @@ const ROWS_MAX: usize = 500;
 pub(super) async fn unembedded<C: ConnectionTrait>(
     connection: &C,
     embedder: &str,
+    of: &Owners,
     limit: usize,
 ) -> Result<Vec<Unembedded>, Error> {
     let mut args = Args::default();
+    let whose = match of {
+        Owners::One(org) => format!("m.org = {}", args.put(org.uuid())),
+        Owners::AllBut(none) if none.is_empty() => "1 = 1".to_owned(),
+        Owners::AllBut(orgs) => format!("m.org not in {}", args.list(orgs.iter().map(|org| org.uuid()))),
+    };
     let sql = format!(
-        "select m.number, m.org, m.content from memory_memories as m where not exists (select 1 from memory_vectors as v \
+        "select m.number, m.org, m.content from memory_memories as m where {whose} and not exists (select 1 from memory_vectors as v \
          where v.memory = m.number and v.embedder = {}) order by m.number limit {limit}",
         args.put(embedder)
     );
