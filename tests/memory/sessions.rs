@@ -180,6 +180,8 @@ async fn what_nobody_vouches_for_is_not_what_a_session_begins_with_unless_it_is_
     Ok(())
 }
 
+/// What the agent writes into its scratchpad before it begins.
+const NOTE: &str = "Mirabel waits at the mill.";
 const PARTS: usize = 200;
 /// The room of the conversation, in tokens: much less than all parts together.
 const ROOM: usize = 12_000;
@@ -194,12 +196,14 @@ const PLANTED: [(usize, &str, &str); 5] = [
 ];
 
 /// A long way through many files, and questions about its beginning at its end.
-fn long_way() -> anyhow::Result<Stage> {
+fn long_way(parts: usize) -> anyhow::Result<Stage> {
     let questions: Vec<Value> = PLANTED
         .iter()
         .map(|(_, _, question)| json!({ "call": { "tool": "memory_query", "arguments": { "query": question, "limit": 2 } } }))
         .collect();
+    let note = json!({ "block": "task", "content": NOTE });
     let rules = json!([
+        { "times": 1, "say": [{ "call": { "tool": "memory_insert", "arguments": note } }] },
         { "when": { "result": "question time" }, "say": questions },
         { "when": { "result": "memories" }, "say": [{ "text": "{{results}}" }] },
         { "find": { "next": { "in": "results", "pattern": "next: (\\S+)", "max": 1 } },
@@ -207,11 +211,11 @@ fn long_way() -> anyhow::Result<Stage> {
         { "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "part0.txt" } } }] },
     ]);
     let stage = Stage::new(&rules)?;
-    for part in 0..PARTS {
+    for part in 0..parts {
         let filler: Vec<String> =
             (0..120).map(|word| format!("w{:x}", (part * 7919 + word * 104_729) % 65_521)).collect();
         let fact = PLANTED.iter().find(|(at, ..)| *at == part).map_or("", |(_, fact, _)| fact);
-        let next = if part + 1 == PARTS { "question time".to_owned() } else { format!("next: part{}.txt", part + 1) };
+        let next = if part + 1 == parts { "question time".to_owned() } else { format!("next: part{}.txt", part + 1) };
         let text =
             format!("This is part {part}.\n{}\n{fact}\n{}\n{next}\n", filler[..60].join(" "), filler[60..].join(" "));
         std::fs::write(stage.source().join(format!("part{part}.txt")), text)?;
@@ -248,7 +252,7 @@ async fn nothing_is_lost(admin: &mut Socket, task: &Value) -> anyhow::Result<()>
 
 #[tokio::test]
 async fn what_was_said_early_is_known_at_the_end_of_a_session_that_was_too_long_ten_times() -> anyhow::Result<()> {
-    let stage = long_way()?;
+    let stage = long_way(PARTS)?;
     let daemon = stage.daemon(narrow()).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.completed", "task.failed", "memory.stored"]).await;
@@ -259,8 +263,31 @@ async fn what_was_said_early_is_known_at_the_end_of_a_session_that_was_too_long_
 }
 
 #[tokio::test]
+async fn what_an_agent_noted_is_before_it_when_its_conversation_is_summed_up_as_far_as_there_is_room()
+-> anyhow::Result<()> {
+    let stage = long_way(20)?;
+    for (tokens, expected) in [(2_000, true), (0, false)] {
+        let daemon = stage.daemon(narrow()).config(json!({ "memory": { "scratchpadTokens": tokens } })).start().await?;
+        let mut admin = daemon.admin().await;
+        admin.subscribe(&["task.*"]).await;
+        let task = given(&mut admin, "Read all parts.").await?;
+        completed(&mut admin, &task).await;
+        let (session, entries) = journal(&mut admin, &task).await?;
+        let summed_up = noted(&entries, "compacted");
+        assert!(!summed_up.is_empty());
+        for noted in summed_up {
+            let is_there = noted["facts"]["beside"].to_string().contains(NOTE);
+            assert_eq!(is_there, expected, "{tokens}: {noted}");
+        }
+        let replay = admin.call("session.replay", json!({ "sessionId": session })).await?;
+        assert_eq!(replay["divergences"], json!([]), "{replay}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Result<()> {
-    let stage = long_way()?;
+    let stage = long_way(PARTS)?;
     let mut daemon = stage.daemon(narrow()).start().await?;
     let mut admin = daemon.admin().await;
     let task = given(&mut admin, "Read all parts.").await?;

@@ -20,8 +20,8 @@ pub(crate) struct Window {
     limit: u64,
     /// From which thousandth of that on older messages are summed up; 0: never.
     compact_at: u32,
-    /// What they were summed up in, and how many they are.
-    summary: Option<(Block, usize)>,
+    /// What they were summed up in.
+    summary: Option<Summary>,
     /// Estimated and measured size of the last request.
     last: Option<(u64, u64)>,
     estimated: u64,
@@ -29,6 +29,22 @@ pub(crate) struct Window {
     bare_until: usize,
     /// Messages from the second on that are left out.
     gone_until: usize,
+}
+
+/// What stands for the messages from the second to a later one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Summary {
+    pub(crate) block: Block,
+    /// Shown behind it.
+    pub(crate) beside: Vec<Block>,
+    /// The first message that it does not stand for.
+    pub(crate) upto: usize,
+}
+
+impl Summary {
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        std::iter::once(&self.block).chain(&self.beside)
+    }
 }
 
 impl Window {
@@ -73,20 +89,18 @@ impl Window {
 
     /// The messages that a summary is to stand for, with the summary before it, if there is one.
     pub(crate) fn to_sum_up(&self, messages: &[Message], upto: usize) -> Vec<Message> {
-        let earlier = self.summary.iter().map(|(block, _)| Message {
-            role: Role::User,
-            content: vec![block.clone()],
-            origin: None,
-        });
-        let from = self.summary.as_ref().map_or(1, |(_, covered)| *covered);
-        earlier.chain(messages.get(from..upto).into_iter().flatten().cloned()).collect()
+        let summary =
+            |summary: &Summary| Message { role: Role::User, content: vec![summary.block.clone()], origin: None };
+        let earlier = self.summary.as_ref().map(summary);
+        let from = self.summary.as_ref().map_or(1, |summary| summary.upto);
+        earlier.into_iter().chain(messages.get(from..upto).into_iter().flatten().cloned()).collect()
     }
 
-    /// A summary stands for all messages from the second to this one, itself not included.
-    pub(crate) fn compacted(&mut self, upto: usize, summary: Block) {
-        self.gone_until = self.gone_until.max(upto);
-        self.bare_until = self.bare_until.max(upto);
-        self.summary = Some((summary, upto));
+    /// What it stands for is shown no more.
+    pub(crate) fn compacted(&mut self, summary: Summary) {
+        self.gone_until = self.gone_until.max(summary.upto);
+        self.bare_until = self.bare_until.max(summary.upto);
+        self.summary = Some(summary);
     }
 
     /// Leaves out as much as has to go, the oldest first.
@@ -117,20 +131,21 @@ impl Window {
 
     fn size(&self, messages: &[Message]) -> u64 {
         let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
-        let summary = self.summary.iter().map(|(block, _)| block_tokens(block, false)).sum::<u64>();
+        let summary =
+            self.summary.iter().flat_map(Summary::blocks).map(|block| block_tokens(block, false)).sum::<u64>();
         summary + shown.map(|(place, message)| tokens(message, place < self.bare_until)).sum::<u64>()
     }
 
     /// What the model sees.
     pub(crate) fn view(&self, messages: &[Message]) -> Vec<Message> {
-        let covered = self.summary.as_ref().map_or(1, |(_, upto)| *upto);
+        let covered = self.summary.as_ref().map_or(1, |summary| summary.upto);
         let gone = self.gone_until.saturating_sub(covered);
         let shown = messages.iter().enumerate().filter(|(place, _)| self.is_shown(*place));
         let mut view: Vec<Message> = shown
             .map(|(place, message)| if place < self.bare_until { bare(message) } else { message.clone() })
             .collect();
-        if let (Some(first), Some((summary, _))) = (view.first_mut(), &self.summary) {
-            first.content.push(summary.clone());
+        if let (Some(first), Some(summary)) = (view.first_mut(), &self.summary) {
+            first.content.extend(summary.blocks().cloned());
         }
         if let Some(first) = view.first_mut().filter(|_| gone > 0) {
             let left_out = format!("[{gone} messages between this and the next were left out, for want of room]");

@@ -11,7 +11,7 @@ use orchestrator_vocab::{Integrity, Label, OrgId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::context::Window;
+use crate::context::{Summary, Window};
 use crate::{ModelRequest, Offered, Profile, Stretch, Then};
 use calls::Calls;
 use circles::Watch;
@@ -59,6 +59,9 @@ pub(crate) struct Summed {
     pub(crate) upto: usize,
     /// What the model is shown in their place.
     pub(crate) summary: Block,
+    /// And behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<Block>,
     /// What whoever made it knows of it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(crate) more: Value,
@@ -232,8 +235,8 @@ impl Conversation {
                 self.phase = Phase::Asking;
             }
             noted::COMPACTED => {
-                if let Ok(Summed { upto, summary, .. }) = serde_json::from_value(facts.clone()) {
-                    self.window.compacted(upto, summary);
+                if let Ok(Summed { upto, summary, beside, .. }) = serde_json::from_value(facts.clone()) {
+                    self.window.compacted(Summary { block: summary, beside, upto });
                     self.compactions += 1;
                 }
             }

@@ -36,8 +36,10 @@ pub struct Recalled {
 /// What stands in the place of a stretch of the conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compacted {
-    /// In words, with the label of all that it was made from.
+    /// In words, with the label of all that it was made from. It is a part of the next stretch.
     pub summary: Block,
+    /// Shown behind it until the next one, and not summed up again.
+    pub beside: Vec<Block>,
     /// What it covers: noted in the journal.
     pub facts: Value,
 }

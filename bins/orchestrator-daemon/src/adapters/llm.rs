@@ -15,6 +15,9 @@ use super::{Hooking, Rights, SkillDesk, Through, following};
 use crate::remembering::{Recollecting, Recorder};
 use crate::stacks;
 
+/// The tool that finds more of what is remembered.
+const QUERY: &str = "memory.query";
+
 /// What agents that are language models are made of. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Llms {
@@ -47,8 +50,11 @@ impl Llms {
             workspace,
         };
         let character = self.compacted(character);
-        let memory =
-            Arc::new(Recollecting { recorder: self.recorder.clone(), context_tokens: character.limits.context_tokens });
+        let memory = Arc::new(Recollecting {
+            recorder: self.recorder.clone(),
+            context_tokens: character.limits.context_tokens,
+            may_ask: self.offers(&tools.rights.permissions, QUERY),
+        });
         Llm::new(Parts {
             profile: self.with_skills(character, &tools),
             models: stacks::model_requests(
@@ -71,15 +77,18 @@ impl Llms {
 
     /// Told of the skills that it may use, if it may use any. A session keeps what it began with.
     fn with_skills(&self, character: Character, tools: &SessionTools) -> Character {
-        let offered = self.gate.offered(&tools.rights.permissions);
         let (org, agent) = &tools.agent;
-        let listing = match offered.iter().any(|spec| spec.name.as_str() == following::USE) {
+        let listing = match self.offers(&tools.rights.permissions, following::USE) {
             true => self.skills.listing(*org, agent.as_ref()),
             false => String::new(),
         };
         let system: Vec<&str> =
             [character.system.as_str(), &listing].into_iter().filter(|text| !text.is_empty()).collect();
         Character { system: system.join("\n\n"), ..character }
+    }
+
+    fn offers(&self, permissions: &Permissions, tool: &str) -> bool {
+        self.gate.offered(permissions).iter().any(|spec| spec.name.as_str() == tool)
     }
 
     /// Whether one of the tools that it may use works on files.

@@ -1,6 +1,7 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use orchestrator_memory::{Draft, Filter, Kind, Memories, Memory, Scope, Tier, extract};
+use orchestrator_memory::{COVERS_MAX, Draft, Filter, Kind, Memories, Memory, MemoryId, Scope, Tier, extract};
 use orchestrator_sessions::{Session, Sessions};
 use orchestrator_tasks::{Backlog, State, Task};
 use orchestrator_vocab::{Actor, Label, OrgId, SessionId};
@@ -109,15 +110,16 @@ impl Recorder {
         let scope = self.scope(session).await;
         let episodes = self.catch_up(session, &scope).await?;
         let source = format!("{}#<{before_entry}", session.id);
-        let is_same = |memory: &&Memory| memory.kind == Kind::Summary && memory.sources.contains(&source);
-        if let Some(known) = episodes.iter().find(is_same) {
+        let earlier = episodes.iter().filter(|memory| memory.kind == Kind::Summary);
+        if let Some(known) = earlier.clone().find(|memory| memory.sources.contains(&source)) {
             return Ok(known.clone());
         }
-        let covers = episodes
-            .iter()
-            .filter(|memory| memory.kind != Kind::Summary && entry_of(&memory.metadata) < before_entry)
-            .map(|memory| memory.id)
-            .collect();
+        // What an earlier one stands for is named there.
+        let covered: HashSet<MemoryId> = earlier.flat_map(|summary| summary.covers.iter().copied()).collect();
+        let is_of_stretch = |memory: &&Memory| {
+            memory.kind != Kind::Summary && entry_of(&memory.metadata) < before_entry && !covered.contains(&memory.id)
+        };
+        let covers = episodes.iter().filter(is_of_stretch).map(|memory| memory.id).take(COVERS_MAX).collect();
         let draft = Draft { covers, sources: [source].into(), ..about(session, &scope, label, Kind::Summary, text) };
         Ok(self.memories.store(session.org, &Actor::Agent(session.agent.clone()), draft).await?)
     }
@@ -169,7 +171,12 @@ fn ending(
     list("Decisions", of_kind(Kind::Decision));
     list("Files", files(episodes));
     list("Open", open_ends(&said));
-    let covers = episodes.iter().filter(|memory| memory.kind != Kind::Summary).map(|memory| memory.id).collect();
+    let covers = episodes
+        .iter()
+        .filter(|memory| memory.kind != Kind::Summary)
+        .map(|memory| memory.id)
+        .take(COVERS_MAX)
+        .collect();
     let facts = learned.iter().map(|memory| memory.id.to_string());
     let summary = about(session, scope, label, Kind::Summary, text);
     vec![outcome, Draft { covers, sources: summary.sources.iter().cloned().chain(facts).collect(), ..summary }]

@@ -96,11 +96,12 @@ fn what_is_summed_up_is_shown_as_its_summary_and_is_summed_up_again_with_what_ca
     assert!(upto % 2 == 1 && messages[upto].role == Role::Assistant, "{upto}");
     assert_eq!(window.to_sum_up(&messages, upto), messages[1..upto]);
     let summary = Block::text(Label::USER, "what happened before");
-    window.compacted(upto, summary.clone());
+    let notes = Block::text(Label::USER, "notes");
+    window.compacted(Summary { block: summary.clone(), beside: vec![notes.clone()], upto });
     assert_eq!(window.stretch(&messages, "", &[]), None, "there is room again");
     window.fit(&messages, "", &[]);
     let view = window.view(&messages);
-    assert_eq!(view[0].content.last(), Some(&summary));
+    assert_eq!(view[0].content[1..], [summary.clone(), notes]);
     assert_eq!(view[1..], messages[upto..]);
     messages.extend(conversation(10, 4_000).split_off(1));
     let later = window.stretch(&messages, "", &[]).unwrap();

@@ -101,7 +101,7 @@ impl Work<'_> {
             return Ok(());
         }
         let Some(made) = self.until_cancelled(memory.compact(&self.session, &stretch)).await? else { return Ok(()) };
-        let facts = json!(Summed { upto, summary: made.summary, more: made.facts });
+        let facts = json!(Summed { upto, summary: made.summary, beside: made.beside, more: made.facts });
         self.record(vec![Entry::Noted { what: noted::COMPACTED.to_owned(), facts, message: None }]).await
     }
 
