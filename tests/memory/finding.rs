@@ -184,6 +184,15 @@ async fn the_command_line_shows_why_each_was_found() -> anyhow::Result<()> {
     assert_eq!(listed["items"][0]["topics"][0], "ports", "{listed}");
     cli(&daemon, &["memory", "delete", id]).await?.ok();
     cli(&daemon, &["memory", "get", id]).await?.failed(5, "no memory");
+    let session = "session_00000000000070008000000000000001";
+    let note = async |more: &[&str]| cli(&daemon, &[&["memory", "note", "--session", session], more].concat()).await;
+    assert_eq!(note(&["first"]).await?.ok(), "first");
+    assert_eq!(note(&["second"]).await?.ok(), "first\nsecond");
+    assert_eq!(note(&["2", "--replace", "second"]).await?.ok(), "first\n2");
+    assert_eq!(note(&["other", "--anew"]).await?.ok(), "other");
+    note(&["x", "--replace", "nowhere"]).await?.failed(2, "stands there 0 times");
+    let verified = cli(&daemon, &["memory", "verify"]).await?.ok();
+    assert!(verified.contains("0 are missing"), "{verified}");
     let stats = cli(&daemon, &["memory", "stats"]).await?.ok();
     assert!(stats.contains("semantic"), "{stats}");
     Ok(())

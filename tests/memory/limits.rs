@@ -17,6 +17,9 @@ async fn a_full_tier_refuses_and_tells_and_takes_more_when_there_is_room() -> an
         let refused = store(&mut socket, json!({ "content": "c".repeat(20) })).await.unwrap_err();
         assert!(refused.message.contains("the semantic memory is full: 90 of 100 bytes"), "{refused:?}");
         socket.events_until("the refusal", |event: &Event| event.name == "memory.full").await;
+        store(&mut socket, json!({ "content": "d".repeat(20) })).await.unwrap_err();
+        let told = socket.call("event.list", json!({ "events": ["memory.full"] })).await?;
+        assert_eq!(told["items"].as_array().map(Vec::len), Some(1), "it is told once: {told}");
         assert!(found(&mut socket, &"c".repeat(20)).await.is_empty());
         // Another tier has room of its own.
         let turn = json!({ "tier": "episodic", "type": "turn", "content": "c".repeat(20) });

@@ -45,6 +45,32 @@ pub(crate) enum MemoryCommand {
     Erase(Erase),
     /// Tells how much is remembered
     Stats,
+    /// Looks whether everything that was summed up can still be found; fails if not
+    Verify {
+        /// Only of this session
+        #[arg(long)]
+        session: Option<String>,
+    },
+    /// Adds to a scratchpad, replaces a passage in it, or writes a block of it anew
+    Note(Note),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Note {
+    /// What shall stand there
+    content: String,
+    /// Whose scratchpad
+    #[arg(long)]
+    session: String,
+    /// persona, human, task or note
+    #[arg(long, default_value = "note")]
+    block: String,
+    /// In the place of this passage, which has to stand there exactly once
+    #[arg(long, value_name = "PASSAGE")]
+    replace: Option<String>,
+    /// In the place of the whole block
+    #[arg(long, conflicts_with = "replace")]
+    anew: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,6 +158,8 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
         }
         MemoryCommand::Erase(erase) => erased(daemon, erase).await,
         MemoryCommand::Stats => stats(daemon).await,
+        MemoryCommand::Verify { session } => verified(daemon, session).await,
+        MemoryCommand::Note(note) => noted(daemon, note).await,
     }
 }
 
@@ -215,4 +243,36 @@ async fn stats(daemon: &Daemon) -> Result<(), Failure> {
     };
     let answer = Answer::list(&daemon.out, tiers, &["TIER", "MEMORIES", "BYTES", "BYTES MAX"], "", row);
     daemon.out.show(&Answer { json: stats, ..answer })
+}
+
+async fn verified(daemon: &Daemon, session: Option<String>) -> Result<(), Failure> {
+    let coverage = daemon.call("memory.verify", Params::new().maybe("sessionId", session)).await?;
+    let of = |field: &str| plain(&coverage[field]);
+    let lost = |field: &str| coverage[field].as_array().map_or(0, Vec::len);
+    let told = format!(
+        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing",
+        of("summaries"),
+        of("covered"),
+        of("present"),
+        of("reachable"),
+        of("asked"),
+        of("consolidated"),
+        lost("missing")
+    );
+    let is_complete = coverage["complete"] == true;
+    daemon.out.show(&Answer::told(coverage, told.clone()))?;
+    if is_complete { Ok(()) } else { Err(Failure::failed(told)) }
+}
+
+async fn noted(daemon: &Daemon, note: Note) -> Result<(), Failure> {
+    let Note { content, session, block, replace, anew } = note;
+    let params = Params::new().with("sessionId", session).with("block", block);
+    let (operation, params) = match (replace, anew) {
+        (Some(old), _) => ("memory.replace", params.with("old", old).with("new", content)),
+        (None, true) => ("memory.rethink", params.with("content", content)),
+        (None, false) => ("memory.insert", params.with("content", content)),
+    };
+    let block = daemon.call(operation, params).await?;
+    let told = text(&block, "content").to_owned();
+    daemon.out.show(&Answer::told(block, told))
 }
