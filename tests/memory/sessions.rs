@@ -195,22 +195,21 @@ const PLANTED: [(usize, &str, &str); 5] = [
     (23, "The password of the lighthouse is tangerine.", "What is the password of the lighthouse?"),
 ];
 
-/// A long way through many files, and questions about its beginning at its end.
-fn long_way(parts: usize) -> anyhow::Result<Stage> {
+/// A long way through many files, and questions about its beginning at its end; what the agent
+/// does before it sets out is the first of `rules`.
+fn long_way(parts: usize, mut rules: Vec<Value>) -> anyhow::Result<Stage> {
     let questions: Vec<Value> = PLANTED
         .iter()
         .map(|(_, _, question)| json!({ "call": { "tool": "memory_query", "arguments": { "query": question, "limit": 2 } } }))
         .collect();
-    let note = json!({ "block": "task", "content": NOTE });
-    let rules = json!([
-        { "times": 1, "say": [{ "call": { "tool": "memory_insert", "arguments": note } }] },
-        { "when": { "result": "question time" }, "say": questions },
-        { "when": { "result": "memories" }, "say": [{ "text": "{{results}}" }] },
-        { "find": { "next": { "in": "results", "pattern": "next: (\\S+)", "max": 1 } },
-          "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "{{next}}" } } }] },
-        { "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "part0.txt" } } }] },
+    rules.extend([
+        json!({ "when": { "result": "question time" }, "say": questions }),
+        json!({ "when": { "result": "memories" }, "say": [{ "text": "{{results}}" }] }),
+        json!({ "find": { "next": { "in": "results", "pattern": "next: (\\S+)", "max": 1 } },
+                "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "{{next}}" } } }] }),
+        json!({ "say": [{ "call": { "tool": "fs_read", "arguments": { "path": "part0.txt" } } }] }),
     ]);
-    let stage = Stage::new(&rules)?;
+    let stage = Stage::new(&json!(rules))?;
     for part in 0..parts {
         let filler: Vec<String> =
             (0..120).map(|word| format!("w{:x}", (part * 7919 + word * 104_729) % 65_521)).collect();
@@ -252,7 +251,7 @@ async fn nothing_is_lost(admin: &mut Socket, task: &Value) -> anyhow::Result<()>
 
 #[tokio::test]
 async fn what_was_said_early_is_known_at_the_end_of_a_session_that_was_too_long_ten_times() -> anyhow::Result<()> {
-    let stage = long_way(PARTS)?;
+    let stage = long_way(PARTS, Vec::new())?;
     let daemon = stage.daemon(narrow()).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.completed", "task.failed", "memory.stored"]).await;
@@ -265,7 +264,9 @@ async fn what_was_said_early_is_known_at_the_end_of_a_session_that_was_too_long_
 #[tokio::test]
 async fn what_an_agent_noted_is_before_it_when_its_conversation_is_summed_up_as_far_as_there_is_room()
 -> anyhow::Result<()> {
-    let stage = long_way(20)?;
+    let note = json!({ "block": "task", "content": NOTE });
+    let notes = json!({ "times": 1, "say": [{ "call": { "tool": "memory_insert", "arguments": note } }] });
+    let stage = long_way(60, vec![notes])?;
     for (tokens, expected) in [(2_000, true), (0, false)] {
         let daemon = stage.daemon(narrow()).config(json!({ "memory": { "scratchpadTokens": tokens } })).start().await?;
         let mut admin = daemon.admin().await;
@@ -287,7 +288,7 @@ async fn what_an_agent_noted_is_before_it_when_its_conversation_is_summed_up_as_
 
 #[tokio::test]
 async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Result<()> {
-    let stage = long_way(PARTS)?;
+    let stage = long_way(PARTS, Vec::new())?;
     let mut daemon = stage.daemon(narrow()).start().await?;
     let mut admin = daemon.admin().await;
     let task = given(&mut admin, "Read all parts.").await?;

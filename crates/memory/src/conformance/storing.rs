@@ -110,7 +110,7 @@ pub async fn what_is_replaced_goes_in_the_same_moment(store: &Arc<dyn Store>, _:
         bounds: bounds(bytes_max),
         events: Vec::new(),
     };
-    assert!(store.insert(replace("too much", 15)).await.is_err());
+    assert!(store.insert(replace("too much", 7)).await.is_err());
     assert_eq!(holding(store, LOCAL, &["old"], &Filter::default()).await.len(), 2);
     store.insert(replace("both", 1_000)).await.unwrap();
     assert_eq!(holding(store, LOCAL, &["old", "both"], &Filter::default()).await, ["both"]);
