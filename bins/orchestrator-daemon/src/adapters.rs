@@ -1,6 +1,7 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
 mod before_work;
+mod bounds;
 mod charters;
 mod coding;
 mod degrading;
