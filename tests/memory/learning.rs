@@ -46,7 +46,10 @@ async fn a_model_learns_in_any_language_and_only_what_somebody_said() -> anyhow:
         proposal("summary", "That is no sort of lesson.", WISH, "{{said}}"),
         proposal("fact", "The agent says that it is done.", "I am done with it", "{{said}}, {{own}}"),
         proposal("fact", &"long ".repeat(200), WISH, "{{said}}"),
-        proposal("fact", "Too much of it.", WISH, "{{said}}").replace("}", r#", "label": "operator"}"#),
+        format!(
+            r#"{}, "label": "operator"}}"#,
+            proposal("fact", "More than asked.", WISH, "{{said}}").trim_end_matches('}')
+        ),
     ];
     let own = json!({ "in": "last", "pattern": "Entry (\\d+), what the agent said" });
     let rule = proposes(&proposals, json!({ "said": said(), "own": own }));

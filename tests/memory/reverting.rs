@@ -10,16 +10,22 @@ use crate::sessions::{Stage, completed, given, journal, long_way, narrow, noted}
 /// The parts of the way: so many that a conversation without its first summary gets too long again.
 const LONG: usize = 90;
 
-/// Reads on, and notes something once it was summed up: that takes a person's word. Then it says whether it sees the beginning.
-fn stage(pause: &Value) -> anyhow::Result<Stage> {
-    let next = json!({ "in": "results", "pattern": "next: (\\S+)", "max": 1 });
+/// Where the first summary comes at the latest. What a file says has a tab before it; what is remembered of it has none.
+const EARLY: &str = "\\tnext: (part[0-3]?[0-9]\\.txt)";
+const EVER: &str = "\\tnext: (\\S+)";
+
+/// Reads on, and notes something once it was summed up as early as that: that takes a person's word. Then it says whether it sees the
+/// beginning.
+fn stage(pause: &Value, early: &str) -> anyhow::Result<Stage> {
+    let next = json!({ "in": "results", "pattern": EVER, "max": 1 });
     let summed_up = json!({ "in": "all", "pattern": "Some (parts) were read", "max": 1 });
     let noted = json!({ "in": "results", "pattern": "(Halfway)", "max": 1 });
     let beginning = json!({ "in": "all", "pattern": "This is part (0)\\.", "max": 1 });
     let read = json!({ "call": { "tool": "fs_read", "arguments": { "path": "{{next}}" } } });
     let note = json!({ "block": "task", "content": "Halfway" });
     let note = json!({ "call": { "tool": "memory_insert", "arguments": note } });
-    let mut first = json!({ "find": { "next": next, "summed": summed_up }, "times": 1, "say": [read, note] });
+    let soon = json!({ "in": "results", "pattern": early, "max": 1 });
+    let mut first = json!({ "find": { "next": soon, "summed": summed_up }, "times": 1, "say": [read, note] });
     if let (Value::Object(all), Value::Object(more)) = (&mut first, pause.clone()) {
         all.extend(more);
     }
@@ -30,12 +36,7 @@ fn stage(pause: &Value) -> anyhow::Result<Stage> {
 }
 
 fn daemon(stage: &Stage) -> anyhow::Result<Builder> {
-    // Only the first summary of a way bears the words that the agent looks for.
-    let later = json!({ "in": "last", "pattern": "(Halfway|Much more)", "max": 1 });
-    let scribe = json!([
-        { "when": { "system": "You sum up" }, "find": { "later": later }, "say": [{ "text": "Much more was read." }] },
-        { "when": { "system": "You sum up" }, "say": [{ "text": "Some parts were read." }] },
-    ]);
+    let scribe = json!([{ "when": { "system": "You sum up" }, "say": [{ "text": "Some parts were read." }] }]);
     let memory = json!({ "memory": { "summaryModel": "scribe/scripted" } });
     Ok(stage.daemon(narrow()).config(stage.scribe(&scribe)?).config(memory))
 }
@@ -74,7 +75,7 @@ async fn same_again(admin: &mut Socket, session: &Value) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_suspended_session_reads_again_what_was_summed_up_also_after_a_kill() -> anyhow::Result<()> {
-    let stage = stage(&json!({}))?;
+    let stage = stage(&json!({}), EARLY)?;
     for (is_reverted, is_killed) in [(true, false), (true, true), (false, false)] {
         let confirm = json!({ "tools": { "confirm": ["memory.insert"] } });
         let mut daemon = self::daemon(&stage)?.config(confirm).start().await?;
@@ -134,7 +135,7 @@ fn not_at_once_again(entries: &[Value]) {
 
 #[tokio::test]
 async fn a_session_at_work_reads_it_again_with_its_next_request() -> anyhow::Result<()> {
-    let stage = stage(&json!({ "delayMs": 4_000 }))?;
+    let stage = stage(&json!({ "delayMs": 4_000 }), EVER)?;
     let daemon = self::daemon(&stage)?.start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*", "session.*", "memory.stored"]).await;
@@ -157,7 +158,7 @@ async fn a_session_at_work_reads_it_again_with_its_next_request() -> anyhow::Res
 
 #[tokio::test]
 async fn what_would_not_fit_stays_summed_up_and_what_is_over_loses_only_what_was_remembered() -> anyhow::Result<()> {
-    let stage = stage(&json!({}))?;
+    let stage = stage(&json!({}), EVER)?;
     // There is no room when it is summed up.
     let full = json!({ "tools": { "confirm": ["memory.insert"] }, "memory": { "compactionThreshold": 1.0 } });
     let daemon = self::daemon(&stage)?.config(full).start().await?;

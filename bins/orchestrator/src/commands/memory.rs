@@ -253,14 +253,16 @@ async fn verified(daemon: &Daemon, session: Option<String>) -> Result<(), Failur
     let of = |field: &str| plain(&coverage[field]);
     let lost = |field: &str| coverage[field].as_array().map_or(0, Vec::len);
     let told = format!(
-        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing",
+        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing; {} of {} numbers and codes stand in summaries",
         of("summaries"),
         of("covered"),
         of("present"),
         of("reachable"),
         of("asked"),
         of("consolidated"),
-        lost("missing")
+        lost("missing"),
+        of("figuresKept"),
+        of("figures")
     );
     let is_complete = coverage["complete"] == true;
     daemon.out.show(&Answer::told(coverage, told.clone()))?;
