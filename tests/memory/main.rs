@@ -3,8 +3,11 @@
 mod agents;
 mod erasing;
 mod finding;
+mod learning;
 mod limits;
+mod reverting;
 mod sessions;
+mod summaries;
 
 use orchestrator_rpc::Error;
 use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, program};

@@ -255,6 +255,8 @@ impl Config {
             .context("budget.degrade.models")?;
         self.memory.validate().context("memory")?;
         self.models.know(self.memory.embedder.model.iter()).context("memory.embedder.model")?;
+        self.models.know(self.memory.summary_model.iter()).context("memory.summaryModel")?;
+        self.models.know(self.memory.learning_model.iter()).context("memory.learningModel")?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.validate_sandboxes()?;

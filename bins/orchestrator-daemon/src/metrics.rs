@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 68] = [
+const DESCRIPTIONS: [Description; 70] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -100,6 +100,11 @@ const DESCRIPTIONS: [Description; 68] = [
     Description::counter("memory_embedded_total", "Memories that were given vectors."),
     Description::counter("memory_expired_total", "Memories that went because their time was over."),
     Description::counter("memory_consolidated_total", "Episodes that became a part of a summary."),
+    Description::counter(
+        "memory_model_answers_total",
+        "Summaries and lessons that models were asked for, by what for and what came of it: used, or why rules did it.",
+    ),
+    Description::counter("memory_proposals_total", "Memories that models proposed, by what became of them."),
     Description::counter("memory_erased_total", "Memories that were erased for good, by what was named."),
     Description::counter("notifications_total", "Messages to people, by destination and what became of them."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),

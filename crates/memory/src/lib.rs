@@ -18,6 +18,7 @@ mod scope;
 #[cfg(feature = "sql")]
 mod sql;
 mod store;
+mod summarizer;
 mod summary;
 mod text;
 mod tier;
@@ -39,5 +40,6 @@ pub use sql::SqlStore;
 pub use store::{
     Bounds, Change, Corpus, Filter, Insert, Owners, Placed, Prepared, Store, Stored, Unembedded, Used, Vector,
 };
+pub use summarizer::{Material, Summarizer, Summed};
 pub use summary::extract;
 pub use tier::{InvalidTier, Tier};

@@ -22,8 +22,8 @@ use crate::analysis::Analyzer;
 use crate::text::digest;
 use crate::vectors::Index;
 use crate::{
-    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Owners, Prepared, State, Store, Tier,
-    Used, event,
+    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Owners, Prepared, State, Store,
+    Summarizer, Tier, Used, event,
 };
 
 /// The most memories that are stored at once.
@@ -42,6 +42,8 @@ pub struct MemoriesParts {
     pub config: Config,
     /// Who makes vectors; without, memories are found by their words.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// Who sums up what is old; without, that is done by rules.
+    pub summarizer: Option<Arc<dyn Summarizer>>,
     /// What every text goes through before it is remembered: for secrets that are not to be.
     pub filter: Option<Arc<dyn Fn(String) -> String + Send + Sync>>,
 }

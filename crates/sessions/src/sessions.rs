@@ -22,7 +22,7 @@ use crate::{Config, Error, Listing, Node, Numbered, Query, Session, SessionInfo,
 
 pub use control::Stop;
 pub use drain::{Drained, Recovered};
-pub use people::{Answered, Said};
+pub use people::{Answered, Noting, Said};
 pub use start::StartRequest;
 
 /// What is told to whoever follows a session.

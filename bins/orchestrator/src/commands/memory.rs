@@ -51,6 +51,8 @@ pub(crate) enum MemoryCommand {
         #[arg(long)]
         session: Option<String>,
     },
+    /// Takes back the latest summary of a session's conversation: its model reads again what that stood for
+    Revert { session: String },
     /// Adds to a scratchpad, replaces a passage in it, or writes a block of it anew
     Note(Note),
 }
@@ -159,6 +161,7 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
         MemoryCommand::Erase(erase) => erased(daemon, erase).await,
         MemoryCommand::Stats => stats(daemon).await,
         MemoryCommand::Verify { session } => verified(daemon, session).await,
+        MemoryCommand::Revert { session } => reverted(daemon, &session).await,
         MemoryCommand::Note(note) => noted(daemon, note).await,
     }
 }
@@ -250,14 +253,16 @@ async fn verified(daemon: &Daemon, session: Option<String>) -> Result<(), Failur
     let of = |field: &str| plain(&coverage[field]);
     let lost = |field: &str| coverage[field].as_array().map_or(0, Vec::len);
     let told = format!(
-        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing",
+        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing; {} of {} numbers and codes stand in summaries",
         of("summaries"),
         of("covered"),
         of("present"),
         of("reachable"),
         of("asked"),
         of("consolidated"),
-        lost("missing")
+        lost("missing"),
+        of("figuresKept"),
+        of("figures")
     );
     let is_complete = coverage["complete"] == true;
     daemon.out.show(&Answer::told(coverage, told.clone()))?;
@@ -275,4 +280,17 @@ async fn noted(daemon: &Daemon, note: Note) -> Result<(), Failure> {
     let block = daemon.call(operation, params).await?;
     let told = text(&block, "content").to_owned();
     daemon.out.show(&Answer::told(block, told))
+}
+
+async fn reverted(daemon: &Daemon, session: &str) -> Result<(), Failure> {
+    let reverted = daemon.call("memory.revert", json!({ "sessionId": session })).await?;
+    let of = |field: &str| plain(&reverted[field]);
+    let what = match reverted["entry"].is_null() {
+        true => "the session is over: what was remembered of its latest summary is gone".to_owned(),
+        false => {
+            format!("from the next request on its model reads {} tokens, not {}", of("tokens"), of("tokensBefore"))
+        }
+    };
+    let told = format!("{what} (at most {}); the summary came with entry {}", of("tokensMax"), of("summaryEntry"));
+    daemon.out.show(&Answer::told(reverted, told))
 }
