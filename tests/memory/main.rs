@@ -4,6 +4,7 @@ mod agents;
 mod erasing;
 mod finding;
 mod limits;
+mod markdown;
 mod sessions;
 
 use orchestrator_rpc::Error;
