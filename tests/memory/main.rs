@@ -5,6 +5,7 @@ mod erasing;
 mod finding;
 mod learning;
 mod limits;
+mod markdown;
 mod reverting;
 mod sessions;
 mod summaries;

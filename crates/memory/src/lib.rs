@@ -9,6 +9,8 @@ mod embedder;
 mod error;
 mod event;
 mod kind;
+#[cfg(feature = "markdown")]
+mod markdown;
 mod memories;
 mod memory;
 #[cfg(feature = "rpc")]
@@ -29,7 +31,11 @@ pub use draft::{COVERS_MAX, Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use kind::{InvalidKind, Kind};
+#[cfg(feature = "markdown")]
+pub use markdown::{INDEX, MarkdownFile, index, is_index};
 pub use memories::{BATCH_MAX, Coverage, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
+#[cfg(feature = "markdown")]
+pub use memories::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
 pub use memory::{Memory, MemoryId, MemoryKind, State};
 #[cfg(feature = "rpc")]
 pub use operations::{Here, operations};

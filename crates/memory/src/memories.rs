@@ -2,12 +2,18 @@ mod asking;
 mod changing;
 mod embedding;
 mod erasing;
+#[cfg(feature = "markdown")]
+mod importing;
 mod keeping;
 mod learning;
 mod notes;
 mod verifying;
 
+#[cfg(feature = "markdown")]
+pub(crate) use erasing::words;
 pub use erasing::{Erased, Erasing};
+#[cfg(feature = "markdown")]
+pub use importing::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
@@ -110,15 +116,27 @@ impl Memories {
             memory.map_err(|error| if is_one { error } else { placed(error, place) })
         });
         let memories: Vec<Memory> = made.collect::<Result<_, _>>()?;
-        let mut events = vec![event::stored(org, &memories, by, now)];
+        self.put(org, by, memories, Vec::new()).await
+    }
+
+    /// All or none, in one transaction; some of them perhaps under ids that were given out before.
+    async fn put(
+        &self,
+        org: OrgId,
+        by: &Actor,
+        memories: Vec<Memory>,
+        restored: Vec<MemoryId>,
+    ) -> Result<Vec<Memory>, Error> {
+        let bounds = self.bounds();
+        let mut events = vec![event::stored(org, &memories, by, bounds.now)];
         for memory in &memories {
             if let Some(old) = memory.supersedes {
                 let (old, facts) = (self.get(org, old).await?, json!({ "supersededBy": memory.id }));
-                events.push(event::about(&old, "memory.superseded", now, by, facts));
+                events.push(event::about(&old, "memory.superseded", bounds.now, by, facts));
             }
         }
         let prepared = memories.iter().cloned().map(|memory| self.prepare(memory)).collect();
-        let insert = Insert { org, memories: prepared, replaces: Vec::new(), bounds: self.bounds(), events };
+        let insert = Insert { org, memories: prepared, replaces: Vec::new(), restored, bounds, events };
         match self.0.parts.store.insert(insert).await {
             Ok(_) => {
                 self.has_room(&memories);

@@ -1,5 +1,10 @@
 //! `orchestrator memory …`
 
+mod folder;
+mod markdown;
+
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -8,7 +13,7 @@ use crate::answer::Answer;
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::params::Params;
-use crate::show::{ago, plain, pretty, short, text};
+use crate::show::{ago, count as count_of, plain, pretty, short, text};
 
 /// Characters of a memory in a table.
 const SHOWN: usize = 80;
@@ -25,14 +30,8 @@ pub(crate) enum MemoryCommand {
     /// Lists memories, the latest first
     #[command(visible_alias = "ls")]
     List {
-        /// scratchpad, episodic or semantic
-        #[arg(long)]
-        tier: Option<String>,
-        /// active, quarantined or superseded
-        #[arg(long)]
-        state: Option<String>,
-        #[arg(long)]
-        session: Option<String>,
+        #[command(flatten)]
+        filters: Filters,
         /// Memories at most
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -53,8 +52,39 @@ pub(crate) enum MemoryCommand {
     },
     /// Takes back the latest summary of a session's conversation: its model reads again what that stood for
     Revert { session: String },
+    /// Writes memories into a folder, as Markdown that can be read, edited and imported again
+    Export(markdown::Export),
+    /// Tells how Markdown differs from what is remembered, and remembers it with --apply
+    Import(markdown::Import),
     /// Adds to a scratchpad, replaces a passage in it, or writes a block of it anew
     Note(Note),
+}
+
+/// Which memories.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Filters {
+    /// scratchpad, episodic or semantic
+    #[arg(long)]
+    tier: Option<String>,
+    /// fact, preference, decision, procedure and more
+    #[arg(long = "type")]
+    kind: Option<String>,
+    /// organisation, agent:NAME, team:NAME or user:SUBJECT
+    #[arg(long)]
+    scope: Option<String>,
+    /// active, quarantined or superseded
+    #[arg(long)]
+    state: Option<String>,
+    #[arg(long)]
+    session: Option<String>,
+}
+
+impl Filters {
+    fn params(self) -> Params {
+        let Self { tier, kind, scope, state, session } = self;
+        let params = Params::new().maybe("tier", tier).maybe("type", kind).maybe("scope", scope);
+        params.maybe("state", state).maybe("sessionId", session)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,8 +150,17 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct Erase {
+    #[command(flatten)]
+    what: Erasing,
+    /// Takes it out of this folder too, as far as it is an export: what is forgotten, and what holds the name
+    #[arg(long, value_name = "DIR")]
+    exports: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Erasing {
     #[arg(long)]
     person: Option<String>,
     #[arg(long)]
@@ -142,9 +181,8 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
             let told = pretty(&memory);
             daemon.out.show(&Answer::told(memory, told))
         }
-        MemoryCommand::List { tier, state, session, limit } => {
-            let params = Params::new().maybe("tier", tier).maybe("state", state).maybe("sessionId", session);
-            let memories = daemon.items("memory.list", params, limit).await?;
+        MemoryCommand::List { filters, limit } => {
+            let memories = daemon.items("memory.list", filters.params(), limit).await?;
             let header = ["MEMORY", "TIER", "TYPE", "SCOPE", "STATE", "AGE", "CONTENT"];
             daemon.out.show(&Answer::list(&daemon.out, memories, &header, "nothing is remembered", row))
         }
@@ -159,6 +197,8 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
             daemon.out.show(&Answer::told(gone, told))
         }
         MemoryCommand::Erase(erase) => erased(daemon, erase).await,
+        MemoryCommand::Export(export) => markdown::export(daemon, export).await,
+        MemoryCommand::Import(import) => markdown::import(daemon, import).await,
         MemoryCommand::Stats => stats(daemon).await,
         MemoryCommand::Verify { session } => verified(daemon, session).await,
         MemoryCommand::Revert { session } => reverted(daemon, &session).await,
@@ -225,16 +265,25 @@ async fn stored(daemon: &Daemon, store: Store) -> Result<(), Failure> {
 }
 
 async fn erased(daemon: &Daemon, erase: Erase) -> Result<(), Failure> {
-    let Erase { person, topic, session, organisation } = erase;
+    let Erase { what: Erasing { person, topic, session, organisation }, exports } = erase;
+    if let Some(folder) = exports.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::usage(format!("{} is no folder: nothing was forgotten", folder.display())));
+    }
+    let name = person.clone().or_else(|| topic.clone());
     let params = Params::new().maybe("person", person).maybe("topic", topic).maybe("sessionId", session);
-    let receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
+    let mut receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
     let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
-    let told = format!(
+    let mut told = format!(
         "{count} memories are gone, {} summaries were made anew, {} remain; SHA-256 of what was named: {}",
         plain(&receipt["rebuilt"]),
         plain(&receipt["remaining"]),
         text(&receipt, "subjectDigest")
     );
+    if let Some(folder) = exports {
+        let files = markdown::forget(daemon, &folder, name.as_deref()).await?;
+        told.push_str(&format!("; {} taken out of {}", count_of(files, "file"), folder.display()));
+        receipt["filesRemoved"] = json!(files);
+    }
     daemon.out.show(&Answer::told(receipt, told))
 }
 

@@ -24,7 +24,7 @@ impl Memories {
         let found = self.0.parts.store.get(org, &[id]).await?.pop().ok_or(Error::NotFound(id))?;
         let now = self.0.parts.clock.now();
         let events = vec![event::about(&found.memory, "memory.deleted", now, by, json!({}))];
-        let gone = self.0.parts.store.remove(org, &[id], events).await?;
+        let gone = self.0.parts.store.remove(org, &[id], now, events).await?;
         self.forget_vectors_of(org, &[found.number]).await;
         if gone.is_empty() { Err(Error::NotFound(id)) } else { Ok(()) }
     }

@@ -97,7 +97,7 @@ impl Erasing {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     text.unicode_words().map(str::to_lowercase).collect()
 }
 
@@ -128,7 +128,7 @@ impl Memories {
         let rebuilt = self.rebuild(org, &concerned.iter().map(|gone| gone.id).collect()).await?;
         for some in concerned.chunks(PAGE) {
             let ids: Vec<MemoryId> = some.iter().map(|gone| gone.id).collect();
-            self.0.parts.store.remove(org, &ids, Vec::new()).await?;
+            self.0.parts.store.remove(org, &ids, self.0.parts.clock.now(), Vec::new()).await?;
             self.forget_vectors_of(org, &some.iter().map(|gone| gone.number).collect::<Vec<_>>()).await;
         }
         self.0.parts.store.scrub().await?;
@@ -165,7 +165,8 @@ impl Memories {
                     again(&memory, &left, gone).into_iter().map(|memory| self.prepare(memory)).collect();
                 rebuilt += memories.len() as u64;
                 let replaces = vec![memory.id];
-                let insert = Insert { org, memories, replaces, bounds: self.bounds(), events: Vec::new() };
+                let (restored, events) = (Vec::new(), Vec::new());
+                let insert = Insert { org, memories, replaces, restored, bounds: self.bounds(), events };
                 self.0.parts.store.insert(insert).await?;
                 self.forget_vectors_of(org, &[number]).await;
             }

@@ -60,7 +60,7 @@ impl Memories {
 
     async fn remove(&self, org: OrgId, ids: &[MemoryId]) -> Result<usize, Error> {
         let numbers: Vec<i64> = self.0.parts.store.get(org, ids).await?.iter().map(|stored| stored.number).collect();
-        let gone = self.0.parts.store.remove(org, ids, Vec::new()).await?;
+        let gone = self.0.parts.store.remove(org, ids, self.0.parts.clock.now(), Vec::new()).await?;
         self.forget_vectors_of(org, &numbers).await;
         Ok(gone.len())
     }
@@ -86,6 +86,7 @@ impl Memories {
             org,
             memories: made.into_iter().map(|memory| self.prepare(memory)).collect(),
             replaces: aged.iter().map(|stored| stored.memory.id).collect(),
+            restored: Vec::new(),
             bounds: self.bounds(),
             events: vec![event::event(org, "memory.consolidated", now, by, payload)],
         };
