@@ -41,7 +41,7 @@ pub(crate) enum MemoryCommand {
     Confirm { memory: String },
     /// Forgets a memory for good
     Delete { memory: String },
-    /// Forgets a person, a topic, a session or everything, in every form, and gives a receipt
+    /// Forgets a person, a topic, a session or everything, wherever texts are kept, and gives a receipt
     Erase(Erase),
     /// Tells how much is remembered
     Stats,
@@ -118,15 +118,24 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct Erase {
+    #[command(flatten)]
+    what: Erased,
+    /// Only tell what would be erased
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Erased {
     #[arg(long)]
     person: Option<String>,
     #[arg(long)]
     topic: Option<String>,
     #[arg(long)]
     session: Option<String>,
-    /// Everything that the organisation remembers
+    /// Every text of the organisation
     #[arg(long)]
     organisation: bool,
 }
@@ -222,16 +231,21 @@ async fn stored(daemon: &Daemon, store: Store) -> Result<(), Failure> {
 }
 
 async fn erased(daemon: &Daemon, erase: Erase) -> Result<(), Failure> {
-    let Erase { person, topic, session, organisation } = erase;
+    let Erase { what: Erased { person, topic, session, organisation }, dry_run } = erase;
     let params = Params::new().maybe("person", person).maybe("topic", topic).maybe("sessionId", session);
-    let receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
+    let params = params.flag("organisation", organisation).flag("dryRun", dry_run);
+    let receipt = daemon.call("memory.erase", params).await?;
     let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
-    let told = format!(
-        "{count} memories are gone, {} summaries were made anew, {} remain; SHA-256 of what was named: {}",
-        plain(&receipt["rebuilt"]),
-        plain(&receipt["remaining"]),
-        text(&receipt, "subjectDigest")
-    );
+    let verb = if dry_run { "would be gone" } else { "are gone" };
+    let mut told = vec![format!("{count} memories {verb}, {} summaries were made anew", plain(&receipt["rebuilt"]))];
+    for (place, found) in receipt["elsewhere"].as_object().into_iter().flatten() {
+        let (erased, held) = (plain(&found["erased"]), plain(&found["held"]));
+        let held = if held == "0" { String::new() } else { format!(", {held} are held by what goes on") };
+        told.push(format!("{place}: {erased} texts {verb}{held}"));
+    }
+    told.push(format!("{} remain", plain(&receipt["remaining"])));
+    told.push(format!("SHA-256 of what was named: {}", text(&receipt, "subjectDigest")));
+    let told = told.join("\n");
     daemon.out.show(&Answer::told(receipt, told))
 }
 
