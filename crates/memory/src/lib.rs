@@ -33,7 +33,7 @@ pub use error::Error;
 pub use kind::{InvalidKind, Kind};
 #[cfg(feature = "markdown")]
 pub use markdown::{INDEX, MarkdownFile, index, is_index};
-pub use memories::{BATCH_MAX, Coverage, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
+pub use memories::{BATCH_MAX, Coverage, Edit, Elsewhere, Erased, Erasing, Memories, MemoriesParts, Pad, Place, Swept};
 #[cfg(feature = "markdown")]
 pub use memories::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
 pub use memory::{Memory, MemoryId, MemoryKind, State};

@@ -9,10 +9,10 @@ mod place;
 mod said;
 mod writing;
 
+use orchestrator_redact::Forget;
 use serde::{Deserialize, Serialize};
 
 use crate::MemoryId;
-use crate::memories::words;
 
 pub use index::{INDEX, index, is_index};
 use place::path;
@@ -47,8 +47,7 @@ impl MarkdownFile {
 
     /// Whether a name stands anywhere in it, as whole words, in whatever case.
     pub fn holds(&self, name: &str) -> bool {
-        let name = words(name);
-        !name.is_empty() && words(&self.content).windows(name.len()).any(|window| window == name)
+        Forget::naming(name).is_some_and(|name| name.concerns(&self.content))
     }
 }
 

@@ -1,5 +1,6 @@
 mod asking;
 mod changing;
+mod elsewhere;
 mod embedding;
 mod erasing;
 #[cfg(feature = "markdown")]
@@ -9,8 +10,7 @@ mod learning;
 mod notes;
 mod verifying;
 
-#[cfg(feature = "markdown")]
-pub(crate) use erasing::words;
+pub use elsewhere::{Elsewhere, Place};
 pub use erasing::{Erased, Erasing};
 #[cfg(feature = "markdown")]
 pub use importing::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
@@ -19,7 +19,7 @@ pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId};
 use serde_json::json;
@@ -63,11 +63,13 @@ struct Shared {
     analyzer: Analyzer,
     index: Option<Index>,
     /// What is full, and was told to be.
-    full: Mutex<HashSet<Place>>,
+    full: Mutex<HashSet<Tiered>>,
+    elsewhere: OnceLock<Vec<Arc<dyn Elsewhere>>>,
+    erasing: tokio::sync::Mutex<()>,
 }
 
 /// Whose, which, and of which session.
-type Place = (OrgId, Tier, Option<SessionId>);
+type Tiered = (OrgId, Tier, Option<SessionId>);
 
 impl std::fmt::Debug for Memories {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -82,7 +84,8 @@ impl Memories {
         parts.config.validate()?;
         let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
         let (analyzer, full) = (Analyzer::new(parts.config.language), Mutex::default());
-        Ok(Self(Arc::new(Shared { analyzer, index, full, parts })))
+        let (elsewhere, erasing) = (OnceLock::new(), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Shared { analyzer, index, full, elsewhere, erasing, parts })))
     }
 
     /// How much is remembered, and how it is found.
@@ -246,7 +249,7 @@ impl Memories {
     }
 }
 
-fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Place {
+fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Tiered {
     (org, tier, session.filter(|_| tier == Tier::Scratchpad))
 }
 

@@ -45,7 +45,7 @@ pub fn operations(memories: &Memories) -> Table {
         memories,
         "memory.erase",
         Right::Admin,
-        "Forgets a person, a topic, a session or everything, in every form",
+        "Forgets a person, a topic, a session or everything, in every form and wherever texts are kept",
         keeping::erase,
     );
     let verify = operation(

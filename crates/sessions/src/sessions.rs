@@ -1,5 +1,6 @@
 mod control;
 mod drain;
+mod forgetting;
 mod hold;
 mod people;
 mod reopen;

@@ -40,7 +40,7 @@ pub(crate) enum MemoryCommand {
     Confirm { memory: String },
     /// Forgets a memory for good
     Delete { memory: String },
-    /// Forgets a person, a topic, a session or everything, in every form, and gives a receipt
+    /// Forgets a person, a topic, a session or everything, wherever texts are kept, and gives a receipt
     Erase(Erase),
     /// Tells how much is remembered
     Stats,
@@ -154,8 +154,11 @@ pub(crate) struct Erase {
     #[command(flatten)]
     what: Erasing,
     /// Takes it out of this folder too, as far as it is an export: what is forgotten, and what holds the name
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
     exports: Option<PathBuf>,
+    /// Only tell what would be erased
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,7 +170,7 @@ struct Erasing {
     topic: Option<String>,
     #[arg(long)]
     session: Option<String>,
-    /// Everything that the organisation remembers
+    /// Every text of the organisation
     #[arg(long)]
     organisation: bool,
 }
@@ -265,26 +268,36 @@ async fn stored(daemon: &Daemon, store: Store) -> Result<(), Failure> {
 }
 
 async fn erased(daemon: &Daemon, erase: Erase) -> Result<(), Failure> {
-    let Erase { what: Erasing { person, topic, session, organisation }, exports } = erase;
+    let Erase { what: Erasing { person, topic, session, organisation }, exports, dry_run } = erase;
     if let Some(folder) = exports.as_ref().filter(|folder| !folder.is_dir()) {
         return Err(Failure::usage(format!("{} is no folder: nothing was forgotten", folder.display())));
     }
     let name = person.clone().or_else(|| topic.clone());
     let params = Params::new().maybe("person", person).maybe("topic", topic).maybe("sessionId", session);
-    let mut receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
-    let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
-    let mut told = format!(
-        "{count} memories are gone, {} summaries were made anew, {} remain; SHA-256 of what was named: {}",
-        plain(&receipt["rebuilt"]),
-        plain(&receipt["remaining"]),
-        text(&receipt, "subjectDigest")
-    );
+    let params = params.flag("organisation", organisation).flag("dryRun", dry_run);
+    let mut receipt = daemon.call("memory.erase", params).await?;
+    let mut told = told_of(&receipt, dry_run);
     if let Some(folder) = exports {
         let files = markdown::forget(daemon, &folder, name.as_deref()).await?;
-        told.push_str(&format!("; {} taken out of {}", count_of(files, "file"), folder.display()));
+        told.push_str(&format!("\n{} taken out of {}", count_of(files, "file"), folder.display()));
         receipt["filesRemoved"] = json!(files);
     }
     daemon.out.show(&Answer::told(receipt, told))
+}
+
+/// A receipt, place by place.
+fn told_of(receipt: &Value, dry_run: bool) -> String {
+    let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
+    let verb = if dry_run { "would be gone" } else { "are gone" };
+    let mut told = vec![format!("{count} memories {verb}, {} summaries were made anew", plain(&receipt["rebuilt"]))];
+    for (place, found) in receipt["elsewhere"].as_object().into_iter().flatten() {
+        let (erased, held) = (plain(&found["erased"]), plain(&found["held"]));
+        let held = if held == "0" { String::new() } else { format!(", {held} are held by what goes on") };
+        told.push(format!("{place}: {erased} texts {verb}{held}"));
+    }
+    told.push(format!("{} remain", plain(&receipt["remaining"])));
+    told.push(format!("SHA-256 of what was named: {}", text(receipt, "subjectDigest")));
+    told.join("\n")
 }
 
 async fn stats(daemon: &Daemon) -> Result<(), Failure> {
