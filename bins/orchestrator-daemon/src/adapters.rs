@@ -36,7 +36,7 @@ pub(crate) use charters::{Announcer, ENFORCED};
 pub(crate) use degrading::Degrading;
 use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
-pub(crate) use embedding::embedder;
+pub(crate) use embedding::{NOT_BUILT as NO_LOCAL_EMBEDDER, embedder, open_local as open_local_embedder};
 pub(crate) use gate::{Gate, Parts as GateParts};
 pub(crate) use hooking::{Failed, Hooking, Judged, counted as counted_hooks, words};
 pub(crate) use label_rules::LabelRules;
