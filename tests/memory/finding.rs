@@ -1,8 +1,8 @@
 use orchestrator_rpc::Code;
-use orchestrator_testkit::{Backend, Event, Socket, patiently};
+use orchestrator_testkit::{Backend, Event};
 use serde_json::{Value, json};
 
-use crate::{BACKENDS, cli, daemon, fact, found, store, texts};
+use crate::{BACKENDS, cli, daemon, embedded, fact, found, store, texts};
 
 #[tokio::test]
 async fn what_was_stored_is_found_by_its_words_and_the_answer_says_why() -> anyhow::Result<()> {
@@ -128,8 +128,7 @@ async fn with_an_embedder_meaning_counts_and_another_one_begins_anew() -> anyhow
         let first = daemon(backend).config(config(64)).start().await?;
         let mut socket = first.admin().await;
         fact(&mut socket, "The databases were migrated.").await;
-        let embedded = embedded(&mut socket).await?;
-        assert_eq!(embedded, "stage/m/64");
+        assert_eq!(embedded(&mut socket).await?, "stage/m/64");
         // The scripted embedder compares pieces of words: what has no word in common can be alike all the same.
         let question = json!({ "query": "migrating" });
         let answer = socket.call("memory.query", question.clone()).await?;
@@ -137,24 +136,11 @@ async fn with_an_embedder_meaning_counts_and_another_one_begins_anew() -> anyhow
         assert!(meaning.is_some_and(|meaning| meaning > 0.0), "{answer}");
         let second = first.kill().await.config(config(32)).start().await?;
         let mut socket = second.admin().await;
-        assert_eq!(self::embedded(&mut socket).await?, "stage/m/32");
+        assert_eq!(embedded(&mut socket).await?, "stage/m/32");
         let answer = socket.call("memory.query", question).await?;
         assert!(answer["memories"][0]["why"]["meaning"].as_f64().is_some_and(|meaning| meaning > 0.0), "{answer}");
     }
     Ok(())
-}
-
-/// Waits until everything has its vector; by whom.
-async fn embedded(socket: &mut Socket) -> anyhow::Result<String> {
-    let all = async {
-        loop {
-            let stats = socket.call("memory.stats", json!({})).await?;
-            if stats["unembedded"] == 0 {
-                return Ok(stats["embedder"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-    };
-    patiently("vectors", all).await
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What is remembered, found and forgotten, through the socket of the running binary.
 
 mod agents;
+mod embedding;
 mod erasing;
 mod finding;
 mod learning;
@@ -11,7 +12,7 @@ mod sessions;
 mod summaries;
 
 use orchestrator_rpc::Error;
-use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, program};
+use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, patiently, program};
 use serde_json::{Value, json};
 
 const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
@@ -38,6 +39,19 @@ async fn store(socket: &mut Socket, more: Value) -> Result<Value, Error> {
 async fn found(socket: &mut Socket, question: &str) -> Vec<String> {
     let answer = socket.call("memory.query", json!({ "query": question })).await.expect("an answer");
     texts(&answer)
+}
+
+/// Waits until everything has its vector; by whom.
+async fn embedded(socket: &mut Socket) -> anyhow::Result<String> {
+    let all = async {
+        loop {
+            let stats = socket.call("memory.stats", json!({})).await?;
+            if stats["unembedded"] == 0 {
+                return Ok(stats["embedder"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+    };
+    patiently("vectors", all).await
 }
 
 fn texts(answer: &Value) -> Vec<String> {

@@ -18,6 +18,7 @@ mod keys_of_security;
 mod keys_of_skills;
 mod keys_of_workspaces;
 mod mcp;
+mod memory;
 mod models;
 mod names;
 mod notify;
@@ -253,10 +254,9 @@ impl Config {
         self.models
             .know(self.budget.degrade.models.iter().flat_map(<[_; 2]>::from))
             .context("budget.degrade.models")?;
-        self.memory.validate().context("memory")?;
-        self.models.know(self.memory.embedder.model.iter()).context("memory.embedder.model")?;
         self.models.know(self.memory.summary_model.iter()).context("memory.summaryModel")?;
         self.models.know(self.memory.learning_model.iter()).context("memory.learningModel")?;
+        memory::validate(&self.memory, &self.models)?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.validate_sandboxes()?;

@@ -124,7 +124,7 @@ impl Daemon {
         let node = node_name(&config, &data)?;
         let (notifications, readiness) = open_notifications(&config, &data, &base, redactor, &loops).await?;
         let status = operations::StatusOf::new(&config.daemon.name, node, &database, &clock, &gauges, loops);
-        let about = (&roster, &servers, &notifications.notifier, &llms.skills.files.skills);
+        let about = (&roster, &servers, &notifications.notifier, &llms);
         let doctor = operations::Doctor::new(&database, &data, &auth, &status, about, &configuration);
         let (limits, description) = (RateLimits::new(&config), operations::Description::default());
         let offered = orchestrator_mcp::Offered::default();

@@ -4,6 +4,7 @@
 
 mod agents;
 mod audit;
+mod embedder;
 mod emergency;
 mod encryption;
 mod files;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use orchestrator_settings::Loaded;
 
 pub(crate) use agents::{of as of_agents, of_charters};
+pub(crate) use embedder::of as of_embedder;
 pub(crate) use emergency::of as of_emergency;
 pub(crate) use finding::{Finding, Severity};
 pub(crate) use machine::{disk, skew};
@@ -66,6 +68,7 @@ async fn check(loaded: &Loaded<Config>) -> Vec<Finding> {
     findings.extend(skills::findings(config));
     findings.extend(mcp::findings(config));
     findings.extend(models::of(config));
+    findings.extend(embedder::findings(config).await);
     findings.extend(files::data_directory(data.path()));
     findings.extend(files::modes(&data, config));
     findings.extend(files::leftovers(&data, is_running));

@@ -12,7 +12,7 @@ use crate::OpenError;
 use crate::batches::batches;
 use crate::model::Model;
 use crate::vocabulary::Vocabulary;
-use crate::workers::Workers;
+use crate::workers::{Rank, Workers};
 
 /// How long the vectors are.
 pub const DIMENSIONS: usize = 384;
@@ -33,6 +33,8 @@ pub struct MiniLm {
     name: Arc<str>,
     knows: Arc<Knows>,
     workers: Workers,
+    /// For questions alone: they do not stand in line behind a batch.
+    asked: Workers,
 }
 
 struct Knows {
@@ -48,7 +50,8 @@ impl std::fmt::Debug for MiniLm {
 
 impl MiniLm {
     /// Reads the weights (`model.safetensors`) and the vocabulary (`tokenizer.json`) as sentence-transformers publishes them.
-    /// It takes a fraction of a second and blocks as long. It computes on half of the machine's cores, four at most.
+    /// It takes a fraction of a second and blocks as long. It computes on half of the machine's cores, four at most, and beside that on as many
+    /// for questions.
     ///
     /// # Errors
     /// [`OpenError`] names the file and what is wrong with it.
@@ -72,8 +75,9 @@ impl MiniLm {
         let words = read(tokenizer_path, TOKENIZER_BYTES_MAX)?;
         let model = Model::read(model_path, &weights)?;
         let vocabulary = Vocabulary::read(tokenizer_path, &words, model.pieces())?;
-        let workers = Workers::start(threads.get())?;
-        Ok(Self { name: name(&weights, &words).into(), knows: Arc::new(Knows { model, vocabulary }), workers })
+        let start = |rank| Workers::start(threads.get(), rank);
+        let (workers, asked) = (start(Rank::Background)?, start(Rank::Asked)?);
+        Ok(Self { name: name(&weights, &words).into(), knows: Arc::new(Knows { model, vocabulary }), workers, asked })
     }
 }
 
@@ -108,6 +112,16 @@ impl Embedder for MiniLm {
         let mut placed: Vec<(usize, Vec<f32>)> = made.into_iter().flatten().collect();
         placed.sort_unstable_by_key(|(place, _)| *place);
         Ok(placed.into_iter().map(|(_, vector)| vector).collect())
+    }
+
+    async fn embed_question(&self, _: OrgId, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let (knows, text) = (Arc::clone(&self.knows), text.to_owned());
+        let vector = move || {
+            let tokens = knows.vocabulary.tokens(&text)?;
+            let mut made = knows.model.vectors(&[tokens]).map_err(|error| error.to_string())?;
+            made.pop().ok_or_else(|| "the model makes nothing of it".to_owned())
+        };
+        self.asked.run(vector).await.ok_or_else(panicked)?.map_err(EmbedError::Refused)
     }
 }
 

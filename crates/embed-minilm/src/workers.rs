@@ -23,12 +23,44 @@ struct Turn {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Who waits for what they compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Somebody.
+    Asked,
+    /// Nobody: whatever else this machine has to do comes first.
+    Background,
+}
+
+/// By how much those that nobody waits for stand back: a tenth of the processor time of another thread that wants the same core.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+impl Rank {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "embed-asked",
+            Self::Background => "embed",
+        }
+    }
+
+    /// Of the thread that calls it. Elsewhere than on Linux this is something of the whole process.
+    fn take(self) {
+        #[cfg(target_os = "linux")]
+        if self == Self::Background {
+            // Standing back is always allowed; where it is not, they compute all the same.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        }
+    }
+}
+
 impl Workers {
-    pub(crate) fn start(count: usize) -> Result<Self, OpenError> {
+    pub(crate) fn start(count: usize, rank: Rank) -> Result<Self, OpenError> {
         let worker = |number: usize| {
             ThreadPoolBuilder::new()
                 .num_threads(1)
-                .thread_name(move |_| format!("embed-{number}"))
+                .thread_name(move |_| format!("{}-{number}", rank.name()))
+                .start_handler(move |_| rank.take())
                 // Whoever waits is told by the channel that closes.
                 .panic_handler(|_| {})
                 .build()
@@ -81,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_run_at_once_than_there_are_workers() {
-        let workers = Workers::start(2).unwrap();
+        let workers = Workers::start(2, Rank::Asked).unwrap();
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let jobs = (0..40).map(|number| {
             let (running, most) = (running.clone(), most.clone());
@@ -97,9 +129,18 @@ mod tests {
         assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn only_those_that_nobody_waits_for_stand_back() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let of = async |rank| Workers::start(1, rank).unwrap().run(nice).await;
+        assert_eq!(of(Rank::Asked).await, Some(nice()));
+        assert_eq!(of(Rank::Background).await, Some((nice() + NICE).min(19)));
+    }
+
     #[tokio::test]
     async fn a_panic_is_told_and_takes_no_worker_away() {
-        let workers = Workers::start(1).unwrap();
+        let workers = Workers::start(1, Rank::Background).unwrap();
         for _ in 0..3 {
             assert_eq!(workers.run(|| -> u8 { panic!("planted") }).await, None);
         }

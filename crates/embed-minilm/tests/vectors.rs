@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use orchestrator_embed_minilm::{DIMENSIONS, MiniLm, OpenError, TEXT_BYTES_MAX};
 use orchestrator_memory::Embedder as _;
 use orchestrator_vocab::OrgId;
@@ -106,6 +106,19 @@ async fn who_asks_at_once_is_answered_by_few_threads() {
     for (one, other) in at_once.iter().zip(minilm.embed(OrgId::LOCAL, &questions).await.unwrap()) {
         check_near(cosine(one, &other), 1.0);
     }
+}
+
+#[tokio::test]
+async fn a_question_does_not_wait_for_what_is_made_in_the_background() {
+    let minilm = MiniLm::open_with_threads(model(), tokenizer(), NonZeroUsize::MIN).unwrap();
+    // One batch, which takes much longer than a question.
+    let long: Vec<String> = (0..4).map(|number| format!("{number} {}", "the pump was replaced ".repeat(80))).collect();
+    let mut background = minilm.embed(OrgId::LOCAL, &long);
+    assert!(futures::poll!(&mut background).is_pending());
+    let asked = minilm.embed_question(OrgId::LOCAL, STAGING);
+    let Either::Right((asked, background)) = select(background, asked).await else { panic!("the question waited") };
+    check_near(cosine(&asked.unwrap(), &vectors(&minilm, &[STAGING]).await[0]), 1.0);
+    drop(background);
 }
 
 #[test]

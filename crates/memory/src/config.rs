@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,18 @@ pub struct EmbedderConfig {
     pub model: Option<String>,
     /// How long its vectors are. They have to be the same as long as it is used.
     pub dimensions: Option<u32>,
+    /// A model on this machine, instead of one of a provider.
+    pub local: Option<LocalEmbedder>,
+}
+
+/// A model on this machine, by its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalEmbedder {
+    /// Its weights: the `model.safetensors` of a MiniLM.
+    pub model: PathBuf,
+    /// The `tokenizer.json` that was published with them.
+    pub tokenizer: PathBuf,
 }
 
 /// How found memories are weighed against each other. Each share is from 0 to 1.
@@ -217,12 +230,7 @@ impl Config {
         if self.recall_tokens > 100_000 || self.scratchpad_tokens > 100_000 {
             return Err(Error::invalid("recallTokens", "expected at most 100,000, as for scratchpadTokens"));
         }
-        if self.embedder.model.is_some() != self.embedder.dimensions.is_some() {
-            return Err(Error::invalid("embedder", "expected model and dimensions, or neither"));
-        }
-        if self.embedder.dimensions.is_some_and(|length| !(1..=16_384).contains(&length)) {
-            return Err(Error::invalid("embedder.dimensions", "expected a number from 1 to 16384"));
-        }
+        self.embedder.validate()?;
         let weights = &self.recall;
         let shares = [
             ("recall.meaning", weights.meaning),
@@ -264,5 +272,25 @@ impl Config {
     /// See [`scratchpad_kept_ms`](Self::scratchpad_kept_ms).
     pub fn scratchpad_kept(&self) -> Duration {
         Duration::from_millis(self.scratchpad_kept_ms)
+    }
+}
+
+impl EmbedderConfig {
+    fn validate(&self) -> Result<(), Error> {
+        if self.local.is_some() && self.model.is_some() {
+            let problem = "expected either this or memory.embedder.model: vectors come from one of them";
+            return Err(Error::invalid("embedder.local", problem));
+        }
+        if self.local.is_some() && self.dimensions.is_some() {
+            let problem = "expected nothing beside memory.embedder.local, whose file tells it";
+            return Err(Error::invalid("embedder.dimensions", problem));
+        }
+        if self.model.is_some() != self.dimensions.is_some() {
+            return Err(Error::invalid("embedder", "expected model and dimensions, or neither"));
+        }
+        if self.dimensions.is_some_and(|length| !(1..=16_384).contains(&length)) {
+            return Err(Error::invalid("embedder.dimensions", "expected a number from 1 to 16384"));
+        }
+        Ok(())
     }
 }

@@ -16,6 +16,16 @@ pub trait Embedder: Send + Sync + 'static {
     /// # Errors
     /// [`EmbedError::Unavailable`]: ask again later. [`EmbedError::Refused`]: never with these texts.
     async fn embed(&self, org: OrgId, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// The vector of a question: somebody waits for it, so it should not stand in line behind texts that nobody waits for. By default
+    /// it is made like any other.
+    ///
+    /// # Errors
+    /// As for [`embed`](Self::embed).
+    async fn embed_question(&self, org: OrgId, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let mut vectors = self.embed(org, &[text.to_owned()]).await?;
+        vectors.pop().ok_or_else(|| EmbedError::Unavailable("there is none for a text".into()))
+    }
 }
 
 /// Why there are no vectors.

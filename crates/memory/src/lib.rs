@@ -26,7 +26,7 @@ mod text;
 mod tier;
 mod vectors;
 
-pub use config::{Config, EmbedderConfig, Language, Weights};
+pub use config::{Config, EmbedderConfig, Language, LocalEmbedder, Weights};
 pub use draft::{COVERS_MAX, Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;

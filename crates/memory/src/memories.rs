@@ -197,9 +197,9 @@ impl Memories {
         Ok((quarantined, unembedded))
     }
 
-    /// The name of who makes vectors, if anybody does.
-    pub fn embedder(&self) -> Option<&str> {
-        self.0.parts.embedder.as_ref().map(|embedder| embedder.name())
+    /// Who makes vectors, if anybody does.
+    pub fn embedder(&self) -> Option<&dyn Embedder> {
+        self.0.parts.embedder.as_deref()
     }
 
     fn filtered(&self, draft: Draft) -> Draft {

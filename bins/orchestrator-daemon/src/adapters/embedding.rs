@@ -1,3 +1,7 @@
+mod local;
+
+pub(crate) use local::{NOT_BUILT, open as open_local};
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -6,10 +10,13 @@ use orchestrator_models::{EmbedAsk, Error, ErrorKind, Router};
 use orchestrator_vocab::OrgId;
 
 /// Who makes vectors of memories, if that is configured.
-pub(crate) fn embedder(config: &EmbedderConfig, router: &Router) -> Option<Arc<dyn Embedder>> {
-    let (model, dimensions) = (config.model.clone()?, config.dimensions?);
+pub(crate) async fn embedder(config: &EmbedderConfig, router: &Router) -> anyhow::Result<Option<Arc<dyn Embedder>>> {
+    if let Some(files) = &config.local {
+        return open_local(files).await.map(Some);
+    }
+    let Some((model, dimensions)) = config.model.clone().zip(config.dimensions) else { return Ok(None) };
     let name = format!("{model}/{dimensions}");
-    Some(Arc::new(ByModel { router: router.clone(), model, dimensions, name }))
+    Ok(Some(Arc::new(ByModel { router: router.clone(), model, dimensions, name })))
 }
 
 /// A model of a provider, asked through the router: it counts in the budget of whose texts they are.

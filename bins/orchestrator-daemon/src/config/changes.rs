@@ -223,7 +223,10 @@ mod tests {
             "input": 1, "output": 1, "cacheRead": 1, "cacheWrite5m": 1, "cacheWrite1h": 1, "long": long, "batch": batch,
         });
         config.budget.prices.insert("some".into(), serde_json::from_value(price).unwrap());
-        config.memory.embedder = serde_json::from_value(json!({"model": "some/embedder", "dimensions": 1})).unwrap();
+        config.memory.embedder = serde_json::from_value(json!({
+            "model": "some/embedder", "dimensions": 1, "local": {"model": "/some", "tokenizer": "/some"},
+        }))
+        .unwrap();
         config.budget.degrade.models.insert("some".into(), "other".into());
         config.tools.command.environment.set.insert("NAME".into(), "value".into());
         config.sandbox.readable.push("/some".into());

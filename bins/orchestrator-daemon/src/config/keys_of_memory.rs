@@ -82,4 +82,11 @@ pub(super) const MEMORY: &[Key] = &[
         "Who makes vectors of memories, so that they are found by their meaning too; a model that embeds.",
     ),
     key("memory.embedder.dimensions", "1 to 16384, or `null`", Restart, "How long its vectors are."),
+    key(
+        "memory.embedder.local.model",
+        "path",
+        Restart,
+        "Instead of that, a model on this machine: the `model.safetensors` of all-MiniLM-L6-v2 or L12-v2 (cargo feature `local-embeddings`).",
+    ),
+    key("memory.embedder.local.tokenizer", "path", Restart, "The `tokenizer.json` that was published with it."),
 ];

@@ -203,7 +203,7 @@ async fn open_memories(
         store: Arc::new(orchestrator_memory::SqlStore::open(base.database.clone()).await?),
         clock: base.clock.clone(),
         config: config.memory.clone(),
-        embedder: embedder(&config.memory.embedder, router),
+        embedder: embedder(&config.memory.embedder, router).await?,
         summarizer,
         filter: Some(Arc::new(move |text: String| redactor.redact(&text).into_owned())),
     };

@@ -5,6 +5,7 @@ use orchestrator_auth::{Auth, TokenKind};
 use orchestrator_events_redis::RedisRelay;
 use orchestrator_gateway::Readiness as _;
 use orchestrator_mcp::Servers;
+use orchestrator_memory::Memories;
 use orchestrator_notify::Notifier;
 use orchestrator_rpc::{Call, Code, Credential, Error, NoParams, Operation, Scope, Table};
 use orchestrator_security::Emergency;
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::adapters::{Loops, Roster};
+use crate::adapters::{Llms, Loops, Roster};
 use crate::configuration::Configuration;
 use crate::doctor::{self, Finding, Severity};
 use crate::files::DataDir;
@@ -37,6 +38,7 @@ pub(crate) struct Doctor {
     roster: Roster,
     servers: Servers,
     skills: Skills,
+    memories: Memories,
     emergency: Emergency,
     notifier: Notifier,
     configuration: Configuration,
@@ -75,14 +77,15 @@ impl Doctor {
         data: &DataDir,
         auth: &Auth,
         status: &StatusOf,
-        (roster, servers, notifier, skills): (&Roster, &Servers, &Notifier, &Skills),
+        (roster, servers, notifier, llms): (&Roster, &Servers, &Notifier, &Llms),
         configuration: &Configuration,
     ) -> Self {
         Self {
             notifier: notifier.clone(),
             configuration: configuration.clone(),
             servers: servers.clone(),
-            skills: skills.clone(),
+            skills: llms.skills.files.skills.clone(),
+            memories: llms.recorder.memories.clone(),
             emergency: status.gauges.emergency.clone(),
             roster: roster.clone(),
             database: database.clone(),
@@ -102,6 +105,7 @@ impl Doctor {
         findings.extend(doctor::skills_of_agents(&self.roster.catalogue(), &self.skills.catalogue()));
         findings.extend(doctor::of_servers(&self.servers.list()));
         findings.extend(doctor::of_notifications(&self.notifier.list()));
+        findings.extend(self.embedder().await);
         findings.extend(doctor::of_store(&self.database).await);
         findings.extend(self.relay.as_ref().map(|relay| doctor::of_redis(&relay.health())));
         findings.extend(doctor::of_sandboxes(&self.configuration.current().running, &self.data).await);
@@ -109,6 +113,13 @@ impl Doctor {
         findings.push(self.tokens().await);
         let healthy = findings.iter().all(|finding| finding.severity != Severity::Failure);
         Report { healthy, now: SystemClock.now(), findings }
+    }
+
+    /// Only one on this machine: to ask a provider costs money.
+    async fn embedder(&self) -> Option<Finding> {
+        let is_local = self.configuration.current().running.memory.embedder.local.is_some();
+        let embedder = self.memories.embedder().filter(|_| is_local)?;
+        Some(doctor::of_embedder(embedder).await)
     }
 
     fn parts(&self) -> Finding {

@@ -46,9 +46,8 @@ impl Memories {
         else {
             return Ok(None);
         };
-        let asked = match embedder.embed(org, std::slice::from_ref(&question.text)).await {
-            Ok(mut vectors) if vectors.len() == 1 => vectors.remove(0),
-            Ok(_) => return Ok(None),
+        let asked = match embedder.embed_question(org, &question.text).await {
+            Ok(vector) => vector,
             Err(error) => {
                 tracing::warn!(%error, "a question is answered by its words alone");
                 return Ok(None);

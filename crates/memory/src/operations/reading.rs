@@ -195,6 +195,6 @@ pub(super) async fn stats(memories: Memories, call: Call, NoParams {}: NoParams)
         bytes: used.bytes,
         bytes_max: memories.config().bytes_max(tier),
     });
-    let embedder = memories.embedder().map(str::to_owned);
+    let embedder = memories.embedder().map(|embedder| embedder.name().to_owned());
     Ok(Stats { tiers: tiers.collect(), quarantined, embedder, unembedded })
 }
