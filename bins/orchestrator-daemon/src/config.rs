@@ -254,8 +254,6 @@ impl Config {
         self.models
             .know(self.budget.degrade.models.iter().flat_map(<[_; 2]>::from))
             .context("budget.degrade.models")?;
-        self.models.know(self.memory.summary_model.iter()).context("memory.summaryModel")?;
-        self.models.know(self.memory.learning_model.iter()).context("memory.learningModel")?;
         memory::validate(&self.memory, &self.models)?;
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;

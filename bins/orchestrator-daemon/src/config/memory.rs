@@ -7,6 +7,8 @@ use crate::adapters::NO_LOCAL_EMBEDDER;
 pub(super) fn validate(config: &orchestrator_memory::Config, models: &Models) -> anyhow::Result<()> {
     config.validate().context("memory")?;
     models.know(config.embedder.model.iter()).context("memory.embedder.model")?;
+    models.know(config.summary_model.iter()).context("memory.summaryModel")?;
+    models.know(config.learning_model.iter()).context("memory.learningModel")?;
     ensure!(cfg!(feature = "local-embeddings") || config.embedder.local.is_none(), NO_LOCAL_EMBEDDER);
     Ok(())
 }
@@ -36,6 +38,9 @@ mod tests {
         let both = checked(json!({ "local": local, "model": "a/b", "dimensions": 3 }));
         assert!(both.contains("embedder.local") && both.contains("memory.embedder.model"), "{both}");
         let dimensions = checked(json!({ "local": local, "dimensions": 3 }));
-        assert!(dimensions.contains("embedder.dimensions") && dimensions.contains("memory.embedder.local"), "{dimensions}");
+        assert!(
+            dimensions.contains("embedder.dimensions") && dimensions.contains("memory.embedder.local"),
+            "{dimensions}"
+        );
     }
 }
