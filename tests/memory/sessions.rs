@@ -187,6 +187,48 @@ async fn what_nobody_vouches_for_is_not_what_a_session_begins_with_unless_it_is_
     Ok(())
 }
 
+#[tokio::test]
+async fn whose_the_memories_of_a_session_are_is_what_the_file_of_its_agent_says() -> anyhow::Result<()> {
+    let stage = Stage::new(&json!([{ "say": [{ "text": "done" }] }]))?;
+    for (name, front) in
+        [("usual", ""), ("of-user", "memory: user"), ("of-all", "memory: project"), ("own", "memory: local")]
+    {
+        stage.agent(name, front)?;
+    }
+    let daemon = stage.daemon(json!({})).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "memory.*"]).await;
+    for (number, (agent, owner)) in
+        [("usual", "user:admin"), ("of-user", "user:admin"), ("of-all", "organisation"), ("own", "agent:own")]
+            .into_iter()
+            .enumerate()
+    {
+        let prompt = format!("I prefer zeppelins of type {number}{number} when I travel for {agent}.");
+        let task = given_to(&mut admin, agent, &prompt).await?;
+        completed(&mut admin, &task).await;
+        let (session, _) = journal(&mut admin, &task).await?;
+        remembered(&mut admin, &session).await?;
+        let found = admin.call("memory.list", json!({ "sessionId": session, "limit": 50 })).await?;
+        let items = found["items"].as_array().cloned().unwrap_or_default();
+        assert!(items.iter().any(|memory| memory["type"] == "preference"), "{agent}: {found}");
+        for memory in items {
+            assert_eq!(memory["scope"], owner, "{agent}: {memory}");
+        }
+    }
+    // With whose memories it begins: not with those of whom it works for.
+    let told = async |socket: &mut Socket, agent: &str| -> anyhow::Result<String> {
+        let task = given_to(socket, agent, "Book a zeppelin to travel with.").await?;
+        completed(socket, &task).await;
+        let (_, entries) = journal(socket, &task).await?;
+        Ok(serde_json::to_string(&noted(&entries, "recalled"))?)
+    };
+    let (own, usual) = (told(&mut admin, "own").await?, told(&mut admin, "usual").await?);
+    let knows = |told: &str, number: &str| told.contains(&format!("zeppelins of type {number}"));
+    assert!(knows(&own, "33") && knows(&own, "22") && !knows(&own, "00"), "{own}");
+    assert!(knows(&usual, "00") && knows(&usual, "11") && knows(&usual, "22") && !knows(&usual, "33"), "{usual}");
+    Ok(())
+}
+
 /// What the agent writes into its scratchpad before it begins.
 const NOTE: &str = "Mirabel waits at the mill.";
 pub(crate) const PARTS: usize = 200;

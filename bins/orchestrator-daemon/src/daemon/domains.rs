@@ -92,7 +92,7 @@ impl Domains {
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
-            recorder: Recorder::new(memories.clone(), sessions.clone(), backlog.clone(), scribe),
+            recorder: Recorder::new(memories.clone(), sessions.clone(), (backlog.clone(), roster.clone()), scribe),
             skills: SkillDesk { files: SkillFiles::open(config, data, base).await?, roster: roster.clone() },
         };
         offer_skills(llms.gate.registry(), &llms.skills)?;

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use orchestrator_agents::MemoryScope;
 use orchestrator_memory::{COVERS_MAX, Draft, Filter, Kind, Memories, Memory, MemoryId, Scope, extract};
 use orchestrator_sessions::{Session, Sessions};
 use orchestrator_tasks::Backlog;
@@ -13,7 +14,7 @@ use super::ending::{Ending, SUMMARY_TOKENS, about, stretch_before};
 use super::episodes::{Reader, entry_of};
 use super::scribe::{Payer, Purpose, Scribe};
 use super::{learning, prompts};
-use crate::adapters::requester;
+use crate::adapters::{Roster, requester};
 
 /// The longest name of a person in a scope.
 const NAME_MAX: usize = 128;
@@ -28,6 +29,7 @@ pub(crate) struct Recorder {
     pub(crate) memories: Memories,
     pub(crate) sessions: Sessions,
     pub(crate) backlog: Backlog,
+    pub(crate) roster: Roster,
     pub(crate) scribe: Scribe,
     /// An entry is put in once, and what is known is not learned again: one at a time.
     one: Arc<Mutex<()>>,
@@ -47,19 +49,32 @@ pub(super) struct Part<'a> {
 }
 
 impl Recorder {
-    pub(crate) fn new(memories: Memories, sessions: Sessions, backlog: Backlog, scribe: Scribe) -> Self {
-        Self { memories, sessions, backlog, scribe, one: Arc::default() }
+    pub(crate) fn new(
+        memories: Memories,
+        sessions: Sessions,
+        (backlog, roster): (Backlog, Roster),
+        scribe: Scribe,
+    ) -> Self {
+        Self { memories, sessions, backlog, roster, scribe, one: Arc::default() }
     }
 
-    /// Whose memories those of a session are: of the person whose work it is, else of the agent.
+    /// Whose memories those of a session are, by `memory` of its agent's file; otherwise of the person whose work it is, else of the
+    /// agent.
     pub(crate) async fn scope(&self, session: &Session) -> Scope {
-        let requester = match self.backlog.get(session.org, session.task).await {
-            Ok((task, _)) => requester(&task),
-            Err(_) => None,
-        };
-        match requester {
-            Some(Actor::User(subject)) if subject.len() <= NAME_MAX && !subject.is_empty() => Scope::User(subject),
-            _ => Scope::Agent(session.agent.clone()),
+        let own = || Scope::Agent(session.agent.clone());
+        match self.roster.profile(session.org, &session.agent).and_then(|profile| profile.memory) {
+            Some(MemoryScope::Project) => Scope::Organisation,
+            Some(MemoryScope::Local) => own(),
+            Some(MemoryScope::User) | None => self.person(session).await.map_or_else(own, Scope::User),
+        }
+    }
+
+    /// Whose work it is.
+    async fn person(&self, session: &Session) -> Option<String> {
+        let (task, _) = self.backlog.get(session.org, session.task).await.ok()?;
+        match requester(&task)? {
+            Actor::User(subject) if subject.len() <= NAME_MAX && !subject.is_empty() => Some(subject),
+            _ => None,
         }
     }
 
