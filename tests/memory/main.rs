@@ -2,6 +2,7 @@
 
 mod agents;
 mod erasing;
+mod everywhere;
 mod finding;
 mod limits;
 mod sessions;

@@ -75,7 +75,7 @@ fn noted<'e>(entries: &'e [Value], what: &str) -> Vec<&'e Value> {
 }
 
 /// Waits until the session is remembered, and tells its summary.
-async fn remembered(socket: &mut Socket, session: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn remembered(socket: &mut Socket, session: &Value) -> anyhow::Result<Value> {
     loop {
         let list = json!({ "sessionId": session, "type": "summary", "tier": "episodic" });
         let found = socket.call("memory.list", list).await?;

@@ -151,9 +151,8 @@ impl Auth {
             let is_meant = |token: &TokenRecord| {
                 forget.concerns(&token.subject) || token.name.as_deref().is_some_and(|name| forget.concerns(name))
             };
-            let is_over = |token: &TokenRecord| {
-                token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now)
-            };
+            let is_over =
+                |token: &TokenRecord| token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now);
             let meant = page.into_iter().filter(|token| is_meant(token));
             let (over, good): (Vec<TokenRecord>, Vec<TokenRecord>) = meant.partition(is_over);
             forgotten += Forgotten { erased: over.len() as u64, held: good.len() as u64 };

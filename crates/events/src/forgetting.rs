@@ -22,12 +22,7 @@ const FACTS: Shape =
 ///
 /// # Errors
 /// The log's: some may be gone already.
-pub async fn forget(
-    log: &dyn Log,
-    org: OrgId,
-    only: Option<&[String]>,
-    forget: &Forget,
-) -> Result<Forgotten, Error> {
+pub async fn forget(log: &dyn Log, org: OrgId, only: Option<&[String]>, forget: &Forget) -> Result<Forgotten, Error> {
     let (head, mut after, mut erased) = (log.head(org).await?, 0, 0);
     while after < head {
         let query = Query { after: Some(after), limit: PAGE, ..Query::default() };

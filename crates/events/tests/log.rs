@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 use orchestrator_events::{
-    Delivery, Event, Filter, Gap, GapReason, Hub, Log, MemoryLog, NewEvent, Numbering, Order, Query, SqlLog, Transient, forget,
+    Delivery, Event, Filter, Gap, GapReason, Hub, Log, MemoryLog, NewEvent, Numbering, Order, Query, SqlLog, Transient,
+    forget,
 };
 use orchestrator_redact::{ERASED, Forget};
 use orchestrator_sql::{Backend, Database, Error, Options, Scratch};
@@ -104,7 +105,10 @@ async fn what_was_said_is_replaced_under_its_number_and_nothing_else(under: Unde
     assert_eq!(after[1].payload["title"], ERASED);
     assert_eq!(after[2].payload, json!({ "title": "coffee", "status": "ada", "list": ["Ada", { "deep": ERASED }] }));
     for (old, new) in before.iter().zip(&after) {
-        assert_eq!((old.id, old.seq, &old.name, old.time, &old.subject), (new.id, new.seq, &new.name, new.time, &new.subject));
+        assert_eq!(
+            (old.id, old.seq, &old.name, old.time, &old.subject),
+            (new.id, new.seq, &new.name, new.time, &new.subject)
+        );
     }
     let only = ["task_3".to_owned()];
     forget(&*under.log, ORG, Some(&only), &Forget::everything()).await.unwrap();

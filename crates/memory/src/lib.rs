@@ -28,9 +28,7 @@ pub use draft::{COVERS_MAX, Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use kind::{InvalidKind, Kind};
-pub use memories::{
-    BATCH_MAX, Coverage, Edit, Elsewhere, Erased, Erasing, Memories, MemoriesParts, Pad, Place, Swept,
-};
+pub use memories::{BATCH_MAX, Coverage, Edit, Elsewhere, Erased, Erasing, Memories, MemoriesParts, Pad, Place, Swept};
 pub use memory::{Memory, MemoryId, MemoryKind, State};
 #[cfg(feature = "rpc")]
 pub use operations::{Here, operations};

@@ -96,7 +96,8 @@ impl WindowStore for SqlWindows {
         let connection = self.0.reader();
         let sql = "select w.id, w.org, w.subject, w.generation, w.positions, w.seen, d.definitions from events_windows w \
                    left join events_windows_definitions d on d.id = w.id where w.org = $1";
-        let rows = connection.query_all_raw(statement(connection, sql, vec![org.uuid().into()])).await.map_err(store)?;
+        let rows =
+            connection.query_all_raw(statement(connection, sql, vec![org.uuid().into()])).await.map_err(store)?;
         let records: Vec<Record> = rows.iter().map(|row| read(row, Some(row))).collect::<Result<_, _>>()?;
         let gone = records.iter().filter(|record| record.is_forgotten_by(forget)).map(|record| record.id);
         let gone: Arc<[WindowId]> = gone.collect();

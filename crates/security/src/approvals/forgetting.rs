@@ -105,8 +105,7 @@ impl Approvals {
             Box::pin(async move {
                 for grant in &*changed {
                     let sql = "update security_grants set body = $1 where org = $2 and id = $3";
-                    let values =
-                        vec![rows::written(grant).into(), grant.org_id.uuid().into(), grant.id.uuid().into()];
+                    let values = vec![rows::written(grant).into(), grant.org_id.uuid().into(), grant.id.uuid().into()];
                     rows::change(tx, sql, values).await?;
                 }
                 Ok::<(), ApprovalError>(())

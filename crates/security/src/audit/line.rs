@@ -42,14 +42,19 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(super) enum Line {
-    Begun { begun: Begun },
+    Begun {
+        begun: Begun,
+    },
     Record {
         hash: Digest,
         record: Box<Record>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         beside: Option<Beside>,
     },
-    Checkpoint { checkpoint: Checkpoint, signature: String },
+    Checkpoint {
+        checkpoint: Checkpoint,
+        signature: String,
+    },
 }
 
 impl Line {

@@ -14,8 +14,16 @@ const PAGE: usize = 200;
 /// What of a task is no text. Its metadata, progress and result are somebody's.
 const TASK: Shape = Shape {
     kept: &[
-        "status", "in", "priority", "owner", "avoid", "requiredCapabilities", "traceparent", "integrity",
-        "confidentiality", "assignment",
+        "status",
+        "in",
+        "priority",
+        "owner",
+        "avoid",
+        "requiredCapabilities",
+        "traceparent",
+        "integrity",
+        "confidentiality",
+        "assignment",
     ],
     free: &["metadata", "progress", "result"],
 };
