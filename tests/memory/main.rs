@@ -3,6 +3,7 @@
 mod agents;
 mod embedding;
 mod erasing;
+mod everywhere;
 mod finding;
 mod learning;
 mod limits;

@@ -198,10 +198,14 @@ async fn whose_the_memories_of_a_session_are_is_what_the_file_of_its_agent_says(
     let daemon = stage.daemon(json!({})).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*", "memory.*"]).await;
-    for (number, (agent, owner)) in
-        [("usual", "user:admin"), ("of-user", "user:admin"), ("of-all", "organisation"), ("own", "agent:own")]
-            .into_iter()
-            .enumerate()
+    for (number, (agent, owner)) in [
+        ("usual", "user:administrator"),
+        ("of-user", "user:administrator"),
+        ("of-all", "organisation"),
+        ("own", "agent:own"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let prompt = format!("I prefer zeppelins of type {number}{number} when I travel for {agent}.");
         let task = given_to(&mut admin, agent, &prompt).await?;
