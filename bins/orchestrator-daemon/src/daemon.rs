@@ -26,8 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{
-    Llms, Loops, OnBacklog, Programs, Roster, ToSessions, Workplaces, elsewhere, let_go_of_what_was_erased,
-    offer_operations,
+    Llms, Loops, Programs, Roster, ToSessions, Workplaces, elsewhere, let_go_of_what_was_erased, offer_operations,
 };
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
@@ -174,13 +173,13 @@ impl Daemon {
             notifications,
             readiness,
         };
-        daemon.connect(&domains.work, level, limits, clock);
+        daemon.connect(&domains, level, limits, clock);
         Ok(daemon)
     }
 
     /// Lets claims reach sessions, and the configuration the parts it may change.
-    fn connect(&self, work: &OnBacklog, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
-        work.connect(Arc::new(self.dispatch()));
+    fn connect(&self, domains: &Domains, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
+        domains.work.connect(Arc::new(self.dispatch()));
         let live = Live {
             log,
             limits,
@@ -192,6 +191,7 @@ impl Daemon {
             gate: self.llms.gate.clone(),
             skills: self.llms.skills.files.clone(),
             ledger: self.ledger.clone(),
+            proxy: domains.proxy.clone(),
             retention_days: self.retention_days.clone(),
         };
         let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };

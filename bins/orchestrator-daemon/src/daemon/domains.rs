@@ -7,6 +7,7 @@ use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_budget::{Ledger, Owner};
 use orchestrator_charter::Charters;
+use orchestrator_egress::Proxy;
 use orchestrator_hooks::Hooks;
 use orchestrator_mcp::Servers;
 use orchestrator_memory::{Memories, MemoriesParts, Summarizer};
@@ -49,6 +50,8 @@ pub(crate) struct Domains {
     pub(crate) charters: Charters,
     pub(crate) memories: Memories,
     pub(crate) approvals: Approvals,
+    /// What connects confined programs to the hosts that they may speak to.
+    pub(crate) proxy: Proxy,
 }
 
 impl Domains {
@@ -69,7 +72,7 @@ impl Domains {
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let work = OnBacklog::new(backlog.clone(), roster.clone());
-        let host = sandboxes::host(config, data)?;
+        let (host, proxy) = sandboxes::host(config, data, base, redactor)?;
         let sessions = open_sessions(config, (data, &host), base, &work, redactor).await?;
         let ledger = open_ledger(config, data, base, &sessions).await?;
         roster.connect(&ledger);
@@ -112,6 +115,7 @@ impl Domains {
             charters,
             memories,
             approvals,
+            proxy,
         })
     }
 

@@ -13,6 +13,7 @@ const ONE_LABEL: [(&str, &str, &[&str]); 12] = [
     ("task_attempts_failed_total", "reason", &["returned", "failed", "expired", "requeued"]),
     ("rate_limited_total", "by", &["address", "credential"]),
     ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
+    ("sandbox_connections_total", "outcome", &["connected", "refused", "failed"]),
     ("budget_degraded_requests_total", "how", &["cheaper", "throttled"]),
     ("memory_stored_total", "tier", &["scratchpad", "episodic", "semantic"]),
     ("memory_proposals_total", "outcome", &["learned", "known", "invalid", "left_out"]),
