@@ -70,7 +70,14 @@ async fn two_daemons_of_one_database_tell_it_once(backend: Backend) -> anyhow::R
     let second = daemon(directory.path(), &receiver, &["budget.*", "mark"])?.database_of(&first).start().await?;
     second.admin().await.call("model.chat", asked()).await?;
     assert_eq!(receiver.next().await.body["type"], "budget.alert");
-    // Whoever held it lets go, and the other one goes on where it was.
+    // Whoever held it has noted that it arrived: without that it would be told again.
+    let (mut one, mut other) = (first.admin().await, second.admin().await);
+    let noted = async {
+        let count = async |socket| listed(socket).await["delivered"].as_u64().unwrap_or_default();
+        while count(&mut one).await + count(&mut other).await != 1 {}
+    };
+    patiently("it to be counted", noted).await;
+    // It lets go, and the other one goes on where it was.
     first.terminate().await;
     second.admin().await.call("model.chat", asked()).await.expect_err("it is spent");
     assert_eq!(receiver.next().await.body["type"], "budget.exhausted");

@@ -116,6 +116,9 @@ impl Payer {
     }
 }
 
+/// Makes sense of an answer, or says what is wrong with it.
+type Read<T> = fn(&str) -> Result<T, String>;
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Written<T = String> {
@@ -175,7 +178,7 @@ impl Scribe {
         &self,
         payer: &Payer,
         records: &[String],
-        (tokens_max, read): (usize, fn(&str) -> Result<T, String>),
+        (tokens_max, read): (usize, Read<T>),
     ) -> Written<Vec<T>> {
         let Some(model) = &self.config.learning_model else { return by_rules() };
         let job = Job { scribe: self, purpose: Purpose::Lessons, model, payer, spent: Mutex::default() };
@@ -283,12 +286,7 @@ impl Job<'_> {
         }
     }
 
-    async fn proposals<T>(
-        &self,
-        records: &[String],
-        tokens_max: usize,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Result<Vec<T>, Fault> {
+    async fn proposals<T>(&self, records: &[String], tokens_max: usize, read: Read<T>) -> Result<Vec<T>, Fault> {
         let parts = pieces(records, self.room(tokens_max));
         if parts.len() > PIECES_MAX {
             return Err(Fault::TooMuch(parts.len()));
