@@ -73,8 +73,8 @@ async fn two_daemons_of_one_database_tell_it_once(backend: Backend) -> anyhow::R
     // Whoever held it has noted that it arrived: without that it would be told again.
     let (mut one, mut other) = (first.admin().await, second.admin().await);
     let noted = async {
-        let count = async |socket| listed(socket).await["delivered"].as_u64().unwrap_or_default();
-        while count(&mut one).await + count(&mut other).await != 1 {}
+        let count = |listed: Value| listed["delivered"].as_u64().unwrap_or_default();
+        while count(listed(&mut one).await) + count(listed(&mut other).await) != 1 {}
     };
     patiently("it to be counted", noted).await;
     // It lets go, and the other one goes on where it was.
