@@ -102,7 +102,7 @@ async fn one_host_is_reached_and_nobody_else_by_any_way() {
         return;
     }
     let others = others(&place).await;
-    let told = attempts(&place, &sandboxes, &with(&[others.beyond.allowed.clone()]), &others).await;
+    let told = attempts(&place, &sandboxes, &with(std::slice::from_ref(&others.beyond.allowed)), &others).await;
     let worked = told.iter().filter(|one| one.outcome == Outcome::Worked).count();
     assert_eq!(worked, 2, "{told:#?}");
     assert!(
