@@ -40,7 +40,8 @@ async fn texts_without_a_common_word_are_found_by_what_they_mean() -> anyhow::Re
         for question in ["Why did somebody's vehicle break down?", "herbs that like light"] {
             let answer = socket.call("memory.query", json!({ "query": question })).await?;
             let best = &answer["memories"][0];
-            let expected = if question.contains("vehicle") { car } else { "Basil needs plenty of sun and little water." };
+            let expected =
+                if question.contains("vehicle") { car } else { "Basil needs plenty of sun and little water." };
             assert_eq!(best["memory"]["content"], expected, "{question}: {answer}");
             assert!(best["why"]["words"].as_f64() == Some(0.0), "no word of it: {best}");
             assert!(best["why"]["meaning"].as_f64().is_some_and(|meaning| meaning > 0.3), "{best}");
@@ -81,8 +82,9 @@ async fn vectors_are_made_where_a_killed_daemon_left_off() -> anyhow::Result<()>
     let first = daemon(Backend::Sqlite).config(local()).start().await?;
     let mut socket = first.admin().await;
     let long = "and the pump of the cooling circuit was replaced once more by somebody else ".repeat(2);
-    let facts = (0..WAITING)
-        .map(|number| json!({ "tier": "semantic", "type": "fact", "content": format!("Number {number} failed {long}") }));
+    let facts = (0..WAITING).map(
+        |number| json!({ "tier": "semantic", "type": "fact", "content": format!("Number {number} failed {long}") }),
+    );
     for stored in socket.call_all("memory.store", facts, 50).await {
         stored?;
     }

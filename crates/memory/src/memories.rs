@@ -4,6 +4,7 @@ mod embedding;
 mod erasing;
 mod keeping;
 mod learning;
+mod looked;
 mod notes;
 mod verifying;
 
@@ -11,6 +12,8 @@ pub use erasing::{Erased, Erasing};
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
+
+use looked::Looked;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +57,7 @@ struct Shared {
     parts: MemoriesParts,
     analyzer: Analyzer,
     index: Option<Index>,
+    looked: Looked,
     /// What is full, and was told to be.
     full: Mutex<HashSet<Place>>,
 }
@@ -73,8 +77,8 @@ impl Memories {
     pub fn new(parts: MemoriesParts) -> Result<Self, Error> {
         parts.config.validate()?;
         let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
-        let (analyzer, full) = (Analyzer::new(parts.config.language), Mutex::default());
-        Ok(Self(Arc::new(Shared { analyzer, index, full, parts })))
+        let (analyzer, looked, full) = (Analyzer::new(parts.config.language), Looked::default(), Mutex::default());
+        Ok(Self(Arc::new(Shared { analyzer, index, looked, full, parts })))
     }
 
     /// How much is remembered, and how it is found.
@@ -167,7 +171,8 @@ impl Memories {
         let quarantined = self.0.parts.store.list(org, &quarantined, None, WAITING_MAX).await?.len();
         let unembedded = match &self.0.parts.embedder {
             Some(embedder) => {
-                self.0.parts.store.unembedded(embedder.name(), &Owners::One(org), WAITING_MAX).await?.len()
+                let after = self.0.looked.after();
+                self.0.parts.store.unembedded(embedder.name(), &Owners::One(org), after, WAITING_MAX).await?.len()
             }
             None => 0,
         };

@@ -36,6 +36,9 @@ mod tests {
         let both = checked(json!({ "local": local, "model": "a/b", "dimensions": 3 }));
         assert!(both.contains("embedder.local") && both.contains("memory.embedder.model"), "{both}");
         let dimensions = checked(json!({ "local": local, "dimensions": 3 }));
-        assert!(dimensions.contains("embedder.dimensions") && dimensions.contains("memory.embedder.local"), "{dimensions}");
+        assert!(
+            dimensions.contains("embedder.dimensions") && dimensions.contains("memory.embedder.local"),
+            "{dimensions}"
+        );
     }
 }

@@ -1,5 +1,5 @@
 use orchestrator_sql::Tx;
-use orchestrator_vocab::{Confidentiality, Integrity};
+use orchestrator_vocab::{Confidentiality, Integrity, OrgId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::{Filter, State};
@@ -19,6 +19,22 @@ impl Args {
     pub(super) fn list(&mut self, values: impl IntoIterator<Item = impl Into<Value>>) -> String {
         let places: Vec<String> = values.into_iter().map(|value| self.put(value)).collect();
         format!("({})", places.join(", "))
+    }
+
+    /// That a column has one of these numbers: one value, so that every such statement is the same.
+    pub(super) fn among<C: ConnectionTrait>(&mut self, connection: &C, column: &str, numbers: &[i64]) -> String {
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let numbers = numbers.join(",");
+        if is_postgres(connection) {
+            return format!("{column} = any(string_to_array({}, ',')::bigint[])", self.put(numbers));
+        }
+        format!("{column} in (select value from json_each({}))", self.put(format!("[{numbers}]")))
+    }
+
+    /// That a row is the organisation's, said so that it is found by what else is said of it: an index by organisations leads SQLite to
+    /// all that one has.
+    pub(super) fn only_of(&mut self, org: OrgId) -> String {
+        format!("not (org <> {})", self.put(org.uuid()))
     }
 
     pub(super) fn statement<C: ConnectionTrait>(self, connection: &C, sql: String) -> Statement {
@@ -93,6 +109,24 @@ pub(super) fn confidentiality_rank(confidentiality: Confidentiality) -> i64 {
         Confidentiality::Public => 0,
         Confidentiality::Internal => 1,
         Confidentiality::Secret => 2,
+    }
+}
+
+/// What nobody knows is not believed.
+pub(super) fn integrity_of(rank: i64) -> Integrity {
+    match rank {
+        2 => Integrity::Operator,
+        1 => Integrity::User,
+        _ => Integrity::Untrusted,
+    }
+}
+
+/// What nobody knows is secret.
+pub(super) fn confidentiality_of(rank: i64) -> Confidentiality {
+    match rank {
+        0 => Confidentiality::Public,
+        1 => Confidentiality::Internal,
+        _ => Confidentiality::Secret,
     }
 }
 

@@ -9,8 +9,9 @@ use super::args::{Args, confidentiality_rank, integrity_rank, is_postgres, signe
 use super::{changing, removal, rows, text, usage};
 use crate::{Change, Error, Insert, Memory, Prepared, Tier, Used, event};
 
-/// So many rows in one statement: their parameters stay below what SQLite takes.
-const ROWS_MAX: usize = 500;
+/// So many rows in one statement. Each has 20 parameters, and SQLite looks for the name of each among all of a statement: with 500 rows a row
+/// took fifteen times as long.
+pub(super) const ROWS_MAX: usize = 25;
 
 pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> {
     let Insert { org, memories, replaces, bounds, events } = insert;
@@ -31,7 +32,8 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
     }
     text::prepare(tx, *org).await?;
     let mut numbers = Vec::with_capacity(memories.len());
-    for some in memories.chunks(ROWS_MAX) {
+    let all: Vec<&Prepared> = memories.iter().collect();
+    for some in all.chunks(ROWS_MAX) {
         numbers.extend(write(tx, *org, some).await?);
     }
     text::add(tx, *org, &numbers).await?;
@@ -46,7 +48,7 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
 }
 
 /// What comes to each tier; scratchpads are counted by session.
-fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
+pub(super) fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
     let mut added: BTreeMap<_, Used> = BTreeMap::new();
     for prepared in memories {
         let more = added.entry(usage::place(&prepared.memory)).or_default();
@@ -55,7 +57,7 @@ fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
     added
 }
 
-async fn write(tx: &Tx, org: OrgId, memories: &[Prepared]) -> Result<Vec<i64>, Error> {
+pub(super) async fn write(tx: &Tx, org: OrgId, memories: &[&Prepared]) -> Result<Vec<i64>, Error> {
     let mut args = Args::default();
     let org = args.put(org.uuid());
     let values: Vec<String> = memories.iter().map(|prepared| row(&mut args, &org, prepared, is_postgres(tx))).collect();
