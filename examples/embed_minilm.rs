@@ -32,6 +32,7 @@ async fn main() -> anyhow::Result<()> {
         clock: Arc::new(SystemClock),
         config: Default::default(),
         embedder: Some(Arc::new(minilm)),
+        summarizer: None,
         filter: None,
     })?;
     let texts = [

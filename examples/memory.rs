@@ -18,6 +18,7 @@ async fn main() -> anyhow::Result<()> {
         clock: Arc::new(SystemClock),
         config: Config::default(),
         embedder: None,
+        summarizer: None,
         filter: None,
     })?;
     let (org, ada) = (OrgId::LOCAL, Actor::User("ada".into()));

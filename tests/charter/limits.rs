@@ -3,7 +3,7 @@
 use orchestrator_testkit::Event;
 use serde_json::{Value, json};
 
-use crate::{Stage, worked};
+use crate::{Stage, task_ended, worked};
 
 const TASKS: usize = 40;
 
@@ -41,36 +41,57 @@ async fn an_agent_has_no_more_tasks_at_once_than_its_charter_allows() -> anyhow:
     Ok(())
 }
 
-/// How a session of an agent under this charter ends; its model names a tool again and again.
-async fn ended(charter: &str, delay_ms: u64) -> anyhow::Result<Event> {
-    let stage = Stage::new()?.agent("coder", "charter: some\nmaxTurns: 5")?.charter("some", charter)?;
+/// By what an agent's work is under a charter.
+#[derive(Debug, Clone, Copy)]
+enum Under {
+    Own,
+    Task,
+    Everyone,
+}
+
+const EACH: [Under; 3] = [Under::Own, Under::Task, Under::Everyone];
+
+/// How a session under this charter ends; its model names a tool again and again.
+async fn ended(under: Under, charter: &str, delay_ms: u64) -> anyhow::Result<Event> {
+    let own = if matches!(under, Under::Own) { "charter: some\n" } else { "" };
+    let stage = Stage::new()?.agent("coder", &format!("{own}maxTurns: 5"))?.charter("some", charter)?;
     let say = json!([{ "call": { "tool": "fs_read", "arguments": { "path": "notes.txt" } } }]);
     let rules = json!([
         { "when": { "turn": 3 }, "delayMs": delay_ms, "say": [{ "text": "done" }], "usage": { "input": 50, "output": 10 } },
         { "delayMs": delay_ms, "say": say, "usage": { "input": 50, "output": 10 } },
     ]);
+    let everyone = if matches!(under, Under::Everyone) { json!(["some"]) } else { json!([]) };
     let daemon = stage.daemon_with(json!({ "rules": rules }))?.config(json!({ "tasks": { "maxAttempts": 1 } }));
-    let daemon = daemon.start().await?;
+    let daemon = daemon.config(json!({ "charters": { "everyone": everyone } })).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.*"]).await;
-    worked(&mut admin, "coder", "Go on.").await
+    let charters = if matches!(under, Under::Task) { json!(["some"]) } else { json!([]) };
+    let spawned =
+        admin.call("agent.spawn", json!({ "agent": "coder", "prompt": "Go on.", "charters": charters })).await?;
+    Ok(task_ended(&mut admin, &spawned["taskId"]).await)
 }
 
 #[tokio::test]
-async fn a_session_uses_no_more_tokens_than_its_charter_allows() -> anyhow::Result<()> {
-    let over = ended("resourceLimits: { maxTokensPerSession: 100 }", 0).await?;
-    assert!(over.name == "task.failed" && over.payload.to_string().contains("its limit is 100"), "{over:?}");
-    assert_eq!(ended("resourceLimits: { maxTokensPerSession: 1000 }", 0).await?.name, "task.completed");
+async fn a_session_uses_no_more_tokens_than_each_charter_that_it_is_under_allows() -> anyhow::Result<()> {
+    for under in EACH {
+        let over = ended(under, "resourceLimits: { maxTokensPerSession: 100 }", 0).await?;
+        let told = over.payload.to_string();
+        assert!(over.name == "task.failed" && told.contains("its limit is 100"), "{under:?}: {over:?}");
+        let within = ended(under, "resourceLimits: { maxTokensPerSession: 1000 }", 0).await?;
+        assert_eq!(within.name, "task.completed", "{under:?}");
+    }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_session_works_no_longer_than_its_charter_allows() -> anyhow::Result<()> {
-    for charter in ["resourceLimits: { maxDuration: 200ms }", "operationalSettings: { timeoutMs: 200 }"] {
-        let over = ended(charter, 60_000).await?;
-        assert_eq!(over.name, "task.failed", "{charter}: {over:?}");
+async fn a_session_works_no_longer_than_each_charter_that_it_is_under_allows() -> anyhow::Result<()> {
+    for under in EACH {
+        for charter in ["resourceLimits: { maxDuration: 200ms }", "operationalSettings: { timeoutMs: 200 }"] {
+            let over = ended(under, charter, 60_000).await?;
+            assert_eq!(over.name, "task.failed", "{under:?}, {charter}: {over:?}");
+        }
+        assert_eq!(ended(under, "resourceLimits: { maxDuration: 10m }", 0).await?.name, "task.completed", "{under:?}");
     }
-    assert_eq!(ended("resourceLimits: { maxDuration: 10m }", 0).await?.name, "task.completed");
     Ok(())
 }
 
@@ -101,9 +122,10 @@ async fn a_task_is_tried_no_more_often_than_its_agent_s_charter_allows() -> anyh
 async fn a_charter_names_the_model_of_agents_that_name_none_and_tells_it_its_constraints() -> anyhow::Result<()> {
     let charter = "operationalSettings: { defaultModel: stage/large }\nhardConstraints: [Never promise a date.]\n";
     let stage = Stage::new()?.agent("coder", "charter: some")?.agent("own", "charter: some\nmodel: stage/small")?;
-    let stage = stage.charter("some", charter)?;
+    let stage = stage.charter("some", charter)?.charter("more", "hardConstraints: [Never promise a price.]\n")?;
     let script = json!({ "models": ["small", "large"], "rules": [
         { "when": { "model": "large", "system": "- Never promise a date." }, "say": [{ "text": "large, and told" }] },
+        { "when": { "model": "small", "system": "- Never promise a price." }, "say": [{ "text": "small, under more" }] },
         { "when": { "model": "small" }, "say": [{ "text": "small" }] },
     ]});
     let builder = stage.daemon_with(script)?.config(json!({ "models": { "primary": "stage/small" } }));
@@ -112,5 +134,8 @@ async fn a_charter_names_the_model_of_agents_that_name_none_and_tells_it_its_con
     admin.subscribe(&["task.*"]).await;
     assert_eq!(worked(&mut admin, "coder", "Go.").await?.payload["result"], "large, and told");
     assert_eq!(worked(&mut admin, "own", "Go.").await?.payload["result"], "small");
+    let more = json!({ "agent": "own", "prompt": "Go.", "charters": ["more"] });
+    let spawned = admin.call("agent.spawn", more).await?;
+    assert_eq!(task_ended(&mut admin, &spawned["taskId"]).await.payload["result"], "small, under more");
     Ok(())
 }

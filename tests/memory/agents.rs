@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use crate::{found, store};
 
 /// An obedient model, and agents in files.
-struct Stage(TempDir);
+pub(crate) struct Stage(TempDir);
 
 impl Stage {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let stage = Self(tempfile::tempdir()?);
         std::fs::create_dir_all(stage.agents())?;
         for name in ["one", "two"] {
@@ -26,7 +26,7 @@ impl Stage {
         self.0.path().join("agents")
     }
 
-    fn daemon(&self) -> Builder {
+    pub(crate) fn daemon(&self) -> Builder {
         let script = self.0.path().join("script.json");
         Daemon::builder().without_rate_limits().config(json!({
             "models": { "providers": { "stage": { "kind": "scripted", "script": script } }, "primary": "stage/m" },
@@ -38,7 +38,7 @@ impl Stage {
 }
 
 /// Has an agent call a tool, and tells what it was answered.
-async fn called(socket: &mut Socket, agent: &str, tool: &str, arguments: Value) -> anyhow::Result<Value> {
+pub(crate) async fn called(socket: &mut Socket, agent: &str, tool: &str, arguments: Value) -> anyhow::Result<Value> {
     let prompt = format!("@call {tool} {arguments}");
     let spawned = socket.call("agent.spawn", json!({ "agent": agent, "prompt": prompt })).await?;
     let task = spawned["taskId"].clone();

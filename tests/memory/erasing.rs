@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{BACKENDS, daemon, found, store};
 
-const NAME: &str = "Ermintrude Quisling";
+pub(crate) const NAME: &str = "Ermintrude Quisling";
 
 /// What is remembered of her, in every way there is, and something of somebody else.
 async fn remember(socket: &mut Socket) -> anyhow::Result<()> {
@@ -46,7 +46,7 @@ async fn nothing_of_an_erased_person_is_left_anywhere() -> anyhow::Result<()> {
 }
 
 /// In no file of the data directory, not even in pages that nothing points to.
-fn nowhere(directory: &Path, words: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn nowhere(directory: &Path, words: &[&str]) -> anyhow::Result<()> {
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory)? {
@@ -66,7 +66,7 @@ fn nowhere(directory: &Path, words: &[&str]) -> anyhow::Result<()> {
 }
 
 /// In no row of no table.
-async fn not_in_tables(url: &str, words: &[&str]) -> anyhow::Result<()> {
+pub(crate) async fn not_in_tables(url: &str, words: &[&str]) -> anyhow::Result<()> {
     let database = Database::connect(url, Options::default()).await?;
     let reader = database.reader();
     let backend = reader.get_database_backend();

@@ -3,9 +3,14 @@
 mod agents;
 mod embedding;
 mod erasing;
+mod everywhere;
 mod finding;
+mod learning;
 mod limits;
+mod markdown;
+mod reverting;
 mod sessions;
+mod summaries;
 
 use orchestrator_rpc::Error;
 use orchestrator_testkit::{Backend, Builder, Daemon, Ran, Socket, patiently, program};

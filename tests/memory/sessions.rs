@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use crate::store;
 
 /// A scripted model, one agent, and a directory it reads.
-struct Stage(TempDir);
+pub(crate) struct Stage(TempDir);
 
 impl Stage {
-    fn new(rules: &Value) -> anyhow::Result<Self> {
+    pub(crate) fn new(rules: &Value) -> anyhow::Result<Self> {
         let stage = Self(tempfile::tempdir()?);
         std::fs::create_dir_all(stage.0.path().join("agents"))?;
         std::fs::create_dir_all(stage.source())?;
@@ -22,11 +22,18 @@ impl Stage {
         Ok(stage)
     }
 
-    fn source(&self) -> PathBuf {
+    pub(crate) fn source(&self) -> PathBuf {
         self.0.path().join("source")
     }
 
-    fn daemon(&self, more: Value) -> Builder {
+    /// A second model, which follows these rules and is asked for nothing but by its name `scribe/scripted`.
+    pub(crate) fn scribe(&self, rules: &Value) -> anyhow::Result<Value> {
+        let script = self.0.path().join("scribe.json");
+        std::fs::write(&script, json!({ "rules": rules }).to_string())?;
+        Ok(json!({ "models": { "providers": { "scribe": { "kind": "scripted", "script": script } } } }))
+    }
+
+    pub(crate) fn daemon(&self, more: Value) -> Builder {
         let script = self.0.path().join("script.json");
         Daemon::builder().without_rate_limits().config(json!({
             "models": { "providers": { "stage": { "kind": "scripted", "script": script } }, "primary": "stage/scripted" },
@@ -40,12 +47,12 @@ impl Stage {
 }
 
 /// Gives the agent a task; which.
-async fn given(socket: &mut Socket, prompt: &str) -> anyhow::Result<Value> {
+pub(crate) async fn given(socket: &mut Socket, prompt: &str) -> anyhow::Result<Value> {
     let spawned = socket.call("agent.spawn", json!({ "agent": "reader", "prompt": prompt })).await?;
     Ok(spawned["taskId"].clone())
 }
 
-async fn completed(socket: &mut Socket, task: &Value) -> Event {
+pub(crate) async fn completed(socket: &mut Socket, task: &Value) -> Event {
     let is_end = |event: &Event| {
         event.payload["taskId"] == *task && ["task.completed", "task.failed"].contains(&event.name.as_str())
     };
@@ -55,7 +62,7 @@ async fn completed(socket: &mut Socket, task: &Value) -> Event {
 }
 
 /// The session of a task, and its journal.
-async fn journal(socket: &mut Socket, task: &Value) -> anyhow::Result<(Value, Vec<Value>)> {
+pub(crate) async fn journal(socket: &mut Socket, task: &Value) -> anyhow::Result<(Value, Vec<Value>)> {
     let sessions = socket.call("session.list", json!({ "limit": 200 })).await?;
     let all = sessions["sessions"].as_array().cloned().unwrap_or_default();
     let id =
@@ -70,12 +77,12 @@ async fn journal(socket: &mut Socket, task: &Value) -> anyhow::Result<(Value, Ve
     }
 }
 
-fn noted<'e>(entries: &'e [Value], what: &str) -> Vec<&'e Value> {
+pub(crate) fn noted<'e>(entries: &'e [Value], what: &str) -> Vec<&'e Value> {
     entries.iter().filter(|entry| entry["entry"]["what"] == what).map(|entry| &entry["entry"]).collect()
 }
 
 /// Waits until the session is remembered, and tells its summary.
-async fn remembered(socket: &mut Socket, session: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn remembered(socket: &mut Socket, session: &Value) -> anyhow::Result<Value> {
     loop {
         let list = json!({ "sessionId": session, "type": "summary", "tier": "episodic" });
         let found = socket.call("memory.list", list).await?;
@@ -180,9 +187,55 @@ async fn what_nobody_vouches_for_is_not_what_a_session_begins_with_unless_it_is_
     Ok(())
 }
 
+#[tokio::test]
+async fn whose_the_memories_of_a_session_are_is_what_the_file_of_its_agent_says() -> anyhow::Result<()> {
+    let stage = Stage::new(&json!([{ "say": [{ "text": "done" }] }]))?;
+    for (name, front) in
+        [("usual", ""), ("of-user", "memory: user"), ("of-all", "memory: project"), ("own", "memory: local")]
+    {
+        stage.agent(name, front)?;
+    }
+    let daemon = stage.daemon(json!({})).start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*", "memory.*"]).await;
+    for (number, (agent, owner)) in [
+        ("usual", "user:administrator"),
+        ("of-user", "user:administrator"),
+        ("of-all", "organisation"),
+        ("own", "agent:own"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let prompt = format!("I prefer zeppelins of type {number}{number} when I travel for {agent}.");
+        let task = given_to(&mut admin, agent, &prompt).await?;
+        completed(&mut admin, &task).await;
+        let (session, _) = journal(&mut admin, &task).await?;
+        remembered(&mut admin, &session).await?;
+        let found = admin.call("memory.list", json!({ "sessionId": session, "limit": 50 })).await?;
+        let items = found["items"].as_array().cloned().unwrap_or_default();
+        assert!(items.iter().any(|memory| memory["type"] == "preference"), "{agent}: {found}");
+        for memory in items {
+            assert_eq!(memory["scope"], owner, "{agent}: {memory}");
+        }
+    }
+    // With whose memories it begins: not with those of whom it works for.
+    let told = async |socket: &mut Socket, agent: &str| -> anyhow::Result<String> {
+        let task = given_to(socket, agent, "Book a zeppelin to travel with.").await?;
+        completed(socket, &task).await;
+        let (_, entries) = journal(socket, &task).await?;
+        Ok(serde_json::to_string(&noted(&entries, "recalled"))?)
+    };
+    let (own, usual) = (told(&mut admin, "own").await?, told(&mut admin, "usual").await?);
+    let knows = |told: &str, number: &str| told.contains(&format!("zeppelins of type {number}"));
+    assert!(knows(&own, "33") && knows(&own, "22") && !knows(&own, "00"), "{own}");
+    assert!(knows(&usual, "00") && knows(&usual, "11") && knows(&usual, "22") && !knows(&usual, "33"), "{usual}");
+    Ok(())
+}
+
 /// What the agent writes into its scratchpad before it begins.
 const NOTE: &str = "Mirabel waits at the mill.";
-const PARTS: usize = 200;
+pub(crate) const PARTS: usize = 200;
 /// The room of the conversation, in tokens: much less than all parts together.
 const ROOM: usize = 12_000;
 
@@ -197,7 +250,7 @@ const PLANTED: [(usize, &str, &str); 5] = [
 
 /// A long way through many files, and questions about its beginning at its end; what the agent
 /// does before it sets out is the first of `rules`.
-fn long_way(parts: usize, mut rules: Vec<Value>) -> anyhow::Result<Stage> {
+pub(crate) fn long_way(parts: usize, mut rules: Vec<Value>) -> anyhow::Result<Stage> {
     let questions: Vec<Value> = PLANTED
         .iter()
         .map(|(_, _, question)| json!({ "call": { "tool": "memory_query", "arguments": { "query": question, "limit": 2 } } }))
@@ -222,13 +275,13 @@ fn long_way(parts: usize, mut rules: Vec<Value>) -> anyhow::Result<Stage> {
     Ok(stage)
 }
 
-fn narrow() -> Value {
+pub(crate) fn narrow() -> Value {
     let budget = json!({ "daily": null, "weekly": null, "monthly": null });
     json!({ "llm": { "contextTokens": ROOM, "turnsMax": 1_000, "tokensMax": null }, "budget": budget })
 }
 
 /// Everything that was planted is in what the task came to, and nothing that was summed up is lost.
-async fn nothing_is_lost(admin: &mut Socket, task: &Value) -> anyhow::Result<()> {
+pub(crate) async fn nothing_is_lost(admin: &mut Socket, task: &Value) -> anyhow::Result<()> {
     let result = admin.call("task.get", json!({ "taskId": task })).await?["result"].to_string();
     for (_, fact, _) in PLANTED {
         assert!(result.contains(fact), "{fact} is not in {result}");

@@ -1,6 +1,8 @@
 //! Commands of agents are confined: an obedient model is told to get out, through the socket of the running binary. Each way out that
 //! is refused is open where the sandbox is off.
 
+#[cfg(target_os = "linux")]
+mod hosts;
 mod programs;
 
 use std::net::TcpListener;
@@ -61,6 +63,16 @@ async fn can_confine(stage: &Stage) -> anyhow::Result<bool> {
     let told = ran(&mut admin, "echo out").await?;
     assert!(told.contains("cannot be confined") && !told.contains("out\\n"), "{told}");
     Ok(false)
+}
+
+/// Whether a program can be given a network of its own here.
+fn has_namespaces() -> bool {
+    let tried = std::process::Command::new("unshare").args(["--map-root-user", "--net", "true"]).status();
+    let has = tried.is_ok_and(|status| status.success());
+    if !has {
+        eprintln!("not tested: this system lets nobody make a network of its own");
+    }
+    has
 }
 
 /// What a shell script of an agent printed, or why it failed.

@@ -40,10 +40,16 @@ impl Stage {
         let outside = self.path("outside").display().to_string();
         let port = self.listener.local_addr()?.port();
         let tcp = format!("import socket; socket.create_connection((\"127.0.0.1\", {port}), 5)");
+        let proxied = format!(
+            "import os, socket, urllib.parse as p; u = p.urlsplit(os.environ[\"HTTPS_PROXY\"]); \
+             s = socket.create_connection((u.hostname, u.port), 5); \
+             s.sendall(b\"CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n\"); assert s.recv(12).endswith(b\"200\")"
+        );
         // Written in one go: a server that ends is started again.
         let script = format!(
             "exec 2>/dev/null; {{ cat {outside}/secret >/dev/null && echo read; \
              echo x > {outside}/of-{kind} && echo write; python3 -c '{tcp}' && echo connect; \
+             python3 -c '{proxied}' && echo proxied; \
              [ -n \"$TMPDIR\" ] && echo x > $TMPDIR/mine && echo temporary; echo {DONE}; }} > new; mv new found"
         );
         let environment = json!({ "set": { "PATH": "/usr/local/bin:/usr/bin:/bin" } });
@@ -100,7 +106,10 @@ async fn worked(socket: &mut Socket, agent: &str) -> anyhow::Result<Vec<Event>> 
 }
 
 async fn tried(sandbox: Value, expected: &[&str]) -> anyhow::Result<()> {
-    let stage = Stage::new()?;
+    tried_on(&Stage::new()?, sandbox, expected).await
+}
+
+async fn tried_on(stage: &Stage, sandbox: Value, expected: &[&str]) -> anyhow::Result<()> {
     let daemon = stage.daemon(&sandbox)?.start().await?;
     all_ran(&daemon).await?;
     for kind in KINDS {
@@ -155,6 +164,18 @@ async fn what_a_sandbox_names_is_open_to_its_program() -> anyhow::Result<()> {
         assert_eq!(stage.found(kind), ["read", "connect", "temporary", DONE], "{kind}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn programs_of_every_kind_speak_to_their_hosts_and_to_nobody_else() -> anyhow::Result<()> {
+    if !can_confine() || !super::has_namespaces() {
+        return Ok(());
+    }
+    let stage = Stage::new()?;
+    let listed = format!("127.0.0.1:{}", stage.listener.local_addr()?.port());
+    tried_on(&stage, json!({ "mode": "required", "hosts": [listed] }), &["proxied", "temporary", DONE]).await?;
+    let other = Stage::new()?;
+    tried_on(&other, json!({ "mode": "required", "hosts": [listed] }), &["temporary", DONE]).await
 }
 
 #[tokio::test]

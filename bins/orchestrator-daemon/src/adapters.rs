@@ -1,6 +1,7 @@
 //! What one domain asks of another, answered: newtypes, because neither knows the other.
 
 mod before_work;
+mod bounds;
 mod charters;
 mod coding;
 mod degrading;
@@ -8,6 +9,7 @@ mod dispatch;
 mod embedding;
 mod facts;
 mod following;
+mod forgetting;
 mod gate;
 mod hooking;
 mod label_rules;
@@ -37,6 +39,7 @@ pub(crate) use degrading::Degrading;
 use dispatch::WORKSPACE;
 pub(crate) use dispatch::{ORCHESTRATOR, Programs, ToSessions};
 pub(crate) use embedding::{NOT_BUILT as NO_LOCAL_EMBEDDER, embedder, open_local as open_local_embedder};
+pub(crate) use forgetting::{elsewhere, let_go_of_what_was_erased};
 pub(crate) use gate::{Gate, Parts as GateParts};
 pub(crate) use hooking::{Failed, Hooking, Judged, counted as counted_hooks, words};
 pub(crate) use label_rules::LabelRules;

@@ -88,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) llm: orchestrator_runtime_llm::Limits,
     pub(crate) tools: Tools,
     pub(crate) sandbox: Sandbox,
+    /// How confined programs are connected to the hosts that they may speak to.
+    pub(crate) proxy: orchestrator_egress::ProxyConfig,
     pub(crate) security: Security,
     /// What agents may do by themselves, after a confirmation, and never.
     pub(crate) charters: orchestrator_charter::Config,
@@ -258,6 +260,7 @@ impl Config {
         self.llm.validate().context("llm")?;
         self.tools.validate().context("tools")?;
         self.validate_sandboxes()?;
+        self.proxy.validate().context("proxy")?;
         self.charters.validate().context("charters")?;
         self.hooks.validate().context("hooks")?;
         self.skills.validate().context("skills")?;

@@ -25,7 +25,9 @@ use orchestrator_vocab::{Clock, EventId, SystemClock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Llms, Loops, OnBacklog, Programs, Roster, ToSessions, Workplaces, offer_operations};
+use crate::adapters::{
+    Llms, Loops, Programs, Roster, ToSessions, Workplaces, elsewhere, let_go_of_what_was_erased, offer_operations,
+};
 use crate::config::Config;
 use crate::configuration::{Configuration, Journal};
 use crate::emergency::{self, Halting};
@@ -135,7 +137,7 @@ impl Daemon {
             .merge(orchestrator_mcp::operations(&offered))
             .with_discovery(clock.clone());
         offer_operations(llms.gate.registry(), table.clone(), &roster, &backlog)?;
-        let keys = Keys::open(database.clone(), clock.clone()).await.context("cannot open the idempotency keys")?;
+        let keys = open_keys(&base, &domains).await?;
         let guards = (redactor, keys.clone(), base.audit.clone(), (base.emergency.clone(), llms.hooking.clone()));
         let parts = (peers, windows, &limits, offered);
         let gateway = open_gateway(&config, Dispatcher::new(table)?, &auth, guards, status, parts)?;
@@ -171,13 +173,13 @@ impl Daemon {
             notifications,
             readiness,
         };
-        daemon.connect(&domains.work, level, limits, clock);
+        daemon.connect(&domains, level, limits, clock);
         Ok(daemon)
     }
 
     /// Lets claims reach sessions, and the configuration the parts it may change.
-    fn connect(&self, work: &OnBacklog, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
-        work.connect(Arc::new(self.dispatch()));
+    fn connect(&self, domains: &Domains, log: Level, limits: RateLimits, clock: Arc<dyn Clock>) {
+        domains.work.connect(Arc::new(self.dispatch()));
         let live = Live {
             log,
             limits,
@@ -189,6 +191,7 @@ impl Daemon {
             gate: self.llms.gate.clone(),
             skills: self.llms.skills.files.clone(),
             ledger: self.ledger.clone(),
+            proxy: domains.proxy.clone(),
             retention_days: self.retention_days.clone(),
         };
         let journal = Journal { database: self.database.clone(), clock, metrics: self.metrics.clone() };
@@ -237,6 +240,14 @@ impl Followers {
     }
 }
 
+/// With them all places are known where something may have to be forgotten.
+async fn open_keys(base: &Base, domains: &Domains) -> anyhow::Result<Keys> {
+    let keys = Keys::open(base.database.clone(), base.clock.clone()).await;
+    let keys = keys.context("cannot open the idempotency keys")?;
+    domains.memories.reach(elsewhere(base, domains, &keys));
+    Ok(keys)
+}
+
 /// What follows events from the first one on.
 fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     metrics::follow(&base.hub, &base.metrics)?;
@@ -244,6 +255,7 @@ fn listen(base: &Base, domains: &Domains) -> anyhow::Result<()> {
     reactions::confirmed_tools(&base.hub, domains.servers.clone());
     reactions::confirmed_skills(&base.hub, domains.llms.skills.files.clone());
     emergency::follow(&base.hub, base.emergency.clone());
+    let_go_of_what_was_erased(&base.hub, base.log.clone());
     Ok(())
 }
 

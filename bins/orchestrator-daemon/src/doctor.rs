@@ -9,6 +9,7 @@ mod emergency;
 mod encryption;
 mod files;
 mod finding;
+mod hosts;
 mod machine;
 mod mcp;
 mod models;

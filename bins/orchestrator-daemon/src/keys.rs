@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use orchestrator_redact::Forget;
 use orchestrator_sql::{Backend, Database, Error, Migration, Tx};
 use orchestrator_vocab::{Clock, OrgId, Timestamp};
-use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use tokio_util::sync::CancellationToken;
 
 /// How long a key stands for its request. Later, a known key still answers what it made first, whatever the request.
@@ -75,6 +76,27 @@ impl Keys {
         released.await
     }
 
+    /// Forgets keys that are texts to be forgotten, and tells how many: what comes under one again is a first request.
+    pub(crate) async fn forget(&self, org: OrgId, forget: &Forget) -> Result<u64, Error> {
+        let (reader, mut after, mut count) = (self.database.reader(), String::new(), 0);
+        loop {
+            let sql = "select idempotency_key from rpc_keys where org = $1 and idempotency_key > $2 \
+                       order by idempotency_key limit $3";
+            let values = [org.uuid().into(), after.as_str().into(), TRIM_ROWS.into()];
+            let rows = reader.query_all_raw(statement(reader, sql, values)).await?;
+            let key = |row: &QueryResult| row.try_get::<String>("", "idempotency_key");
+            let keys: Vec<String> = rows.iter().map(key).collect::<Result<_, DbErr>>()?;
+            let Some(last) = keys.last() else { return Ok(count) };
+            after.clone_from(last);
+            for key in keys.iter().filter(|key| forget.concerns(key)) {
+                count += 1;
+                if forget.changes() {
+                    self.release(org, key).await?;
+                }
+            }
+        }
+    }
+
     /// Forgets old keys until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Error> {
         let mut ticks = tokio::time::interval(TRIM_EVERY);
@@ -110,8 +132,8 @@ async fn bind(tx: &Tx, org: OrgId, key: &str, request: &str, now: Timestamp) -> 
     Ok(Bound::First)
 }
 
-fn statement<const N: usize>(tx: &Tx, sql: &str, values: [Value; N]) -> Statement {
-    Statement::from_sql_and_values(tx.get_database_backend(), sql, values)
+fn statement<const N: usize>(of: &impl ConnectionTrait, sql: &str, values: [Value; N]) -> Statement {
+    Statement::from_sql_and_values(of.get_database_backend(), sql, values)
 }
 
 #[cfg(test)]
@@ -135,6 +157,20 @@ mod tests {
         assert_eq!(keys.bind(other, "k", "b").await.unwrap(), Bound::First);
         keys.release(OrgId::LOCAL, "k").await.unwrap();
         assert_eq!(keys.bind(OrgId::LOCAL, "k", "b").await.unwrap(), Bound::First);
+    }
+
+    #[tokio::test]
+    async fn keys_that_name_somebody_are_forgotten() {
+        let (keys, other) = (keys().await, OrgId::new());
+        for (org, key) in [(OrgId::LOCAL, "mail-from-Ada.Lovelace-17"), (OrgId::LOCAL, "k"), (other, "ada lovelace")] {
+            keys.bind(org, key, "a").await.unwrap();
+        }
+        let forget = Forget::naming("Ada Lovelace").unwrap();
+        assert_eq!(keys.forget(OrgId::LOCAL, &forget.clone().counting()).await.unwrap(), 1);
+        assert_eq!(keys.forget(OrgId::LOCAL, &forget).await.unwrap(), 1);
+        assert_eq!(keys.forget(OrgId::LOCAL, &forget).await.unwrap(), 0);
+        assert_eq!(keys.bind(OrgId::LOCAL, "k", "a").await.unwrap(), Bound::Again);
+        assert_eq!(keys.bind(other, "ada lovelace", "a").await.unwrap(), Bound::Again);
     }
 
     #[tokio::test]

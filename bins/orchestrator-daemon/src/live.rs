@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use orchestrator_auth::Limiter;
 use orchestrator_budget::Ledger;
+use orchestrator_egress::Proxy;
 use orchestrator_gateway::{Gateway, Prepared};
 use orchestrator_sessions::Sessions;
 use orchestrator_tasks::Backlog;
@@ -45,6 +46,7 @@ pub(crate) struct Live {
     pub(crate) gate: Gate,
     pub(crate) skills: SkillFiles,
     pub(crate) ledger: Ledger,
+    pub(crate) proxy: Proxy,
     pub(crate) retention_days: watch::Sender<Option<u32>>,
 }
 
@@ -71,6 +73,7 @@ impl Live {
         self.limits.per_credential.reconfigure(next.rate_limit.per_credential());
         self.gate.reconfigure(&next.tools, &next.security.labels);
         self.ledger.reconfigure(&next.budget)?;
+        self.proxy.reconfigure(next.proxy.clone())?;
         self.retention_days.send_replace(next.events.retention_days);
         gateway.apply();
         Ok(())

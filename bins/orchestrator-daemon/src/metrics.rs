@@ -19,7 +19,7 @@ pub(crate) use listener::serve_to_this_machine;
 /// Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-const DESCRIPTIONS: [Description; 68] = [
+const DESCRIPTIONS: [Description; 71] = [
     Description::counter("events_total", "Events written to the log, by name."),
     Description::counter("tasks_created_total", "Tasks created, by priority."),
     Description::counter("tasks_finished_total", "Tasks that ended, by status and priority."),
@@ -78,6 +78,10 @@ const DESCRIPTIONS: [Description; 68] = [
     Description::counter("tool_calls_total", "Calls of tools that were made, by tool and outcome."),
     Description::counter("tool_refusals_total", "Calls of tools that were not allowed, by tool."),
     Description::histogram("tool_call_duration_seconds", "Calls of tools that were made, by tool."),
+    Description::counter(
+        "sandbox_connections_total",
+        "Connections that confined programs asked their proxy for, by outcome: connected, refused, failed.",
+    ),
     Description::counter("hook_runs_total", "Runs of hooks, by hook and outcome."),
     Description::histogram("hook_duration_seconds", "Runs of hooks, by hook."),
     Description::gauge("budget_spent_tokens", "Tokens spent in the current windows of organisations, by window."),
@@ -100,6 +104,11 @@ const DESCRIPTIONS: [Description; 68] = [
     Description::counter("memory_embedded_total", "Memories that were given vectors."),
     Description::counter("memory_expired_total", "Memories that went because their time was over."),
     Description::counter("memory_consolidated_total", "Episodes that became a part of a summary."),
+    Description::counter(
+        "memory_model_answers_total",
+        "Summaries and lessons that models were asked for, by what for and what came of it: used, or why rules did it.",
+    ),
+    Description::counter("memory_proposals_total", "Memories that models proposed, by what became of them."),
     Description::counter("memory_erased_total", "Memories that were erased for good, by what was named."),
     Description::counter("notifications_total", "Messages to people, by destination and what became of them."),
     Description::gauge("process_resident_memory_bytes", "Resident memory of the daemon."),

@@ -1,12 +1,17 @@
 //! What keeps memories in order while nobody asks: vectors for what has none, summaries of what is old, and an end to what is over.
 
+mod ending;
 mod episodes;
+mod learning;
 mod lessons;
+mod prompts;
 mod recollecting;
 mod recorder;
+mod scribe;
 
 pub(crate) use recollecting::Recollecting;
 pub(crate) use recorder::Recorder;
+pub(crate) use scribe::Scribe;
 
 use std::time::Duration;
 

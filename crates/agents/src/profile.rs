@@ -58,7 +58,7 @@ pub struct Profile {
     /// On which of the operator's directories (`workspaces.sources`); its workspace begins empty if it does not say.
     #[serde(rename = "workspaceSource", skip_serializing_if = "Option::is_none")]
     pub workspace_source: Option<String>,
-    /// Where what it learns would be kept. Not built.
+    /// Whose what it remembers is; as [`MemoryScope::User`] if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryScope>,
     /// The charter that it acts under; whoever composes this crate sees to it.
@@ -227,16 +227,16 @@ pub enum Workspace {
     Worktree,
 }
 
-/// Where what an agent learns would be kept.
+/// Whose what an agent remembers is, and with whose memories it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryScope {
-    /// With the user.
+    /// Of the person whose work it is; the agent's own if it is nobody's.
     User,
-    /// With the project, for everybody who works on it.
+    /// Everybody's in the organisation.
     Project,
-    /// With the project, on this machine only.
+    /// The agent's own, whoever it works for.
     Local,
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_events::{NewEvent, SqlLog};
+use orchestrator_redact::{Forget, Forgotten};
 use orchestrator_rpc::{Scope, Scopes};
 use orchestrator_vocab::{Actor, OrgId, Timestamp};
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ use crate::{Auth, By, Error, Grant, Issued, Organisation, TokenKind, TokenRecord
 
 /// The longest time a token may be given: ten years. What should last longer is an API key without an end.
 const LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// How many tokens are looked at at a time.
+const FORGOTTEN_AT_ONCE: u32 = 500;
 
 impl Auth {
     /// A new token. It is told this once; only a hash of an API key, and nothing of a signed token, is kept.
@@ -128,6 +132,44 @@ impl Auth {
     pub async fn tokens(&self, org: OrgId, after: Option<&str>, limit: u32) -> Result<Vec<TokenRecord>, Error> {
         let found = sql::tokens_after(self.inner.database.reader(), org, after.unwrap_or_default(), limit).await?;
         Ok(found)
+    }
+
+    /// Where names of people are: what [`Database::scrub`](orchestrator_sql::Database::scrub) is to see to after some were forgotten.
+    pub const TABLES: [&'static str; 1] = ["auth_tokens"];
+
+    /// Forgets whose the organisation's tokens were, and what they were called, where they have ended. Of those that are still good
+    /// they are counted as held: revoke them first.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: some may be gone already.
+    pub async fn forget(&self, org: OrgId, forget: &Forget) -> Result<Forgotten, Error> {
+        let (mut forgotten, mut after, now) = (Forgotten::default(), None::<String>, self.inner.clock.now());
+        loop {
+            let page = self.tokens(org, after.as_deref(), FORGOTTEN_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(forgotten) };
+            after = Some(last.id.clone());
+            let is_meant = |token: &TokenRecord| {
+                forget.concerns(&token.subject) || token.name.as_deref().is_some_and(|name| forget.concerns(name))
+            };
+            let is_over =
+                |token: &TokenRecord| token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now);
+            let meant = page.into_iter().filter(|token| is_meant(token));
+            let (over, good): (Vec<TokenRecord>, Vec<TokenRecord>) = meant.partition(is_over);
+            forgotten += Forgotten { erased: over.len() as u64, held: good.len() as u64 };
+            if forget.changes() && !over.is_empty() {
+                let ids: Arc<[String]> = over.into_iter().map(|token| token.id).collect();
+                let written = self.inner.database.write(move |tx| {
+                    let ids = ids.clone();
+                    Box::pin(async move {
+                        for id in &*ids {
+                            sql::forget_holder(tx, org, id).await?;
+                        }
+                        Ok::<(), Error>(())
+                    })
+                });
+                written.await?;
+            }
+        }
     }
 
     /// A new organisation. It has no members: issue an administrator's token for it next. The same `key` again answers

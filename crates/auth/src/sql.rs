@@ -18,7 +18,7 @@ pub(crate) use keys::{
 pub(crate) use orgs::{OrgRow, insert_org, org_by_key, org_exists, org_name_is_taken, orgs_after};
 pub(crate) use revocations::{forget_revocations, head, insert_revocation, is_revoked, raise_head};
 pub(crate) use tokens::{
-    forget_tokens, insert_token, key_by_id, mark_revoked, mark_used, set_scopes, token, tokens_after,
+    forget_holder, forget_tokens, insert_token, key_by_id, mark_revoked, mark_used, set_scopes, token, tokens_after,
 };
 
 use crate::Error;

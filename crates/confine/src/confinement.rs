@@ -19,6 +19,9 @@ pub struct Confinement {
     pub hidden: Vec<PathBuf>,
     /// Whom it may speak to.
     pub network: Network,
+    /// Whether it has a network of its own, on which there is nobody else. It may make sockets of the internet then and listen, and reaches
+    /// what listens on that network: itself, and who speaks for it to others ([`Sandboxes`](crate::Sandboxes)). Only on Linux.
+    pub own_network: bool,
     /// What it may use up.
     pub limits: ResourceLimits,
 }
@@ -91,7 +94,8 @@ impl Confinement {
 
     /// What they need to run, and what `sandbox` names.
     pub fn of(sandbox: &Sandbox) -> Self {
-        let mut all = Self { network: sandbox.network, limits: sandbox.limits, ..Self::system() };
+        let own_network = !sandbox.hosts.is_empty();
+        let mut all = Self { network: sandbox.network, own_network, limits: sandbox.limits, ..Self::system() };
         all.readable.extend_from_slice(&sandbox.readable);
         all.writable.extend_from_slice(&sandbox.writable);
         all.executable.extend_from_slice(&sandbox.executable);

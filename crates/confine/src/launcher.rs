@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use orchestrator_process::{Error, Mode, Spec};
 
 use crate::hiding::without_hidden;
-use crate::{Confinement, Report, plan::Plan};
+use crate::plan::{Handover, Plan};
+use crate::{Confinement, Report};
 
 /// Confines programs by starting another one in their place, which restricts itself and becomes them.
 #[derive(Debug, Clone)]
@@ -55,6 +56,15 @@ impl Launcher {
     /// [`Error::Confinement`] if it cannot be confined as it must be; [`Error::NotFound`] and [`Error::Permission`] of the
     /// program itself.
     pub fn confine(&self, spec: Spec, confinement: &Confinement) -> Result<Spec, Error> {
+        self.confine_and_hand_over(spec, confinement, None)
+    }
+
+    pub(crate) fn confine_and_hand_over(
+        &self,
+        spec: Spec,
+        confinement: &Confinement,
+        handover: Option<Handover>,
+    ) -> Result<Spec, Error> {
         if self.mode == Mode::Off {
             return Ok(spec);
         }
@@ -68,14 +78,14 @@ impl Launcher {
             orchestrator_process::Limits { processes_max: confinement.limits.processes, ..spec.limits.clone() };
         let spec = spec.limits(limits);
         if self.report.sandbox_exec.is_some() || cfg!(target_os = "linux") {
-            return self.start(spec, &path, confinement);
+            let required = self.mode == Mode::Required;
+            return self.start(spec, &path, Plan { confinement, required, handover });
         }
         Ok(spec)
     }
 
     #[cfg(not(target_os = "macos"))]
-    fn start(&self, mut spec: Spec, path: &Path, confinement: Confinement) -> Result<Spec, Error> {
-        let plan = Plan { confinement, required: self.mode == Mode::Required };
+    fn start(&self, mut spec: Spec, path: &Path, plan: Plan) -> Result<Spec, Error> {
         let untold =
             |error: serde_json::Error| Error::Confinement { missing: format!("a path that is text ({error})") };
         spec.environment = plan.wrap(&spec.environment).map_err(untold)?;
@@ -85,9 +95,9 @@ impl Launcher {
     }
 
     #[cfg(target_os = "macos")]
-    fn start(&self, mut spec: Spec, path: &Path, confinement: Confinement) -> Result<Spec, Error> {
+    fn start(&self, mut spec: Spec, path: &Path, plan: Plan) -> Result<Spec, Error> {
         let missing = || Error::Confinement { missing: "paths that are text".to_owned() };
-        let profile = crate::profile(&confinement).ok_or_else(missing)?;
+        let profile = crate::profile(&plan.confinement).ok_or_else(missing)?;
         let own = std::mem::take(&mut spec.args);
         spec.program = self.report.sandbox_exec.clone().unwrap_or_default().into_os_string();
         Ok(spec.args(["-p".into(), profile.into(), path.as_os_str().to_owned()]).args(own))

@@ -2,7 +2,10 @@
 
 mod confinement;
 mod error;
+#[cfg(target_os = "linux")]
+mod handing;
 mod hiding;
+mod hosts;
 mod launcher;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -16,8 +19,9 @@ mod start;
 
 pub use confinement::Confinement;
 pub use error::Error;
+pub use hosts::PROXY_PORT;
 pub use launcher::Launcher;
-pub use probe::{Attempt, Attempts, Outcome, PROBE, attempt_all};
+pub use probe::{Attempt, Attempts, Beyond, Outcome, PROBE, attempt_all};
 pub use profile::profile;
 pub use report::Report;
 pub use sandboxes::Sandboxes;

@@ -1,5 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
 
 use orchestrator_process::Environment;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,19 @@ pub(crate) struct Plan {
     pub(crate) confinement: Confinement,
     /// Whether the program must not run with less.
     pub(crate) required: bool,
+    /// Where the launcher hands over what listens on the program's own network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<Handover>,
+}
+
+/// Where something is handed over, and by what whoever does it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Handover {
+    pub(crate) directory: PathBuf,
+    /// Of the socket in it.
+    pub(crate) name: OsString,
+    pub(crate) token: String,
 }
 
 impl Plan {
@@ -64,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_program_gets_its_own_variables_and_the_markers_and_the_launcher_none_of_its_variables() {
-        let plan = Plan { confinement: Confinement::system(), required: true };
+        let plan = Plan { confinement: Confinement::system(), required: true, handover: None };
         let own =
             Environment::empty().set("LD_PRELOAD", "./x.so").set("A", "b").set("ORCHESTRATOR_PROCESS_TREE", "forged");
         let wrapped = plan.wrap(&own).unwrap();

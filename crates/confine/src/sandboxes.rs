@@ -1,9 +1,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
+use orchestrator_egress::{Guest, Proxy};
 use orchestrator_process::{Confine, Error, Mode, Sandbox, Spec};
 
-use crate::{Confinement, Launcher, Report};
+use crate::hosts::{serving, with_proxy};
+use crate::start::TRY_NETWORK;
+use crate::{CONFINE, Confinement, Launcher, Report};
 
 /// Variables that say where programs keep things.
 const PLACES: [&str; 2] = ["HOME", "TMPDIR"];
@@ -15,6 +20,9 @@ pub struct Sandboxes {
     report: Report,
     temporary: PathBuf,
     hidden: Vec<PathBuf>,
+    proxy: Option<Proxy>,
+    /// Why a program cannot have a network of its own; found out once.
+    without_network: Arc<OnceLock<Option<String>>>,
 }
 
 impl Sandboxes {
@@ -26,7 +34,14 @@ impl Sandboxes {
 
     /// By `launcher`, on a system that has what `report` says.
     pub fn new(launcher: impl Into<PathBuf>, report: Report, temporary: impl Into<PathBuf>) -> Self {
-        Self { launcher: launcher.into(), report, temporary: temporary.into(), hidden: Vec::new() }
+        Self {
+            launcher: launcher.into(),
+            report,
+            temporary: temporary.into(),
+            hidden: Vec::new(),
+            proxy: None,
+            without_network: Arc::default(),
+        }
     }
 
     /// Keeps this out of reach, except for what sandboxes name within it.
@@ -34,6 +49,22 @@ impl Sandboxes {
     pub fn hiding(mut self, path: impl Into<PathBuf>) -> Self {
         self.hidden.push(path.into());
         self
+    }
+
+    /// Connects those that may speak to some hosts to these. Without it they speak to nobody.
+    #[must_use]
+    pub fn through(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Why programs cannot be let speak to some hosts only; `None` if they can. With `required` they do not run then, and with
+    /// `preferred` they speak to no host at all. Tried once, by starting the launcher: may block for some milliseconds.
+    pub fn without_hosts(&self) -> Option<&str> {
+        if self.proxy.is_none() {
+            return Some("nothing here that connects them to hosts");
+        }
+        self.without_network.get_or_init(|| without_network(&self.launcher)).as_deref()
     }
 
     /// What they are confined with.
@@ -66,7 +97,38 @@ impl Confine for Sandboxes {
         let repositories: Vec<PathBuf> = confinement.writable.iter().filter_map(|path| repository(path)).collect();
         confinement.readable.extend(repositories);
         let launcher = Launcher::with_report(&self.launcher, sandbox.mode, self.report.clone());
-        Ok(launcher.confine(spec, &confinement)?.keeping(temporary))
+        if !confinement.own_network {
+            return Ok(launcher.confine(spec, &confinement)?.keeping(temporary));
+        }
+        match (self.without_hosts(), &self.proxy) {
+            (None, Some(proxy)) => {
+                let guest = Guest { hosts: sandbox.hosts.clone(), about: Arc::new(spec.about.clone()) };
+                let (serving, handover) = serving(proxy, guest, &self.temporary)?;
+                spec.environment = with_proxy(spec.environment, &sandbox.hosts);
+                let spec = launcher.confine_and_hand_over(spec, &confinement, Some(handover))?;
+                // What is served ends before its directory does.
+                Ok(spec.keeping(serving).keeping(temporary))
+            }
+            (missing, _) if sandbox.mode == Mode::Required => {
+                let missing = missing.unwrap_or_default();
+                Err(Error::missing_though_required(&format!("no way to speak to `hosts` only: {missing}")))
+            }
+            // Whoever must not speak to everybody speaks to nobody.
+            _ => {
+                confinement.own_network = false;
+                Ok(launcher.confine(spec, &confinement)?.keeping(temporary))
+            }
+        }
+    }
+}
+
+/// A launcher that tries it, and says why not.
+fn without_network(launcher: &Path) -> Option<String> {
+    let tried = Command::new(launcher).args([CONFINE, TRY_NETWORK]).env_clear().stdin(Stdio::null()).output();
+    match tried {
+        Ok(ended) if ended.status.success() => None,
+        Ok(ended) => Some(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),
+        Err(error) => Some(format!("the launcher cannot be started ({error})")),
     }
 }
 

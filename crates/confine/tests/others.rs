@@ -147,6 +147,7 @@ async fn the_probe_finds_nothing_that_works_when_confined_and_everything_when_no
         connect: listener.local_addr().unwrap(),
         other: std::process::id(),
         allowed: place.work().join("x"),
+        beyond: None,
     };
     let own = env!("CARGO_BIN_EXE_confine-launcher");
     let spec = || place.spec(own).args([PROBE.to_owned(), attempts.to_argument()]);

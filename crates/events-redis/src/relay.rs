@@ -159,4 +159,17 @@ impl Relay for RedisRelay {
         // What fails here fails for the sending half too, which draws the conclusion.
         within(session.patience * 2, whole).await.ok()
     }
+
+    async fn forget(&self, org: OrgId) {
+        let Some(session) = self.current() else {
+            return tracing::warn!(%org, "Redis cannot be reached: what its stream holds goes with its age");
+        };
+        let gone = async {
+            let mut connection = session.connection().await?;
+            stream::delete(&session, &mut connection, org).await
+        };
+        if let Err(error) = within(session.patience * 2, gone).await {
+            tracing::warn!(%org, error = &error as &dyn std::error::Error, "the stream in Redis was not deleted");
+        }
+    }
 }

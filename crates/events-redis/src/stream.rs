@@ -37,13 +37,18 @@ pub(crate) async fn ensure_genuine(session: &Session, connection: &mut Connectio
         };
         if !is_genuine {
             tracing::warn!(%org, "the stream in Redis tells of events that the log does not have: it is deleted");
-            let mut delete = Pipeline::new();
-            delete.cmd("UNLINK").arg(&key).ignore();
-            session.ask::<()>(connection, &delete).await?;
+            delete(session, connection, org).await?;
         }
     }
     session.found_genuine(org);
     Ok(())
+}
+
+/// Nobody misses it: the log has all that was in it.
+pub(crate) async fn delete(session: &Session, connection: &mut Connection, org: OrgId) -> Result<(), Error> {
+    let mut delete = Pipeline::new();
+    delete.cmd("UNLINK").arg(session.keys.stream(org)).ignore();
+    session.ask::<()>(connection, &delete).await
 }
 
 /// All that the stream holds.

@@ -80,6 +80,14 @@ pub struct Event {
     pub payload: Value,
 }
 
+impl Event {
+    /// The same event, as `other` tells it.
+    pub(crate) fn with_texts_of(&self, other: Self) -> Self {
+        let Self { actor, subject, correlation, payload, .. } = other;
+        Self { actor, subject, correlation, payload, ..self.clone() }
+    }
+}
+
 /// Something that is delivered while it happens and never stored, such as a piece of output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transient {

@@ -5,6 +5,7 @@ mod event;
 mod filter;
 #[cfg(feature = "rpc")]
 mod follower;
+mod forgetting;
 mod hub;
 mod index;
 mod lane;
@@ -27,6 +28,7 @@ pub use event::{Event, NewEvent, Transient};
 pub use filter::{Filter, InvalidFilter, Part};
 #[cfg(feature = "rpc")]
 pub use follower::Follower;
+pub use forgetting::forget;
 pub use hub::Hub;
 pub use lane::Lane;
 pub use log::{Log, Order, Query};

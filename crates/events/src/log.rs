@@ -61,6 +61,10 @@ pub trait Log: Send + Sync {
     /// Changes its value whenever this process learns of new events, after they are durable.
     fn changed(&self) -> watch::Receiver<u64>;
 
+    /// Writes actor, subject, correlation and payload of these over those of the events with the same numbers; whatever else they
+    /// are stays, and numbers that are not there are passed over. All or none; nobody is told.
+    async fn replace(&self, org: OrgId, events: Vec<Event>) -> Result<(), Error>;
+
     /// Removes at most `limit` events of the organisation that happened before `before`, oldest first, and tells how many.
     /// Numbers are never used again.
     async fn trim(&self, org: OrgId, before: Timestamp, limit: usize) -> Result<u64, Error>;

@@ -81,6 +81,17 @@ impl Log for MemoryLog {
         self.changed.subscribe()
     }
 
+    async fn replace(&self, org: OrgId, events: Vec<Event>) -> Result<(), Error> {
+        self.with(org, |kept| {
+            for event in events {
+                if let Some(old) = kept.events.get_mut(&event.seq) {
+                    *old = Arc::new(old.with_texts_of(event));
+                }
+            }
+        });
+        Ok(())
+    }
+
     async fn trim(&self, org: OrgId, before: Timestamp, limit: usize) -> Result<u64, Error> {
         Ok(self.with(org, |kept| {
             let old: Vec<u64> = kept

@@ -110,6 +110,26 @@ impl Recent {
         events.iter().for_each(|event| kept.keep(event.clone()));
     }
 
+    /// Takes these for those of the same numbers, as far as they are here.
+    pub(crate) fn replace(&self, org: OrgId, events: &[Event]) {
+        let mut state = self.state();
+        let Some(kept) = state.orgs.get_mut(&org) else { return };
+        for event in events {
+            if let Some(old) = kept.events.get_mut(&event.seq) {
+                *old = Arc::new(old.with_texts_of(event.clone()));
+            }
+        }
+    }
+
+    /// Only the newest says how far it goes.
+    pub(crate) fn let_go(&self, org: OrgId) {
+        let mut state = self.state();
+        let Some(kept) = state.orgs.get_mut(&org) else { return };
+        if let Some((newest, _)) = kept.events.last_key_value() {
+            kept.events = kept.events.split_off(&newest.clone());
+        }
+    }
+
     /// The run that follows `after`, if that is in memory.
     pub(crate) fn after(&self, org: OrgId, after: u64, limit: usize) -> Option<Vec<Arc<Event>>> {
         let state = self.state();

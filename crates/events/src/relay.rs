@@ -24,4 +24,7 @@ pub trait Relay: Send + Sync {
     /// Everything the relay still holds of the organisation: in any order, possibly with holes. `None` if it cannot tell
     /// within a moment.
     async fn recall(&self, org: OrgId) -> Option<Vec<Arc<Event>>>;
+
+    /// Lets go of what it holds of the organisation, as far as it can be reached: some of it is not to be said any more.
+    async fn forget(&self, org: OrgId);
 }

@@ -92,6 +92,15 @@ impl std::fmt::Debug for SqlLog {
 }
 
 impl SqlLog {
+    /// Where texts are: what [`Database::scrub`] is to see to after something was forgotten.
+    pub const TABLES: [&str; 3] = ["events_log", "events_windows", "events_windows_definitions"];
+
+    /// Lets go of what this process has in memory of an organisation's events but for the newest, because another one may have
+    /// [replaced](Log::replace) some.
+    pub fn let_go(&self, org: OrgId) {
+        self.recent.let_go(org);
+    }
+
     /// Brings the tables up to date and opens the log of a database that was connected with `numbering` as its hook.
     pub async fn open(database: Database, numbering: &Numbering) -> Result<Self, Error> {
         orchestrator_sql::migrate(&database, "events", migrations::ALL).await?;
@@ -224,6 +233,24 @@ impl Log for SqlLog {
 
     fn changed(&self) -> watch::Receiver<u64> {
         self.recent.changed()
+    }
+
+    async fn replace(&self, org: OrgId, events: Vec<Event>) -> Result<(), Error> {
+        let (events, recent) = (Arc::new(events), self.recent.clone());
+        self.database
+            .write(move |tx| {
+                let (events, recent) = (events.clone(), recent.clone());
+                Box::pin(async move {
+                    rows::replace(tx, org, &events).await?;
+                    tx.on_commit(move || recent.replace(org, &events));
+                    Ok::<_, Error>(())
+                })
+            })
+            .await?;
+        if let Some(relay) = self.recent.relay.get() {
+            relay.forget(org).await;
+        }
+        Ok(())
     }
 
     async fn trim(&self, org: OrgId, before: Timestamp, limit: usize) -> Result<u64, Error> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, join_all};
 use orchestrator_events::{
     Delivery, Event, Filter, Gap, GapReason, Hub, Log, MemoryLog, NewEvent, Numbering, Order, Query, SqlLog, Transient,
+    forget,
 };
+use orchestrator_redact::{ERASED, Forget};
 use orchestrator_sql::{Backend, Database, Error, Options, Scratch};
 use orchestrator_vocab::{Actor, OrgId, Timestamp};
 use serde_json::json;
@@ -80,6 +82,40 @@ async fn trimming_takes_the_oldest_and_never_reuses_a_number(under: Under) {
     assert_eq!(seqs(&left), [6, 7, 8, 9, 10]);
     (under.append)(vec![numbered(ORG, 11)]).await;
     assert_eq!(under.log.head(ORG).await.unwrap(), 11);
+}
+
+async fn what_was_said_is_replaced_under_its_number_and_nothing_else(under: Under) {
+    let told = |n, text: &str| NewEvent {
+        subject: Some(format!("task_{n}")),
+        payload: json!({ "title": text, "status": "ada", "list": ["Ada", { "deep": "to ada.lovelace" }] }),
+        actor: Actor::User("ada.lovelace".into()),
+        ..numbered(ORG, n)
+    };
+    (under.append)(vec![numbered(ORG, 1), told(2, "Ada Lovelace's tea"), told(3, "coffee")]).await;
+    (under.append)(vec![NewEvent { org: OrgId::new(), ..told(4, "Ada Lovelace") }]).await;
+    let before = under.log.read(ORG, 0, 10).await.unwrap();
+    let ada = Forget::naming("Ada Lovelace").unwrap();
+    let counted = forget(&*under.log, ORG, None, &ada.clone().counting()).await.unwrap();
+    assert_eq!(under.log.read(ORG, 0, 10).await.unwrap(), before);
+    assert_eq!((counted, counted.erased), (forget(&*under.log, ORG, None, &ada).await.unwrap(), 5));
+    let after = under.log.read(ORG, 0, 10).await.unwrap();
+    let stored = under.log.query(ORG, Query { limit: 10, ..Query::default() }).await.unwrap();
+    assert_eq!(after, stored, "memory says what the log says");
+    assert_eq!(after[0], before[0]);
+    assert_eq!(after[1].payload["title"], ERASED);
+    assert_eq!(after[2].payload, json!({ "title": "coffee", "status": "ada", "list": ["Ada", { "deep": ERASED }] }));
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!(
+            (old.id, old.seq, &old.name, old.time, &old.subject),
+            (new.id, new.seq, &new.name, new.time, &new.subject)
+        );
+    }
+    let only = ["task_3".to_owned()];
+    forget(&*under.log, ORG, Some(&only), &Forget::everything()).await.unwrap();
+    let last = under.log.read(ORG, 1, 10).await.unwrap();
+    assert_eq!(last[0].payload["list"][0], "Ada");
+    assert_eq!((&last[1].payload["list"][0], &last[1].payload["status"]), (&json!(ERASED), &json!("ada")));
+    assert_eq!(forget(&*under.log, ORG, None, &ada).await.unwrap(), Default::default());
 }
 
 struct Running {
@@ -288,6 +324,7 @@ for_every_log!(
     a_subscriber_gets_every_event_once_and_in_order,
     a_subscriber_that_never_read_gets_everything_from_the_log,
     resuming_after_a_number_says_what_was_trimmed,
+    what_was_said_is_replaced_under_its_number_and_nothing_else,
     other_organisations_and_other_names_are_not_delivered,
     live_pieces_overflow_into_a_gap,
     listeners_hear_all_organisations_from_their_first_event,

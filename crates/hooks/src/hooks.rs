@@ -205,7 +205,7 @@ fn custom_hook(
     let events = custom.events.clone();
     let hook = match (&custom.program, &custom.http) {
         (Some(program), _) => {
-            let runs = Runs::new(program.clone(), host.clone(), redactor.clone());
+            let runs = Runs::new(name.to_owned(), program.clone(), host.clone(), redactor.clone());
             Hook::of(name.to_owned(), Kind::Program, events, Arc::new(runs))
         }
         (None, Some(http)) => {

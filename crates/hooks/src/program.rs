@@ -16,14 +16,15 @@ const FAILURE_CHARS_MAX: usize = 500;
 
 /// A program of the operator. It is killed with everything it started when its time is over.
 pub(crate) struct Runs {
+    name: String,
     config: Config,
     host: Host,
     redactor: Redactor,
 }
 
 impl Runs {
-    pub(crate) fn new(config: Config, host: Host, redactor: Redactor) -> Self {
-        Self { config, host, redactor }
+    pub(crate) fn new(name: String, config: Config, host: Host, redactor: Redactor) -> Self {
+        Self { name, config, host, redactor }
     }
 
     fn spec(&self, told: Vec<u8>) -> Option<Spec> {
@@ -35,6 +36,7 @@ impl Runs {
         let limits = Limits { output_bytes_max: OUTPUT_BYTES_MAX, over_output: OverOutput::End, ..Limits::default() };
         let mut spec = Spec::new(program)
             .args(args)
+            .about("hook", &self.name)
             .environment(environment)
             .stdin(Stdin::Bytes(Bytes::from(told)))
             .framing(Framing::Chunks)

@@ -41,6 +41,14 @@ pub struct Config {
     pub compaction_enabled: bool,
     /// At which share of the context that is. Default 0.8.
     pub compaction_threshold: f64,
+    /// The model that sums up stretches of conversations, sessions and old episodes, as `provider/model`. Default nobody: they are summed
+    /// up by rules, in their own words.
+    pub summary_model: Option<String>,
+    /// The model that proposes what is to be learned from a session, as `provider/model`. Default nobody: that is done by rules.
+    pub learning_model: Option<String>,
+    /// How long one summary, or what is learned from one session, may take such a model in milliseconds; then rules do it. Default one
+    /// minute.
+    pub model_timeout_ms: u64,
     /// Who makes vectors. Default nobody.
     pub embedder: EmbedderConfig,
 }
@@ -156,6 +164,9 @@ impl Default for Config {
             learning_enabled: true,
             compaction_enabled: true,
             compaction_threshold: 0.8,
+            summary_model: None,
+            learning_model: None,
+            model_timeout_ms: 60_000,
             embedder: EmbedderConfig::default(),
         }
     }
@@ -202,6 +213,7 @@ impl Config {
             ("episodicBytesMax", self.episodic_bytes_max),
             ("semanticBytesMax", self.semantic_bytes_max),
             ("episodicKeptMs", self.episodic_kept_ms),
+            ("modelTimeoutMs", self.model_timeout_ms),
         ];
         if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == 0 || i64::try_from(*size).is_err()) {
             return Err(Error::invalid(key, "expected a number from 1 on"));
@@ -250,6 +262,11 @@ impl Config {
     /// See [`episodic_kept_ms`](Self::episodic_kept_ms).
     pub fn episodic_kept(&self) -> Duration {
         Duration::from_millis(self.episodic_kept_ms)
+    }
+
+    /// See [`model_timeout_ms`](Self::model_timeout_ms).
+    pub fn model_timeout(&self) -> Duration {
+        Duration::from_millis(self.model_timeout_ms)
     }
 
     /// See [`scratchpad_kept_ms`](Self::scratchpad_kept_ms).

@@ -5,6 +5,7 @@
 
 mod changing;
 mod finding;
+mod forgetting;
 mod storing;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::{Bounds, Draft, Error, Filter, Insert, Memory, Owners, Prepared, Stor
 
 pub use changing::*;
 pub use finding::*;
+pub use forgetting::*;
 pub use storing::*;
 
 /// A store under test, the log it writes to, and whatever must live as long.
@@ -55,6 +57,8 @@ macro_rules! memory_store_conformance {
             what_is_superseded_stays_and_is_not_superseded_again,
             a_block_that_is_rewritten_is_found_by_its_new_words_only,
             what_is_removed_is_nowhere_any_more,
+            that_something_was_removed_is_known_until_it_is_restored,
+            what_says_the_same_word_by_word_is_found,
             what_is_replaced_goes_in_the_same_moment,
             what_is_replaced_makes_room,
             what_supersedes_ends_the_other_in_the_same_moment,
@@ -109,7 +113,8 @@ async fn put(store: &Arc<dyn Store>, org: OrgId, drafts: Vec<Draft>) -> Vec<Memo
 
 async fn insert(store: &Arc<dyn Store>, org: OrgId, memories: &[Memory], bytes_max: u64) -> Result<Vec<i64>, Error> {
     let memories = memories.iter().cloned().map(prepared).collect();
-    store.insert(Insert { org, memories, replaces: Vec::new(), bounds: bounds(bytes_max), events: Vec::new() }).await
+    let (replaces, restored, events) = (Vec::new(), Vec::new(), Vec::new());
+    store.insert(Insert { org, memories, replaces, restored, bounds: bounds(bytes_max), events }).await
 }
 
 /// The texts of what holds one of the words, sorted.

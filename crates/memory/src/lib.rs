@@ -10,6 +10,8 @@ mod error;
 mod event;
 mod facets;
 mod kind;
+#[cfg(feature = "markdown")]
+mod markdown;
 mod memories;
 mod memory;
 #[cfg(feature = "rpc")]
@@ -19,6 +21,7 @@ mod scope;
 #[cfg(feature = "sql")]
 mod sql;
 mod store;
+mod summarizer;
 mod summary;
 mod text;
 mod tier;
@@ -30,7 +33,11 @@ pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
 pub use facets::Facets;
 pub use kind::{InvalidKind, Kind};
-pub use memories::{BATCH_MAX, Coverage, Edit, Erased, Erasing, Memories, MemoriesParts, Pad, Swept};
+#[cfg(feature = "markdown")]
+pub use markdown::{INDEX, MarkdownFile, index, is_index};
+pub use memories::{BATCH_MAX, Coverage, Edit, Elsewhere, Erased, Erasing, Memories, MemoriesParts, Pad, Place, Swept};
+#[cfg(feature = "markdown")]
+pub use memories::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
 pub use memory::{InvalidState, Memory, MemoryId, MemoryKind, State};
 #[cfg(feature = "rpc")]
 pub use operations::{Here, operations};
@@ -41,5 +48,6 @@ pub use sql::SqlStore;
 pub use store::{
     Bounds, Change, Corpus, Filter, Insert, Owners, Placed, Prepared, Store, Stored, Unembedded, Used, Vector,
 };
+pub use summarizer::{Material, Summarizer, Summed};
 pub use summary::extract;
 pub use tier::{InvalidTier, Tier};

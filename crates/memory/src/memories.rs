@@ -1,14 +1,20 @@
 mod asking;
 mod changing;
+mod elsewhere;
 mod embedding;
 mod erasing;
+#[cfg(feature = "markdown")]
+mod importing;
 mod keeping;
 mod learning;
 mod looked;
 mod notes;
 mod verifying;
 
+pub use elsewhere::{Elsewhere, Place};
 pub use erasing::{Erased, Erasing};
+#[cfg(feature = "markdown")]
+pub use importing::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
@@ -16,7 +22,7 @@ pub use verifying::Coverage;
 use looked::Looked;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use orchestrator_vocab::{Actor, Clock, OrgId, SessionId};
 use serde_json::json;
@@ -25,8 +31,8 @@ use crate::analysis::Analyzer;
 use crate::text::digest;
 use crate::vectors::Index;
 use crate::{
-    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Owners, Prepared, State, Store, Tier,
-    Used, event,
+    Bounds, Config, Draft, Embedder, Error, Filter, Insert, Memory, MemoryId, Owners, Prepared, State, Store,
+    Summarizer, Tier, Used, event,
 };
 
 /// The most memories that are stored at once.
@@ -45,6 +51,8 @@ pub struct MemoriesParts {
     pub config: Config,
     /// Who makes vectors; without, memories are found by their words.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// Who sums up what is old; without, that is done by rules.
+    pub summarizer: Option<Arc<dyn Summarizer>>,
     /// What every text goes through before it is remembered: for secrets that are not to be.
     pub filter: Option<Arc<dyn Fn(String) -> String + Send + Sync>>,
 }
@@ -59,11 +67,13 @@ struct Shared {
     index: Option<Index>,
     looked: Looked,
     /// What is full, and was told to be.
-    full: Mutex<HashSet<Place>>,
+    full: Mutex<HashSet<Tiered>>,
+    elsewhere: OnceLock<Vec<Arc<dyn Elsewhere>>>,
+    erasing: tokio::sync::Mutex<()>,
 }
 
 /// Whose, which, and of which session.
-type Place = (OrgId, Tier, Option<SessionId>);
+type Tiered = (OrgId, Tier, Option<SessionId>);
 
 impl std::fmt::Debug for Memories {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -78,7 +88,8 @@ impl Memories {
         parts.config.validate()?;
         let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
         let (analyzer, looked, full) = (Analyzer::new(parts.config.language), Looked::default(), Mutex::default());
-        Ok(Self(Arc::new(Shared { analyzer, index, looked, full, parts })))
+        let (elsewhere, erasing) = (OnceLock::new(), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Shared { analyzer, index, looked, full, elsewhere, erasing, parts })))
     }
 
     /// How much is remembered, and how it is found.
@@ -112,15 +123,27 @@ impl Memories {
             memory.map_err(|error| if is_one { error } else { placed(error, place) })
         });
         let memories: Vec<Memory> = made.collect::<Result<_, _>>()?;
-        let mut events = vec![event::stored(org, &memories, by, now)];
+        self.put(org, by, memories, Vec::new()).await
+    }
+
+    /// All or none, in one transaction; some of them perhaps under ids that were given out before.
+    async fn put(
+        &self,
+        org: OrgId,
+        by: &Actor,
+        memories: Vec<Memory>,
+        restored: Vec<MemoryId>,
+    ) -> Result<Vec<Memory>, Error> {
+        let bounds = self.bounds();
+        let mut events = vec![event::stored(org, &memories, by, bounds.now)];
         for memory in &memories {
             if let Some(old) = memory.supersedes {
                 let (old, facts) = (self.get(org, old).await?, json!({ "supersededBy": memory.id }));
-                events.push(event::about(&old, "memory.superseded", now, by, facts));
+                events.push(event::about(&old, "memory.superseded", bounds.now, by, facts));
             }
         }
         let prepared = memories.iter().cloned().map(|memory| self.prepare(memory)).collect();
-        let insert = Insert { org, memories: prepared, replaces: Vec::new(), bounds: self.bounds(), events };
+        let insert = Insert { org, memories: prepared, replaces: Vec::new(), restored, bounds, events };
         match self.0.parts.store.insert(insert).await {
             Ok(_) => {
                 self.has_room(&memories);
@@ -231,7 +254,7 @@ impl Memories {
     }
 }
 
-fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Place {
+fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Tiered {
     (org, tier, session.filter(|_| tier == Tier::Scratchpad))
 }
 

@@ -1,5 +1,7 @@
 //! The operations `memory.*`.
 
+mod exporting;
+mod importing;
 mod keeping;
 mod notes;
 mod reading;
@@ -25,8 +27,8 @@ pub struct Here {
     pub user: Option<String>,
 }
 
-/// The operations `memory.query`, `store`, `get`, `list`, `stats`, `verify`, `confirm`, `delete`, `erase`, and `insert`, `replace` and
-/// `rethink` of a scratchpad.
+/// The operations `memory.query`, `store`, `get`, `list`, `stats`, `verify`, `confirm`, `delete`, `erase`, `export`, `import`, and
+/// `insert`, `replace` and `rethink` of a scratchpad.
 pub fn operations(memories: &Memories) -> Table {
     let unknown = [Code::NotFound];
     let changed = [Code::NotFound, Code::Conflict];
@@ -43,7 +45,7 @@ pub fn operations(memories: &Memories) -> Table {
         memories,
         "memory.erase",
         Right::Admin,
-        "Forgets a person, a topic, a session or everything, in every form",
+        "Forgets a person, a topic, a session or everything, in every form and wherever texts are kept",
         keeping::erase,
     );
     let verify = operation(
@@ -52,6 +54,14 @@ pub fn operations(memories: &Memories) -> Table {
         Right::Read,
         "Looks whether everything that was summed up can still be found",
         keeping::verify,
+    );
+    let export = operation(memories, "memory.export", Right::Read, "Writes memories as Markdown", exporting::export);
+    let import = operation(
+        memories,
+        "memory.import",
+        Right::Write,
+        "Reads memories from Markdown: tells what is different, and remembers it if asked to",
+        importing::import,
     );
     let insert = operation(memories, "memory.insert", Right::Write, "Adds to a block of a scratchpad", notes::insert);
     let replace =
@@ -68,6 +78,8 @@ pub fn operations(memories: &Memories) -> Table {
         .with(delete.fails_with(unknown))
         .with(confirm.fails_with(changed))
         .with(erase)
+        .with(export.read_only())
+        .with(import.tool().fails_with(changed))
         .with(insert.tool().fails_with([Code::Conflict]))
         .with(replace.tool().fails_with([Code::Conflict]))
         .with(rethink.tool().fails_with([Code::Conflict]))
@@ -116,10 +128,17 @@ fn visible(call: &Call, filter: Filter) -> Filter {
 /// One that the caller may see.
 async fn seen(memories: &Memories, call: &Call, id: MemoryId) -> Result<Memory, Refused> {
     let memory = memories.get(call.org(), id).await?;
+    if sees(call)(&memory) { Ok(memory) } else { Err(Error::NotFound(id).into()) }
+}
+
+/// Whether the caller may see a memory.
+fn sees(call: &Call) -> impl Fn(&Memory) -> bool + Sync + use<> {
     let filter = visible(call, Filter::default());
-    let is_private = matches!((&memory.scope, &filter.only_user), (Scope::User(user), Some(only)) if user != only);
-    let is_hidden = filter.scopes.is_some_and(|scopes| !scopes.contains(&memory.scope));
-    if is_private || is_hidden { Err(Error::NotFound(id).into()) } else { Ok(memory) }
+    move |memory| {
+        let is_private = matches!((&memory.scope, &filter.only_user), (Scope::User(user), Some(only)) if user != only);
+        let is_hidden = filter.scopes.as_ref().is_some_and(|scopes| !scopes.contains(&memory.scope));
+        !is_private && !is_hidden
+    }
 }
 
 impl From<Error> for Refused {

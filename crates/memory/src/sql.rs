@@ -2,6 +2,7 @@
 
 mod args;
 mod changing;
+mod forgotten;
 mod frequent;
 mod insert;
 mod migrations;
@@ -108,7 +109,13 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn remove(&self, org: OrgId, ids: &[MemoryId], events: Vec<NewEvent>) -> Result<Vec<MemoryId>, Error> {
+    async fn remove(
+        &self,
+        org: OrgId,
+        ids: &[MemoryId],
+        now: Timestamp,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<MemoryId>, Error> {
         let wanted = Arc::new((ids.to_vec(), events));
         self.database
             .write(move |tx| {
@@ -116,12 +123,20 @@ impl Store for SqlStore {
                 Box::pin(async move {
                     let gone = reading::get_for_update(tx, org, &wanted.0).await?;
                     let names = gone.iter().map(|stored| stored.memory.id).collect();
-                    removal::remove(tx, org, gone).await?;
+                    removal::remove(tx, org, gone, now).await?;
                     SqlLog::append(tx, wanted.1.iter().cloned());
                     Ok(names)
                 })
             })
             .await
+    }
+
+    async fn forgotten(&self, org: OrgId, ids: &[MemoryId]) -> Result<Vec<MemoryId>, Error> {
+        forgotten::among(self.database.reader(), org, ids).await
+    }
+
+    async fn saying(&self, org: OrgId, digests: &[[u8; 32]]) -> Result<Vec<Stored>, Error> {
+        reading::saying(self.database.reader(), org, digests).await
     }
 
     async fn usage(&self, org: OrgId, session: Option<SessionId>) -> Result<[Used; 3], Error> {

@@ -39,6 +39,8 @@ pub struct Insert {
     pub memories: Vec<Prepared>,
     /// What goes in the same moment, because these stand for it.
     pub replaces: Vec<MemoryId>,
+    /// Of their ids, those that were given out before: nobody may have them now, and that they were removed counts no more.
+    pub restored: Vec<MemoryId>,
     /// How much each tier may hold.
     pub bounds: Bounds,
     /// What the log is told.
@@ -187,7 +189,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::Full`]. [`Error::NotFound`] and [`Error::Conflict`]: what was to be superseded is not there, or was already; what was to
-    /// be replaced is gone.
+    /// be replaced is gone; what was to be restored is there.
     async fn insert(&self, insert: Insert) -> Result<Vec<i64>, Error>;
 
     /// Tells the log something that is no part of a change.
@@ -218,8 +220,21 @@ pub trait Store: Send + Sync + 'static {
         bounds: Bounds,
     ) -> Result<(), Error>;
 
-    /// Removes them from every table and index, and tells which were there.
-    async fn remove(&self, org: OrgId, ids: &[MemoryId], events: Vec<NewEvent>) -> Result<Vec<MemoryId>, Error>;
+    /// Removes them from every table and index, and tells which were there. Of each, its id is kept, and when it went: for
+    /// [`forgotten`](Self::forgotten). Notes in scratchpads leave nothing.
+    async fn remove(
+        &self,
+        org: OrgId,
+        ids: &[MemoryId],
+        now: Timestamp,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<MemoryId>, Error>;
+
+    /// Which of these were removed or replaced, for whatever reason, and are not back.
+    async fn forgotten(&self, org: OrgId, ids: &[MemoryId]) -> Result<Vec<MemoryId>, Error>;
+
+    /// Those that say word by word what has one of these digests, whatever their state.
+    async fn saying(&self, org: OrgId, digests: &[[u8; 32]]) -> Result<Vec<Stored>, Error>;
 
     /// What each tier holds, of an organisation or of one session in it.
     async fn usage(&self, org: OrgId, session: Option<SessionId>) -> Result<[Used; 3], Error>;

@@ -59,6 +59,7 @@ impl Bed {
             clock: Arc::new(SystemClock),
             config: Default::default(),
             embedder: Some(Arc::new(Angles)),
+            summarizer: None,
             filter: None,
         };
         Memories::new(parts).unwrap()

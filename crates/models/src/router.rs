@@ -256,6 +256,18 @@ impl Router {
         &self.0.chain
     }
 
+    /// What is known of a model that is named as in a request.
+    ///
+    /// # Errors
+    /// [`Error::NotConfigured`] and [`Error::UnknownModel`].
+    pub fn facts(&self, model: &str) -> Result<Facts, Error> {
+        if self.0.pool.seats().next().is_none() {
+            return Err(Error::NotConfigured);
+        }
+        let target = self.0.pool.resolve(model)?;
+        Ok(self.0.seat(&target).facts(&target.model))
+    }
+
     /// The model that makes vectors unless a request names one.
     pub fn embedder(&self) -> Option<&Target> {
         self.0.embedder.as_ref()

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use orchestrator_vocab::HostRule;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Process, Spec};
@@ -24,6 +25,9 @@ pub struct Sandbox {
     pub executable: Vec<PathBuf>,
     /// Whom it may speak to.
     pub network: Network,
+    /// Hosts that it may speak to beside those, through a proxy that its environment names (`HTTPS_PROXY` and the like): it has a network
+    /// of its own then, on which there is nobody else. Not with [`Network::All`]. Default none.
+    pub hosts: Vec<HostRule>,
     /// What it may use up.
     pub limits: ResourceLimits,
 }
@@ -162,6 +166,11 @@ impl Sandbox {
                 return Err(format!("{key}: expected absolute paths, and {} is none", path.display()));
             }
         }
+        if self.network == Network::All && !self.hosts.is_empty() {
+            return Err(
+                "hosts: with `network: all` it may speak to everybody; expected none, or another network".to_owned()
+            );
+        }
         self.limits.validate().map_err(|(field, problem)| format!("limits.{field}: {problem}"))
     }
 }
@@ -213,6 +222,7 @@ mod tests {
             assert!(told.starts_with(field), "{told}");
         };
         check(r#"{ "readable": ["a"] }"#, "readable:");
+        check(r#"{ "network": "all", "hosts": ["a.example"] }"#, "hosts:");
         check(r#"{ "limits": { "memoryBytes": 1 } }"#, "limits.memoryBytes:");
         check(r#"{ "limits": { "processes": 0 } }"#, "limits.processes:");
         check(r#"{ "limits": { "openFiles": 3 } }"#, "limits.openFiles:");

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct Spec {
     /// a crashed run left behind is found by it, see [`end_strays`](crate::end_strays). Every member of the tree can
     /// read it.
     pub owner: Option<String>,
+    /// For whom it runs, as names and values: told with what is told of it, and otherwise not looked at. The program does not see it.
+    pub about: BTreeMap<&'static str, String>,
     pub(crate) kept: Kept,
 }
 
@@ -63,6 +66,7 @@ impl Spec {
             framing: Framing::Lines,
             limits: Limits::default(),
             owner: None,
+            about: BTreeMap::new(),
             kept: Kept::default(),
         }
     }
@@ -121,6 +125,13 @@ impl Spec {
     #[must_use]
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
+        self
+    }
+
+    /// Adds what is told with it.
+    #[must_use]
+    pub fn about(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.about.insert(name, value.to_string());
         self
     }
 

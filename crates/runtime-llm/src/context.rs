@@ -22,6 +22,10 @@ pub(crate) struct Window {
     compact_at: u32,
     /// What they were summed up in.
     summary: Option<Summary>,
+    /// How it was before each summary that stands, the oldest first.
+    before: Vec<Before>,
+    /// A summary was taken back: until the next one, nothing is summed up before there is no room left.
+    is_taken_back: bool,
     /// Estimated and measured size of the last request.
     last: Option<(u64, u64)>,
     estimated: u64,
@@ -41,6 +45,16 @@ pub(crate) struct Summary {
     pub(crate) upto: usize,
 }
 
+/// A window as it was before a summary.
+#[derive(Debug, Clone)]
+struct Before {
+    /// The entry of the journal that brought the summary.
+    entry: u64,
+    summary: Option<Summary>,
+    bare_until: usize,
+    gone_until: usize,
+}
+
 impl Summary {
     fn blocks(&self) -> impl Iterator<Item = &Block> {
         std::iter::once(&self.block).chain(&self.beside)
@@ -49,7 +63,17 @@ impl Summary {
 
 impl Window {
     pub(crate) fn new(limit: u64, compact_at: u32) -> Self {
-        Self { limit, compact_at, summary: None, last: None, estimated: 0, bare_until: 1, gone_until: 1 }
+        Self {
+            limit,
+            compact_at,
+            summary: None,
+            before: Vec::new(),
+            is_taken_back: false,
+            last: None,
+            estimated: 0,
+            bare_until: 1,
+            gone_until: 1,
+        }
     }
 
     /// What the last request was for the provider.
@@ -67,7 +91,9 @@ impl Window {
     /// Up to which message, itself not included, the conversation is to be summed up before it is too long. Nothing is changed.
     pub(crate) fn stretch(&self, messages: &[Message], system: &str, tools: &[Offered]) -> Option<usize> {
         let fixed = tools.iter().map(offered).sum::<u64>() + text_tokens(system.len());
-        let threshold = u128::from(self.limit) * u128::from(self.compact_at) / 1_000;
+        // Whoever took a summary back wants to read what it stood for, as long as that is possible.
+        let share = if self.is_taken_back { 1_000 } else { self.compact_at };
+        let threshold = u128::from(self.limit) * u128::from(share) / 1_000;
         if self.compact_at == 0 || u128::from(self.scaled(fixed + self.size(messages))) <= threshold {
             return None;
         }
@@ -96,11 +122,37 @@ impl Window {
         earlier.into_iter().chain(messages.get(from..upto).into_iter().flatten().cloned()).collect()
     }
 
-    /// What it stands for is shown no more.
-    pub(crate) fn compacted(&mut self, summary: Summary) {
+    /// What it stands for is shown no more. It came with this entry.
+    pub(crate) fn compacted(&mut self, entry: u64, summary: Summary) {
+        let (bare_until, gone_until) = (self.bare_until, self.gone_until);
+        self.before.push(Before { entry, summary: self.summary.take(), bare_until, gone_until });
+        self.is_taken_back = false;
         self.gone_until = self.gone_until.max(summary.upto);
         self.bare_until = self.bare_until.max(summary.upto);
         self.summary = Some(summary);
+    }
+
+    /// The entries that brought the summaries that stand, the oldest first.
+    pub(crate) fn standing(&self) -> impl DoubleEndedIterator<Item = u64> {
+        self.before.iter().map(|before| before.entry)
+    }
+
+    /// What the summary of this entry stood for is shown again, and with it what later ones stood for. Nothing changes if it does not
+    /// stand.
+    pub(crate) fn take_back(&mut self, entry: u64) {
+        let Some(place) = self.before.iter().position(|before| before.entry == entry) else { return };
+        if let Some(before) = self.before.drain(place..).next() {
+            self.summary = before.summary;
+            self.bare_until = before.bare_until;
+            self.gone_until = before.gone_until;
+            self.is_taken_back = true;
+        }
+    }
+
+    /// How long the conversation is as it would be shown, and how long it may be, in tokens.
+    pub(crate) fn length(&self, messages: &[Message], system: &str, tools: &[Offered]) -> (u64, u64) {
+        let fixed = tools.iter().map(offered).sum::<u64>() + text_tokens(system.len());
+        (self.scaled(fixed + self.size(messages)), self.limit)
     }
 
     /// Leaves out as much as has to go, the oldest first.

@@ -29,6 +29,7 @@ pub(crate) mod noted {
     pub(crate) const STANDING: &str = "standing";
     pub(crate) const RECALLED: &str = "recalled";
     pub(crate) const COMPACTED: &str = "compacted";
+    pub(crate) const REVERTED: &str = "reverted";
 }
 
 /// How often a conversation that is too long for its model is made shorter, in a row.
@@ -62,9 +63,27 @@ pub(crate) struct Summed {
     /// And behind it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) beside: Vec<Block>,
+    /// The last entry that was taken into account when it was made.
+    #[serde(default)]
+    pub(crate) known: u64,
+    /// What making it cost.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(crate) usage: Usage,
     /// What whoever made it knows of it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(crate) more: Value,
+}
+
+fn is_nothing(usage: &Usage) -> bool {
+    *usage == Usage::default()
+}
+
+/// What is noted of a summary that is taken back, in the facts of [`noted::REVERTED`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TakenBack {
+    /// The entry that brought the summary.
+    pub(crate) entry: u64,
 }
 
 /// A journal that this program did not write.
@@ -90,6 +109,8 @@ pub(crate) struct Conversation {
     pub(crate) last: u64,
     /// Told to the model with the next request.
     waiting: Vec<(u64, Vec<Block>)>,
+    /// Summaries that are taken back with the next request: the entries that say so, and that brought them.
+    taken_back: Vec<(u64, u64)>,
     phase: Phase,
     window: Window,
     watch: Watch,
@@ -130,6 +151,7 @@ impl Conversation {
             entries: vec![first.number],
             last: first.number,
             waiting: Vec::new(),
+            taken_back: Vec::new(),
             phase: Phase::Asking,
             window,
             turns: 0,
@@ -235,9 +257,16 @@ impl Conversation {
                 self.phase = Phase::Asking;
             }
             noted::COMPACTED => {
-                if let Ok(Summed { upto, summary, beside, .. }) = serde_json::from_value(facts.clone()) {
-                    self.window.compacted(Summary { block: summary, beside, upto });
+                if let Ok(Summed { upto, summary, beside, known, usage, .. }) = serde_json::from_value(facts.clone()) {
+                    self.take_back(known);
+                    self.window.compacted(number, Summary { block: summary, beside, upto });
                     self.compactions += 1;
+                    self.usage += usage;
+                }
+            }
+            noted::REVERTED => {
+                if let Ok(TakenBack { entry }) = serde_json::from_value(facts.clone()) {
+                    self.taken_back.push((number, entry));
                 }
             }
             noted::CIRCLES => self.watch.nudged(),
@@ -262,7 +291,33 @@ impl Conversation {
         Some((upto, Stretch { messages: self.window.to_sum_up(&self.messages, upto), before_entry }))
     }
 
+    /// Takes back what is to be, as far as an entry says so.
+    fn take_back(&mut self, upto: u64) {
+        let said = self.taken_back.partition_point(|(number, _)| *number <= upto);
+        for (_, entry) in self.taken_back.drain(..said) {
+            self.window.take_back(entry);
+        }
+    }
+
+    /// The entries that brought the summaries that stand, the oldest first.
+    pub(crate) fn summaries(&self) -> Vec<u64> {
+        self.window.standing().collect()
+    }
+
+    /// How long it is, and may be, in tokens. Everything has to be [gathered](Self::gather).
+    pub(crate) fn length(&self) -> (u64, u64) {
+        self.window.length(&self.messages, &self.profile.system, &self.tools)
+    }
+
+    /// How long it would be without this summary.
+    pub(crate) fn length_without(&self, summary: u64) -> u64 {
+        let mut window = self.window.clone();
+        window.take_back(summary);
+        window.length(&self.messages, &self.profile.system, &self.tools).0
+    }
+
     pub(crate) fn gather(&mut self, upto: u64) {
+        self.take_back(upto);
         let mut blocks = match &mut self.phase {
             Phase::Answered { calls, .. } => calls.take_results(),
             Phase::Asking => Vec::new(),

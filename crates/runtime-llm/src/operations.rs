@@ -4,6 +4,7 @@ use orchestrator_vocab::SessionId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::replay::replay_of_erased;
 use crate::{Replay, replay};
 
 /// `session.replay`.
@@ -31,5 +32,8 @@ async fn run(sessions: Sessions, call: Call, params: ReplayParams) -> Result<Rep
     let (org, id) = (call.org(), params.session_id);
     let session = sessions.get(org, id).await?;
     let entries = sessions.entries(org, id).await?;
+    if session.erased > 0 {
+        return Ok(replay_of_erased(&entries, session.erased));
+    }
     replay(session.org, &entries).map_err(|error| Refusal::conflict(format!("session {id}: {error}")))
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use orchestrator_sessions::Session;
-use orchestrator_transcript::{Block, Message};
+use orchestrator_transcript::{Block, Message, Usage};
 use orchestrator_vocab::Label;
 use serde_json::Value;
 
@@ -40,6 +40,8 @@ pub struct Compacted {
     pub summary: Block,
     /// Shown behind it until the next one, and not summed up again.
     pub beside: Vec<Block>,
+    /// What making it cost in tokens: a part of what the session uses up.
+    pub usage: Usage,
     /// What it covers: noted in the journal.
     pub facts: Value,
 }

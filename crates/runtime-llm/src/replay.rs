@@ -21,13 +21,16 @@ pub struct Replay {
     pub calls: u64,
     /// What the answers cost in tokens.
     pub usage: Usage,
-    /// What would be done next: `ask`, `call`, `note`, `wait`, `finish` or `fail`.
+    /// What would be done next: `ask`, `call`, `note`, `wait`, `finish` or `fail`; `erased` if texts were erased since.
     pub next: String,
     /// The result, if it is finished; why it waits or failed, if it does.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub outcome: Value,
     /// Where it came to something else than the journal says; empty if it is the same throughout.
     pub divergences: Vec<Divergence>,
+    /// How many texts of the session were erased since. Then nothing is run: what was asked cannot be made anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: u64,
 }
 
 /// A place where a replay came to something else.
@@ -70,7 +73,32 @@ pub fn replay(org: OrgId, entries: &[Numbered]) -> Result<Replay, Unreadable> {
         next: next.to_owned(),
         outcome,
         divergences,
+        erased: 0,
     })
+}
+
+/// What there is to say of a session some texts of which were erased: as much as was done, and nothing about whether it would be
+/// done again.
+pub(crate) fn replay_of_erased(entries: &[Numbered], erased: u64) -> Replay {
+    let answers = entries.iter().filter_map(|numbered| match &numbered.entry {
+        Entry::Answered { usage, .. } => Some(*usage),
+        _ => None,
+    });
+    Replay {
+        entries: entries.len() as u64,
+        turns: u32::try_from(answers.clone().count()).unwrap_or(u32::MAX),
+        calls: entries.iter().filter(|numbered| matches!(numbered.entry, Entry::Returned { .. })).count() as u64,
+        usage: answers.fold(Usage::default(), |all, one| all + one),
+        next: "erased".to_owned(),
+        outcome: Value::Null,
+        divergences: Vec::new(),
+        erased,
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it on like this")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The journal's word and ours, where an entry is not what would be done now.

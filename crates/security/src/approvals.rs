@@ -2,6 +2,7 @@
 
 mod config;
 mod deciding;
+mod forgetting;
 mod grants;
 mod migrations;
 mod rows;

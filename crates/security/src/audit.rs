@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod forgetting;
 mod head;
 mod line;
 mod log;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use orchestrator_redact::Forgotten;
 use orchestrator_security::{
     Audit, Config, Decision, Entry, Error, FaultKind, Filter, Parts, Signer, Verified, verify,
 };
@@ -285,4 +286,41 @@ async fn what_cannot_be_written_is_refused_until_it_can() {
     assert_eq!(audit.problem(), None);
     let verified = audit.verify().unwrap();
     assert!(verified.intact && verified.records == seq, "{verified:#?}");
+}
+
+#[tokio::test]
+async fn arguments_are_taken_away_and_the_chain_is_as_it_was() {
+    let place = Place::new();
+    let audit = place.open();
+    written(&audit, 25).await;
+    let about = Entry { arguments: r#"{"to":"Ada"}"#.into(), ..entry(26) };
+    audit.append(about.clone()).await.unwrap();
+    audit.append(Entry { org: OrgId::new(), ..about }).await.unwrap();
+    let before = place.verified();
+    let ada = |entry: &Entry| entry.org == OrgId::LOCAL && entry.arguments.contains("Ada");
+    assert_eq!(audit.forget(ada, false).await.unwrap(), Forgotten { erased: 1, held: 0 });
+    assert_eq!(place.verified(), before, "it was only counted");
+    assert_eq!(audit.forget(ada, true).await.unwrap(), Forgotten { erased: 1, held: 0 });
+    assert_eq!(audit.forget(ada, true).await.unwrap(), Forgotten::default());
+    let after = place.verified();
+    assert_eq!((after.intact, after.erased, &after.head), (true, 1, &before.head), "{after:#?}");
+    let newest = audit.list(&Filter::default(), None, 3).unwrap();
+    let shown: Vec<&str> = newest.iter().map(|record| record.entry.arguments.as_str()).collect();
+    assert_eq!(shown, [r#"{"to":"Ada"}"#, "[erased]", "{}"]);
+    written(&audit, 12).await;
+    audit.close().await;
+    assert!(place.verified().intact, "it was written on behind what is left");
+    drop(place.open());
+}
+
+#[tokio::test]
+async fn arguments_that_are_not_those_of_the_record_are_found() {
+    let place = Place::new();
+    let audit = place.open();
+    written(&audit, 2).await;
+    audit.close().await;
+    edit(&place.file(1), |lines| {
+        lines.into_iter().map(|line| line.replace(r#""arguments":"{}""#, r#""arguments":"[]""#)).collect()
+    });
+    place.has(FaultKind::Changed);
 }

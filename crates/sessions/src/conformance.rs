@@ -10,7 +10,7 @@ use orchestrator_transcript::{Message, Role, Stop, StopReason, Usage};
 use orchestrator_vocab::{Actor, OrgId, SessionId, TaskId, Timestamp};
 use serde_json::json;
 
-use crate::{Append, Brief, Entry, Error, Metrics, Query, Session, State, Status, Store};
+use crate::{Append, Brief, Entry, Error, Metrics, Numbered, Query, Session, State, Status, Store};
 
 /// A store under test, the log it writes to, and whatever must live as long.
 pub struct Subject<Keep = ()> {
@@ -53,6 +53,8 @@ macro_rules! session_store_conformance {
             the_open_sessions_of_a_task_are_found,
             a_suspended_session_is_not_left_behind_and_a_reopened_one_is_its_new_nodes,
             a_journal_goes_with_its_session,
+            what_an_ended_session_said_is_written_over_in_its_place,
+            the_newest_sessions_are_read_in_pages,
         );
     };
     (@each $subject:expr => $($promise:ident),* $(,)?) => {
@@ -90,6 +92,7 @@ fn session(org: OrgId, state: State) -> Session {
         metrics: Metrics::default(),
         exit: None,
         last_output: Some("hello".into()),
+        erased: 0,
     }
 }
 
@@ -433,4 +436,51 @@ pub async fn a_journal_goes_with_its_session(store: &dyn Store, _: &dyn Log) {
     assert_eq!(store.trim(Timestamp(200), 10).await.unwrap(), 1);
     assert!(numbers(store, &old, 0, 9).await.is_empty());
     assert_eq!(numbers(store, &young, 0, 9).await, [1, 2]);
+}
+
+/// Its numbers, times and counts stay, and nobody else's words are touched.
+pub async fn what_an_ended_session_said_is_written_over_in_its_place(store: &dyn Store, _: &dyn Log) {
+    let (one, other) = (inserted(store, session(LOCAL, State::Running)).await, session(LOCAL, State::Running));
+    let other = inserted(store, other).await;
+    for session in [&one, &other] {
+        store.append(append(session, Some(7), vec![noted(1), noted(2)])).await.unwrap();
+        let said = Append { key: Some("k".into()), ..append(session, None, vec![noted(3)]) };
+        store.append(said).await.unwrap();
+    }
+    let written = Numbered { number: 2, at: Timestamp(0), entry: noted(9) };
+    let early = store.rewrite(one.clone(), vec![written.clone()]).await.unwrap();
+    assert!(!early, "it goes on");
+    let mut over = ended(one, 100);
+    store.update(over.clone(), vec![]).await.unwrap();
+    let before = store.entries(LOCAL, over.id, 0, 9).await.unwrap();
+    over.erased = 1;
+    over.last_output = Some("[erased]".into());
+    assert!(store.rewrite(over.clone(), vec![written]).await.unwrap());
+    let mut expected = before;
+    expected[1].entry = noted(9);
+    assert_eq!(store.entries(LOCAL, over.id, 0, 9).await.unwrap(), expected);
+    let kept = store.get(LOCAL, over.id).await.unwrap().unwrap();
+    assert_eq!((kept.entries, kept.erased, kept.last_output), (3, 1, Some("[erased]".into())));
+    assert!(store.keys(LOCAL, over.id).await.unwrap().is_empty());
+    assert_eq!(store.keys(LOCAL, other.id).await.unwrap(), ["k"]);
+    assert_eq!(store.entries(LOCAL, other.id, 1, 1).await.unwrap()[0].entry, noted(2));
+    let foreign = Session { org: OrgId::new(), ..over };
+    assert!(!store.rewrite(foreign, vec![]).await.unwrap());
+}
+
+/// Those of one organisation, until there are no more.
+pub async fn the_newest_sessions_are_read_in_pages(store: &dyn Store, _: &dyn Log) {
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(inserted(store, session(LOCAL, State::Running)).await.id);
+        inserted(store, session(OrgId::new(), State::Running)).await;
+    }
+    ids.reverse();
+    let page = |before| async move {
+        let page = store.newest(LOCAL, before, 2).await.unwrap();
+        page.iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None).await, ids[..2]);
+    assert_eq!(page(Some(ids[1])).await, ids[2..]);
+    assert!(page(Some(ids[2])).await.is_empty());
 }

@@ -67,7 +67,10 @@ impl Desk {
     /// # Errors
     /// See `orchestrator_process::Host::spawn`.
     pub async fn spawn(&self, sandbox: &Sandbox, spec: Spec) -> Result<Process, orchestrator_process::Error> {
-        self.0.shared.parts.host.spawn(sandbox, spec).await
+        let Inner { shared, session, .. } = &*self.0;
+        let spec = spec.about("org", session.org).about("session", session.id);
+        let spec = spec.about("task", session.task).about("agent", &session.agent);
+        shared.parts.host.spawn(sandbox, spec).await
     }
 
     /// Says that the work runs, under this pid if it is a process, and returns when that is stored. Call it once; what

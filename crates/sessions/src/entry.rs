@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One step of a session, durable before the next depends on it. Read in order they are the whole session: what was asked and
-/// answered, done and decided. Nothing is changed or removed but with the session.
+/// answered, done and decided. Nothing is removed but with the session, and nothing changed but texts that are to be forgotten.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]

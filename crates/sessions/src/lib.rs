@@ -40,7 +40,7 @@ pub use operations::{
 pub use program::{Program, Variables};
 pub use runtime::{Cause, Ending, Gate, Halt, Outcome, Runtime};
 pub use session::{Brief, Exit, Metrics, Session};
-pub use sessions::{Answered, Drained, Parts, Recovered, Said, Sessions, StartRequest, Stop, TextFilter};
+pub use sessions::{Answered, Drained, Noting, Parts, Recovered, Said, Sessions, StartRequest, Stop, TextFilter};
 #[cfg(feature = "sql")]
 pub use sql::SqlStore;
 pub use state::{InvalidTransition, State, Status, Step};

@@ -133,6 +133,32 @@ impl Store for MemoryStore {
         Ok(journal.iter().skip(skipped).take(limit).cloned().collect())
     }
 
+    async fn newest(&self, org: OrgId, before: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error> {
+        let is_next = |session: &&Session| session.org == org && before.is_none_or(|before| session.id < before);
+        let sessions = self.sessions();
+        Ok(sessions.values().rev().map(|kept| &kept.session).filter(is_next).take(limit).cloned().collect())
+    }
+
+    async fn keys(&self, org: OrgId, id: SessionId) -> Result<Vec<String>, Error> {
+        Ok(self.sessions().get(&(org, id)).map(|kept| kept.keys.keys().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn rewrite(&self, session: Session, entries: Vec<Numbered>) -> Result<bool, Error> {
+        let mut sessions = self.sessions();
+        let Some(kept) = sessions.get_mut(&(session.org, session.id)) else { return Ok(false) };
+        if !kept.session.state.is_ended() {
+            return Ok(false);
+        }
+        for Numbered { number, entry, .. } in entries {
+            if let Some(kept) = kept.journal.iter_mut().find(|kept| kept.number == number) {
+                kept.entry = entry;
+            }
+        }
+        kept.keys.clear();
+        kept.session = Session { entries: kept.session.entries, turns: kept.session.turns, ..session };
+        Ok(true)
+    }
+
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
         let mut sessions = self.sessions();
         let is_old = |session: &&Session| session.ended_at.is_some_and(|ended| ended < before);

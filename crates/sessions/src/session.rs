@@ -55,6 +55,14 @@ pub struct Session {
     pub exit: Option<Exit>,
     /// The last line of output, up to 500 characters.
     pub last_output: Option<String>,
+    /// How many of its texts were forgotten since it ended: it is not what it was.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub erased: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it on like this")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Sessions from before there were others.

@@ -1,5 +1,6 @@
 mod control;
 mod drain;
+mod forgetting;
 mod hold;
 mod people;
 mod reopen;
@@ -22,7 +23,7 @@ use crate::{Config, Error, Listing, Node, Numbered, Query, Session, SessionInfo,
 
 pub use control::Stop;
 pub use drain::{Drained, Recovered};
-pub use people::{Answered, Said};
+pub use people::{Answered, Noting, Said};
 pub use start::StartRequest;
 
 /// What is told to whoever follows a session.

@@ -26,6 +26,9 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
+    /// Where texts are: what [`Database::scrub`] is to see to after something was forgotten.
+    pub const TABLES: [&str; 2] = ["sessions_sessions", "sessions_journal"];
+
     /// Brings the tables up to date. The database must have been connected with the
     /// [`Numbering`](orchestrator_events::Numbering) of its event log.
     ///
@@ -124,6 +127,34 @@ impl Store for SqlStore {
 
     async fn entries(&self, org: OrgId, id: SessionId, after: u64, limit: usize) -> Result<Vec<Numbered>, Error> {
         journal::entries(self.database.reader(), org, id, after, limit).await
+    }
+
+    async fn newest(&self, org: OrgId, before: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error> {
+        let (reader, limit) = (self.database.reader(), signed(limit as u64));
+        let from = "select body, entries, turns from sessions_sessions where org = $1";
+        match before {
+            None => {
+                sessions(reader, &format!("{from} order by id desc limit $2"), [org.uuid().into(), limit.into()]).await
+            }
+            Some(before) => {
+                let sql = format!("{from} and id < $2 order by id desc limit $3");
+                sessions(reader, &sql, [org.uuid().into(), before.uuid().into(), limit.into()]).await
+            }
+        }
+    }
+
+    async fn keys(&self, org: OrgId, id: SessionId) -> Result<Vec<String>, Error> {
+        journal::keys(self.database.reader(), org, id).await
+    }
+
+    async fn rewrite(&self, session: Session, entries: Vec<Numbered>) -> Result<bool, Error> {
+        let change = Arc::new((session, entries));
+        self.database
+            .write(move |tx| {
+                let change = change.clone();
+                Box::pin(async move { journal::rewrite(tx, &change.0, &change.1).await })
+            })
+            .await
     }
 
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {

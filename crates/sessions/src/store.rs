@@ -105,6 +105,17 @@ pub trait Store: Send + Sync {
     /// Active sessions, of all organisations, that an earlier start of the node left behind; at most `limit`.
     async fn left_behind(&self, node: &str, epoch: u64, limit: usize) -> Result<Vec<Session>, Error>;
 
+    /// At most `limit` sessions of the organisation with ids below `before`, the newest first.
+    async fn newest(&self, org: OrgId, before: Option<SessionId>, limit: usize) -> Result<Vec<Session>, Error>;
+
+    /// The keys under which something was said in a session.
+    async fn keys(&self, org: OrgId, id: SessionId) -> Result<Vec<String>, Error>;
+
+    /// Writes over what is said of a session that has ended, and over these entries of its journal, all or nothing: numbers,
+    /// times and kinds of entries and the session's state stay as they were, and keys under which something was said are
+    /// dropped. False, and nothing is written, if there is no such session or it has not ended.
+    async fn rewrite(&self, session: Session, entries: Vec<Numbered>) -> Result<bool, Error>;
+
     /// Removes at most `limit` sessions, of all organisations, that ended before `before`, with their
     /// journals, and tells how many.
     async fn trim(&self, before: Timestamp, limit: usize) -> Result<u64, Error>;

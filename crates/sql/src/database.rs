@@ -87,7 +87,10 @@ impl Database {
         };
         let patience = options.patience;
         let mut writing = pool(url, 1, &options);
-        writing.map_sqlx_sqlite_opts(move |sqlite| tuned(sqlite, patience).create_if_missing(true));
+        writing.map_sqlx_sqlite_opts(move |sqlite| {
+            // What is deleted or written over is zeros from then on: later nobody would know where it lay.
+            tuned(sqlite, patience).create_if_missing(true).pragma("secure_delete", "on")
+        });
         let writer = sea_orm::Database::connect(writing).await?;
         // Every connection to `:memory:` is a database of its own, so there reading shares the writer's connection.
         let reader = if file.is_some() {
@@ -178,8 +181,8 @@ impl Database {
     }
 
     /// Leaves as little as it can of what was deleted from these tables: empties SQLite's write-ahead log into the file, where
-    /// deleted rows are zeros if they were deleted under `pragma secure_delete`; vacuums the tables on PostgreSQL, whose
-    /// own log and backups keep what they have.
+    /// deleted rows are zeros (a file that others wrote to needs a `vacuum` first); vacuums the tables on PostgreSQL, whose own
+    /// log and backups keep what they have.
     pub async fn scrub(&self, tables: &[&str]) -> Result<(), Error> {
         let statement = match self.backend {
             Backend::Sqlite => "pragma wal_checkpoint(truncate)".to_owned(),

@@ -50,6 +50,12 @@ pub trait Rows: Send + Sync {
     /// key, concurrency key and schedule never change.
     async fn put_tasks(&self, tasks: &[Task]) -> Result<(), Error>;
 
+    /// As [`put_tasks`](Self::put_tasks), for tasks that are finished or deleted: also who created them and their keys may be others.
+    async fn rewrite_tasks(&self, tasks: &[Task]) -> Result<(), Error>;
+
+    /// At most `limit` ids of tasks after `after`, in their order, those of deleted ones included. Not locked.
+    async fn task_ids(&self, org: OrgId, after: Option<TaskId>, limit: usize) -> Result<Vec<TaskId>, Error>;
+
     /// The tasks that were created under these idempotency keys, deleted ones included.
     async fn created_under(&self, org: OrgId, keys: &[String]) -> Result<Vec<(String, TaskId)>, Error>;
 

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 pub use self::config::{CommandConfig, CommandEnvironment};
 use self::output::Collected;
 use crate::files::Workspace;
-use crate::{Error, Invocation, Output, Repeat, Spec, Tool, ToolName};
+use crate::{Context, Error, Invocation, Output, Repeat, Spec, Tool, ToolName};
 
 /// How long a tree of processes has between being asked to end and being killed. Less than the registry waits for a tool that was
 /// cancelled, so that it can say what it did.
@@ -105,7 +105,7 @@ impl Tool for Run {
         let workspace = context.workspace.clone();
         let opening = spawn_blocking(move || directory(workspace.as_deref(), &cwd));
         let place = opening.await.map_err(|error| broken(&tool, &error))??;
-        let program = self.program(&place.directory, &place.path, arguments);
+        let program = about(self.program(&place.directory, &place.path, arguments), &context);
         let sandbox = self.sandbox_around(&place.workspace, context.readable);
         let starting = self.host.spawn(&sandbox, program);
         let mut process = starting.await.map_err(|error| problem(&tool, &error))?;
@@ -167,6 +167,15 @@ impl Run {
             .framing(Framing::Chunks)
             .limits(limits)
     }
+}
+
+/// For whom it runs.
+fn about(program: Program, context: &Context) -> Program {
+    let Context { org, actor, session, task, agent, .. } = context;
+    let program = program.about("org", org).about("actor", actor);
+    let program = session.iter().fold(program, |program, session| program.about("session", session));
+    let program = task.iter().fold(program, |program, task| program.about("task", task));
+    agent.iter().fold(program, |program, agent| program.about("agent", agent))
 }
 
 /// The directory in which a program starts, its path, and that of the workspace.

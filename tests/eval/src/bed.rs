@@ -43,6 +43,7 @@ impl Bed {
             clock: Arc::new(SystemClock),
             config: Config::default(),
             embedder,
+            summarizer: None,
             filter: None,
         })?;
         let numbers = filled(&memories, abstracts).await?;

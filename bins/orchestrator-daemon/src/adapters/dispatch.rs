@@ -3,7 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use orchestrator_agents::{Catalogue, Profile, Runtime};
-use orchestrator_charter::Catalogue as Charters;
+use orchestrator_charter::Charters;
 use orchestrator_models::Attribution;
 use orchestrator_runtime_claude::Claude;
 use orchestrator_runtime_llm::{InvalidLimits, Profile as Character};
@@ -14,6 +14,7 @@ use orchestrator_workspaces::{Choice, Workspace};
 use serde_json::{Value, json};
 
 use super::before_work::asked;
+use super::bounds::Bounds;
 use super::{Llms, Rights, Roster, Workplaces, coding, llm};
 use crate::config::{AgentConfig, Config};
 
@@ -44,13 +45,13 @@ pub(crate) struct Programs(Arc<RwLock<BTreeMap<(OrgId, AgentId), Run>>>);
 
 impl Programs {
     /// Sessions that run keep what they were started with. Defined agents that nothing here runs are not here.
-    pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue, charters: &Charters) {
+    pub(crate) fn replace(&self, config: &Config, catalogue: &Catalogue) {
         let run = |agent: &AgentConfig| (How::Program(agent.program.clone()), agent.workspace.clone());
         let configured = config.agents.iter().map(|(name, agent)| ((agent.org, name.clone()), run(agent)));
         let defined = catalogue.profiles.iter().filter_map(|(id, profile)| {
             let run = match profile.runtime {
                 Runtime::Program => by_program(config, profile)?,
-                Runtime::Llm => by_model(config, profile, charters),
+                Runtime::Llm => by_model(config, profile),
                 Runtime::ClaudeCode | Runtime::Ruflo => by_command_line(config, profile)?,
             };
             Some(((profile.org, id.clone()), run))
@@ -77,9 +78,8 @@ fn by_program(config: &Config, profile: &Profile) -> Option<Run> {
     Some((How::Program(program), agent.workspace.clone()))
 }
 
-fn by_model(config: &Config, profile: &Profile, charters: &Charters) -> Run {
-    let charter = profile.charter.as_ref().and_then(|name| charters.get(name).ok());
-    let how = How::Llm(llm::character(profile, charter.map(|charter| &**charter), &config.llm), Rights::of(profile));
+fn by_model(config: &Config, profile: &Profile) -> Run {
+    let how = How::Llm(llm::character(profile, &config.llm), Rights::of(profile));
     (how, Some(llm::choice(profile)))
 }
 
@@ -114,7 +114,7 @@ impl Dispatch for ToSessions {
             document["agent"] = json!(profile);
             document["agent"]["permissions"] = json!(Rights::of(&profile).for_task(task).permissions);
         }
-        let how = How::for_task(how, task);
+        let how = how.for_task(task, self.roster.charters());
         let choice = choice.filter(|_| how.works_on_files(&self.llms));
         // One that was interrupted goes on where it was.
         let interrupted =
@@ -149,12 +149,23 @@ impl Dispatch for ToSessions {
 }
 
 impl How {
-    /// With what whoever spawned it may use taken into account.
-    fn for_task(self, task: &Task) -> Self {
+    /// With what whoever spawned it may use taken into account, and within the charters of all that it is worked on under.
+    fn for_task(self, task: &Task, charters: &Charters) -> Self {
+        let bounds = |rights: &Rights| Bounds::of(charters, task.org, &rights.charters);
         match self {
-            Self::Llm(character, own) => Self::Llm(character, own.for_task(task)),
-            Self::Coding(claude, own) => Self::Coding(claude, own.for_task(task)),
-            program @ Self::Program(_) => program,
+            Self::Llm(character, own) => {
+                let rights = own.for_task(task);
+                Self::Llm(bounds(&rights).narrow(character), rights)
+            }
+            Self::Coding(mut claude, own) => {
+                let rights = own.for_task(task);
+                claude.timeout_ms = bounds(&rights).time(claude.timeout_ms);
+                Self::Coding(claude, rights)
+            }
+            Self::Program(mut program) => {
+                program.timeout_ms = bounds(&Rights::all().for_task(task)).time(program.timeout_ms);
+                Self::Program(program)
+            }
         }
     }
 

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orchestrator_agents::{Permissions, Profile, Thinking, Workspace};
-use orchestrator_charter::Charter;
 use orchestrator_models::Attribution;
 use orchestrator_redact::Redactor;
 use orchestrator_runtime_llm::{Effort, InvalidLimits, Limits, Llm, Parts, Profile as Character};
@@ -97,20 +96,16 @@ impl Llms {
     }
 }
 
-/// What a file says of an agent, within what the operator and its charter let it use up.
-pub(crate) fn character(profile: &Profile, charter: Option<&Charter>, limits: &Limits) -> Character {
-    let tokens = [limits.tokens_max, charter.and_then(|charter| charter.resource_limits.max_tokens_per_session)];
+/// What a file says of an agent, within what the operator lets it use up.
+pub(crate) fn character(profile: &Profile, limits: &Limits) -> Character {
     let times = [profile.limits.timeout_ms, limits.time_ms];
     let limits = Limits {
         turns_max: profile.limits.max_turns.map_or(limits.turns_max, |turns| turns.min(limits.turns_max)),
         time_ms: times.into_iter().flatten().min(),
-        tokens_max: tokens.into_iter().flatten().min(),
         ..limits.clone()
     };
-    let constraints = charter.and_then(Charter::prompt);
-    let system: Vec<&str> = [profile.prompt.as_str()].into_iter().chain(constraints.as_deref()).collect();
     Character {
-        system: system.join("\n\n"),
+        system: profile.prompt.clone(),
         model: profile.model.clone(),
         may_fall_back: profile.fallback_allowed,
         max_tokens: profile.limits.max_tokens,

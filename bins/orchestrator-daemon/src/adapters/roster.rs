@@ -278,7 +278,7 @@ impl Roster {
             }
         }
         self.0.registry.reconfigure_with(definitions, broken, config.registry.clone())?;
-        self.0.programs.replace(config, catalogue, &self.0.charters.catalogue());
+        self.0.programs.replace(config, catalogue);
         self.hold_to_budgets(catalogue);
         Ok(())
     }

@@ -11,10 +11,14 @@ pub(crate) struct InJournals(pub(crate) Sessions);
 impl Witness for InJournals {
     async fn used(&self, reservation: &Reservation) -> Option<Usage> {
         let entries = self.0.entries(reservation.org, reservation.spender.session?).await.ok()?;
-        let after = entries.iter().filter(|numbered| numbered.at >= reservation.at);
-        after.into_iter().find_map(|numbered| match &numbered.entry {
-            Entry::Answered { usage, .. } => Some(*usage),
+        // One of its own requests is written down before it is paid for. What else was put down to the session, such as a summary of
+        // its conversation, has another place.
+        let asked =
+            entries.iter().rposition(|one| matches!(one.entry, Entry::Asked { .. }) && one.at <= reservation.at)?;
+        let answer = entries[asked..].iter().find(|one| matches!(one.entry, Entry::Answered { .. }))?;
+        match &answer.entry {
+            Entry::Answered { usage, .. } if answer.at >= reservation.at => Some(*usage),
             _ => None,
-        })
+        }
     }
 }

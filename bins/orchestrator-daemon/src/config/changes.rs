@@ -46,6 +46,7 @@ pub(crate) fn effective(running: &Config, wanted: &Config) -> Config {
         budget: wanted.budget.clone(),
         charters: wanted.charters.clone(),
         skills: wanted.skills.clone(),
+        proxy: wanted.proxy.clone(),
         security: wanted.security.clone(),
         tools: Tools {
             allow: wanted.tools.allow.clone(),

@@ -58,6 +58,24 @@ pub(super) const MEMORY: &[Key] = &[
     ),
     key("memory.compactionThreshold", "over 0 to 1", Restart, "At which share of the context that is."),
     key(
+        "memory.summaryModel",
+        "`provider/model`, or `null`",
+        Restart,
+        "Who sums up: stretches of conversations that get too long, sessions that are over, and what happened long ago. Without, and where this model fails, that is done by rules, in the words of what is summed up.",
+    ),
+    key(
+        "memory.learningModel",
+        "`provider/model`, or `null`",
+        Restart,
+        "Who proposes what is to be learned from a session that is over. Without, and where this model fails, that is done by rules (English).",
+    ),
+    key(
+        "memory.modelTimeoutMs",
+        "ms, from 1",
+        Restart,
+        "How long these models may take for one summary, or for what is learned from one session.",
+    ),
+    key(
         "memory.embedder.model",
         "`provider/model`, or `null`",
         Restart,

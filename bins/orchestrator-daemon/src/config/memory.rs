@@ -7,6 +7,8 @@ use crate::adapters::NO_LOCAL_EMBEDDER;
 pub(super) fn validate(config: &orchestrator_memory::Config, models: &Models) -> anyhow::Result<()> {
     config.validate().context("memory")?;
     models.know(config.embedder.model.iter()).context("memory.embedder.model")?;
+    models.know(config.summary_model.iter()).context("memory.summaryModel")?;
+    models.know(config.learning_model.iter()).context("memory.learningModel")?;
     ensure!(cfg!(feature = "local-embeddings") || config.embedder.local.is_none(), NO_LOCAL_EMBEDDER);
     Ok(())
 }

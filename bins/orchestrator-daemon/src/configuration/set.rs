@@ -146,6 +146,7 @@ fn check_allowed(path: &Path, value: &Value) -> Result<(), NotSet> {
             | ["notify", "destinations" | "routes" | "allowHosts" | "allowNetworks", ..]
             | ["charters", ..]
             | ["sandbox", ..]
+            | ["proxy", ..]
             | ["security", ..]
             | ["approvals", ..]
             | ["hooks", ..]

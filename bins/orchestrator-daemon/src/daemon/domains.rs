@@ -7,9 +7,10 @@ use orchestrator_agents::Registry;
 use orchestrator_auth::Auth;
 use orchestrator_budget::{Ledger, Owner};
 use orchestrator_charter::Charters;
+use orchestrator_egress::Proxy;
 use orchestrator_hooks::Hooks;
 use orchestrator_mcp::Servers;
-use orchestrator_memory::{Memories, MemoriesParts};
+use orchestrator_memory::{Memories, MemoriesParts, Summarizer};
 use orchestrator_models::{Attribution, Router};
 use orchestrator_process::Host;
 use orchestrator_redact::Redactor;
@@ -27,7 +28,7 @@ use crate::adapters::{
 };
 use crate::config::Config;
 use crate::files::DataDir;
-use crate::remembering::Recorder;
+use crate::remembering::{Recorder, Scribe};
 use crate::stacks::StopLayer;
 use crate::{models, operations};
 
@@ -49,6 +50,8 @@ pub(crate) struct Domains {
     pub(crate) charters: Charters,
     pub(crate) memories: Memories,
     pub(crate) approvals: Approvals,
+    /// What connects confined programs to the hosts that they may speak to.
+    pub(crate) proxy: Proxy,
 }
 
 impl Domains {
@@ -69,7 +72,7 @@ impl Domains {
         let store = Arc::new(SqlStore::open(database.clone(), clock.clone()).await?);
         let backlog = Backlog::new(store, config.tasks.clone())?;
         let work = OnBacklog::new(backlog.clone(), roster.clone());
-        let host = sandboxes::host(config, data)?;
+        let (host, proxy) = sandboxes::host(config, data, base, redactor)?;
         let sessions = open_sessions(config, (data, &host), base, &work, redactor).await?;
         let ledger = open_ledger(config, data, base, &sessions).await?;
         roster.connect(&ledger);
@@ -80,17 +83,19 @@ impl Domains {
             clock.clone(),
             (&ledger, &StopLayer(base.emergency.clone())),
         )?;
-        let memories = open_memories(config, base, (&router, redactor)).await?;
+        let through = Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() };
+        let scribe = Scribe::new(&config.memory, through.clone(), base.emergency.clone(), (redactor, &base.metrics));
+        let memories = open_memories(config, base, (&router, redactor, &scribe)).await?;
         let workplaces = open_workplaces(config, data, base, &work, &sessions).await?;
         let approvals = open_approvals(config, base).await?;
         let gate = open_gate(config, &host, base, (&charters, redactor, &approvals))?;
         let servers = open_servers(config, host.clone(), base, &gate).await?;
         let llms = Llms {
-            through: Through { router: router.clone(), clock: clock.clone(), attribution: Attribution::default() },
+            through,
             gate,
             hooking: open_hooks(config, host, base, redactor)?,
             redactor: redactor.clone(),
-            recorder: Recorder::new(memories.clone(), sessions.clone(), backlog.clone()),
+            recorder: Recorder::new(memories.clone(), sessions.clone(), (backlog.clone(), roster.clone()), scribe),
             skills: SkillDesk { files: SkillFiles::open(config, data, base).await?, roster: roster.clone() },
         };
         offer_skills(llms.gate.registry(), &llms.skills)?;
@@ -110,6 +115,7 @@ impl Domains {
             charters,
             memories,
             approvals,
+            proxy,
         })
     }
 
@@ -132,6 +138,7 @@ impl Domains {
             .merge(orchestrator_models::operations(&self.router, &base.hub, redactor))
             .merge(orchestrator_budget::operations(&self.ledger))
             .merge(orchestrator_memory::operations(&self.memories))
+            .merge(operations::reverting(&self.llms.recorder))
             .merge(orchestrator_hooks::operations(&self.llms.hooking.hooks))
             .merge(orchestrator_skills::operations(&self.llms.skills.files.skills))
             .merge(orchestrator_auth::operations(&self.auth))
@@ -192,14 +199,16 @@ async fn open_ledger(config: &Config, data: &DataDir, base: &Base, sessions: &Se
 async fn open_memories(
     config: &Config,
     base: &Base,
-    (router, redactor): (&Router, &Redactor),
+    (router, redactor, scribe): (&Router, &Redactor, &Scribe),
 ) -> anyhow::Result<Memories> {
+    let summarizer = config.memory.summary_model.as_ref().map(|_| Arc::new(scribe.clone()) as Arc<dyn Summarizer>);
     let redactor = redactor.clone();
     let parts = MemoriesParts {
         store: Arc::new(orchestrator_memory::SqlStore::open(base.database.clone()).await?),
         clock: base.clock.clone(),
         config: config.memory.clone(),
         embedder: embedder(&config.memory.embedder, router).await?,
+        summarizer,
         filter: Some(Arc::new(move |text: String| redactor.redact(&text).into_owned())),
     };
     Memories::new(parts).context("memory")

@@ -25,6 +25,7 @@ const BOMB: &str = "n=0; while [ $n -lt 400 ]; do sleep 30 & n=$((n+1)); done; e
 pub(crate) async fn of(config: &Config, data: &DataDir) -> Vec<Finding> {
     let mut findings = vec![of_commands(&config.sandbox, data).await];
     findings.extend(of_programs(config, &Report::of_this_system().missing()));
+    findings.extend(super::hosts::of(config, data).await);
     findings
 }
 
@@ -111,7 +112,7 @@ async fn tried(launcher: &Launcher, config: &Sandbox, data: &DataDir) -> anyhow:
     confinement.writable.push(place.path().to_owned());
     confinement.executable.push(own.clone());
     // What the operator allows is no escape.
-    confinement.network = Network::None;
+    (confinement.network, confinement.own_network) = (Network::None, false);
     let secrets = [data.admin_token(), data.audit_key(), data.path().join("jwt.key"), data.path().join("node.id")];
     let attempts = Attempts {
         read: secrets.into_iter().filter(|path| path.is_file()).collect(),
@@ -119,6 +120,7 @@ async fn tried(launcher: &Launcher, config: &Sandbox, data: &DataDir) -> anyhow:
         connect: listener.local_addr()?,
         other: std::process::id(),
         allowed: place.path().join("probe"),
+        beyond: None,
     };
     let probe = Spec::new(&own).args([PROBE.to_owned(), attempts.to_argument()]);
     let (printed, _) = run(launcher, probe, &confinement, place.path()).await?;

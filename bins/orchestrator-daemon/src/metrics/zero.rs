@@ -6,15 +6,17 @@ use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock as _, SystemClock};
 
 /// Counters that have one label, with the values they take.
-const ONE_LABEL: [(&str, &str, &[&str]); 11] = [
+const ONE_LABEL: [(&str, &str, &[&str]); 12] = [
     ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
     ("schedule_firings_total", "outcome", &["fired", "skipped"]),
     ("sessions_spawned_total", "runtime", &RUNTIMES),
     ("task_attempts_failed_total", "reason", &["returned", "failed", "expired", "requeued"]),
     ("rate_limited_total", "by", &["address", "credential"]),
     ("connections_refused_total", "reason", &["total", "address", "timeout", "tls", "origin", "login"]),
+    ("sandbox_connections_total", "outcome", &["connected", "refused", "failed"]),
     ("budget_degraded_requests_total", "how", &["cheaper", "throttled"]),
     ("memory_stored_total", "tier", &["scratchpad", "episodic", "semantic"]),
+    ("memory_proposals_total", "outcome", &["learned", "known", "invalid", "left_out"]),
     ("memory_erased_total", "by", &["person", "topic", "session", "organisation"]),
     ("redis_events_total", "outcome", &["sent", "received", "not_sent"]),
     ("redis_pieces_total", "outcome", &["sent", "received", "dropped"]),

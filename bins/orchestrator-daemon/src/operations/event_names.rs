@@ -1,5 +1,5 @@
 /// The events the daemon's parts tell of, in the log and live.
-pub(crate) const EVENTS: [&str; 78] = [
+pub(crate) const EVENTS: [&str; 80] = [
     "agent.definitions",
     "agent.lost",
     "agent.registered",
@@ -37,6 +37,7 @@ pub(crate) const EVENTS: [&str; 78] = [
     "memory.erased",
     "memory.filling",
     "memory.full",
+    "memory.reverted",
     "memory.stored",
     "memory.superseded",
     "model.retired",
@@ -48,6 +49,7 @@ pub(crate) const EVENTS: [&str; 78] = [
     "scheduler.skipped",
     "session.created",
     "session.input",
+    "session.reverted",
     "session.ruled",
     "session.settled",
     "session.stalled",

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use futures::{StreamExt as _, stream};
 use orchestrator_events::Hub;
 use orchestrator_sessions::Query;
 use orchestrator_vocab::{OrgId, SessionId};
@@ -10,6 +11,8 @@ use crate::remembering::Recorder;
 
 /// How many sessions that ended before this daemon listened are looked at.
 const BEFORE: usize = 100;
+/// How many are summed up at once: a model may take its time.
+const AT_ONCE: usize = 4;
 
 /// When a session is over, it is remembered what it came to. What ended while nobody listened is caught up with at the start.
 pub(crate) struct Conclude {
@@ -35,18 +38,31 @@ impl Conclude {
 
     pub(crate) async fn run(&self, stop: CancellationToken) -> Result<(), std::io::Error> {
         let mut ended = self.ended.lock().await;
-        let latest = Query { limit: BEFORE, ..Query::default() };
-        if let Ok(before) = self.recorder.sessions.list(OrgId::LOCAL, latest).await {
-            for session in before.sessions.iter().filter(|session| session.ended_at.is_some()) {
-                self.conclude(session.org, session.id).await;
+        let work = async {
+            let latest = Query { limit: BEFORE, ..Query::default() };
+            let before = self.recorder.sessions.list(OrgId::LOCAL, latest).await.map(|page| page.sessions);
+            let before = before.unwrap_or_default().into_iter().filter(|session| session.ended_at.is_some());
+            let before = stream::iter(before.map(|session| (session.org, session.id)));
+            let coming = stream::unfold(&mut *ended, |ended| async {
+                let next = stop.run_until_cancelled(ended.recv()).await.flatten()?;
+                Some((next, ended))
+            });
+            let all = before.chain(coming);
+            all.for_each_concurrent(AT_ONCE, |(org, id)| self.conclude(org, id)).await;
+            // What has ended by now is not left for the next start.
+            while let Ok((org, id)) = ended.try_recv() {
+                self.conclude(org, id).await;
             }
-        }
-        while let Some(Some((org, id))) = stop.run_until_cancelled(ended.recv()).await {
-            self.conclude(org, id).await;
-        }
-        // What has ended by now is not left for the next start.
-        while let Ok((org, id)) = ended.try_recv() {
-            self.conclude(org, id).await;
+        };
+        // Models are not waited for then.
+        let closing = async {
+            stop.cancelled().await;
+            self.recorder.scribe.close();
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = work => {}
+            () = closing => {}
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl StopSessions {
         let known = Arc::new(Mutex::new(Known::new()));
         let (at_work, woken) = (known.clone(), sessions.clone());
         hub.listen(move |event| {
-            if let "session.input" | "session.settled" | "session.ruled" = event.name.as_ref() {
+            if let "session.input" | "session.settled" | "session.ruled" | "session.reverted" = event.name.as_ref() {
                 return wake(&woken, event);
             }
             let mut known = at_work.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use super::episodes::shortened;
 /// The longest sentence that is learned, in bytes, and the shortest.
 const SENTENCE: std::ops::RangeInclusive<usize> = 12..=400;
 /// How much is learned from one session at most.
-const LESSONS_MAX: usize = 20;
+pub(super) const LESSONS_MAX: usize = 20;
 /// Of what a tool said.
 const ERROR_BYTES_MAX: usize = 300;
 
@@ -49,7 +49,7 @@ pub(crate) fn lessons(episodes: &[Memory], scope: &Scope) -> Vec<Draft> {
 }
 
 /// A task, or what somebody said in between; not what the agent said.
-fn is_persons(episode: &Memory) -> bool {
+pub(super) fn is_persons(episode: &Memory) -> bool {
     let by_agent = episode.agent.as_ref().is_some_and(|agent| episode.text.starts_with(&format!("agent:{agent}: ")));
     episode.kind == Kind::Turn && !by_agent
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use orchestrator_memory::{Error, Filter, Hit, Kind, MemoryId, Parts, Question, Scope, Tier, assemble, extract};
+use orchestrator_memory::{Error, Filter, Hit, Kind, MemoryId, Parts, Question, Scope, Tier, assemble};
 use orchestrator_runtime_llm::{Compacted, Recalled, Recollection, Stretch};
 use orchestrator_sessions::Session;
 use orchestrator_transcript::{Block, Content, Message, Role, ToolResultPart};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Recorder;
 use super::episodes::text_of;
-use super::recorder::Failure;
+use super::recorder::{Failure, Part};
 
 /// Of the words of a task so much is asked for, in characters.
 const QUESTION_CHARS: usize = 2_000;
@@ -56,18 +56,21 @@ impl Recollection for Recollecting {
     }
 
     async fn compact(&self, session: &Session, stretch: &Stretch) -> Option<Compacted> {
-        let label = stretch.messages.iter().map(Message::label).reduce(Label::join).unwrap_or_default();
-        let texts: Vec<String> = stretch.messages.iter().flat_map(said).collect();
+        let label = stretch.messages.iter().map(Message::label).fold(Label::USER, Label::join);
         // How a summary is introduced is not what it says.
-        let texts: Vec<&str> =
-            texts.iter().flat_map(|text| text.lines()).filter(|l| !l.starts_with(SUMMED_UP)).collect();
-        let tokens = usize::try_from(self.context_tokens / SUMMARY_SHARE).unwrap_or(usize::MAX);
-        let text = extract(&texts, tokens.max(1));
+        let is_said = |line: &&str| !line.starts_with(SUMMED_UP);
+        let messages: Vec<String> = stretch.messages.iter().flat_map(said).collect();
+        let lines: Vec<&str> = messages.iter().flat_map(|text| text.lines()).filter(is_said).collect();
+        let without_heads = |text: &String| text.lines().filter(is_said).collect::<Vec<_>>().join("\n");
+        let texts: Vec<String> = messages.iter().map(without_heads).collect();
+        let tokens_max = usize::try_from(self.context_tokens / SUMMARY_SHARE).unwrap_or(usize::MAX).max(1);
+        let before_entry = stretch.before_entry;
+        let part = Part { messages: &texts, lines: &lines, label, before_entry, tokens_max };
         let kept = async {
-            let memory = self.recorder.sum_up(session, (text.clone(), label), stretch.before_entry).await?;
-            Ok::<_, Failure>((memory, self.notes(session).await?))
+            let made = self.recorder.sum_up(session, part).await?;
+            Ok::<_, Failure>((made, self.notes(session).await?))
         };
-        let (memory, notes) = match kept.await {
+        let ((memory, usage), notes) = match kept.await {
             Ok(kept) => kept,
             Err(error) => {
                 tracing::warn!(session = %session.id, error = &*error as &dyn std::error::Error, "not summed up");
@@ -75,11 +78,16 @@ impl Recollection for Recollecting {
             }
         };
         let more = if self.may_ask { ": memory_query finds it" } else { "" };
-        let summary =
-            Block::text(label, format!("{SUMMED_UP}, for want of room. Every word of it is kept{more}.]\n{text}"));
-        let facts =
-            json!({ "memoryId": memory.id, "covers": memory.covers.len(), "beforeEntry": stretch.before_entry });
-        Some(Compacted { summary, beside: notes.into_iter().collect(), facts })
+        let head = format!("{SUMMED_UP}, for want of room. Every word of it is kept{more}.]");
+        let summary = Block::text(memory.label, format!("{head}\n{}", memory.text));
+        let mut facts = memory.metadata;
+        facts.remove("usage");
+        facts.extend([
+            ("memoryId".to_owned(), json!(memory.id)),
+            ("covers".to_owned(), json!(memory.covers.len())),
+            ("beforeEntry".to_owned(), json!(before_entry)),
+        ]);
+        Some(Compacted { summary, beside: notes.into_iter().collect(), usage, facts: facts.into() })
     }
 }
 

@@ -1,30 +1,25 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use orchestrator_memory::{COVERS_MAX, Draft, Filter, Kind, Memories, Memory, MemoryId, Scope, Tier, extract};
+use orchestrator_agents::MemoryScope;
+use orchestrator_memory::{COVERS_MAX, Draft, Filter, Kind, Memories, Memory, MemoryId, Scope, extract};
 use orchestrator_sessions::{Session, Sessions};
-use orchestrator_tasks::{Backlog, State, Task};
+use orchestrator_tasks::Backlog;
+use orchestrator_transcript::Usage;
 use orchestrator_vocab::{Actor, Label, OrgId, SessionId};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::episodes::{Reader, entry_of, shortened};
-use super::lessons::lessons;
-use crate::adapters::requester;
+use super::ending::{Ending, SUMMARY_TOKENS, about, stretch_before};
+use super::episodes::{Reader, entry_of};
+use super::scribe::{Payer, Purpose, Scribe};
+use super::{learning, prompts};
+use crate::adapters::{Roster, requester};
 
 /// The longest name of a person in a scope.
 const NAME_MAX: usize = 128;
 /// How many episodes are stored at once.
 const BATCH: usize = 500;
-/// The longest summary of a session, in tokens.
-const SUMMARY_TOKENS: usize = 400;
-/// Of what came of a task, in bytes.
-const OUTCOME_BYTES_MAX: usize = 4_096;
-/// Tools that change files, and the argument that names which.
-const WRITING: [(&str, &str); 4] =
-    [("fs_write", "path"), ("fs_edit", "path"), ("fs_remove", "path"), ("fs_move", "to")];
-/// How people say that something is left to do. English.
-const OPEN: [&str; 6] = ["todo", "not yet", "still to", "remains to", "open question", "next step"];
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,24 +29,52 @@ pub(crate) struct Recorder {
     pub(crate) memories: Memories,
     pub(crate) sessions: Sessions,
     pub(crate) backlog: Backlog,
-    /// An entry is put in once: one at a time.
+    pub(crate) roster: Roster,
+    pub(crate) scribe: Scribe,
+    /// An entry is put in once, and what is known is not learned again: one at a time.
     one: Arc<Mutex<()>>,
 }
 
+/// A part of a conversation that is to be summed up.
+pub(super) struct Part<'a> {
+    /// Its messages, for a model.
+    pub(super) messages: &'a [String],
+    /// Their lines, for the rules.
+    pub(super) lines: &'a [&'a str],
+    pub(super) label: Label,
+    /// Where it ends.
+    pub(super) before_entry: u64,
+    /// How long its summary may be.
+    pub(super) tokens_max: usize,
+}
+
 impl Recorder {
-    pub(crate) fn new(memories: Memories, sessions: Sessions, backlog: Backlog) -> Self {
-        Self { memories, sessions, backlog, one: Arc::default() }
+    pub(crate) fn new(
+        memories: Memories,
+        sessions: Sessions,
+        (backlog, roster): (Backlog, Roster),
+        scribe: Scribe,
+    ) -> Self {
+        Self { memories, sessions, backlog, roster, scribe, one: Arc::default() }
     }
 
-    /// Whose memories those of a session are: of the person whose work it is, else of the agent.
+    /// Whose memories those of a session are, by `memory` of its agent's file; otherwise of the person whose work it is, else of the
+    /// agent.
     pub(crate) async fn scope(&self, session: &Session) -> Scope {
-        let requester = match self.backlog.get(session.org, session.task).await {
-            Ok((task, _)) => requester(&task),
-            Err(_) => None,
-        };
-        match requester {
-            Some(Actor::User(subject)) if subject.len() <= NAME_MAX && !subject.is_empty() => Scope::User(subject),
-            _ => Scope::Agent(session.agent.clone()),
+        let own = || Scope::Agent(session.agent.clone());
+        match self.roster.profile(session.org, &session.agent).and_then(|profile| profile.memory) {
+            Some(MemoryScope::Project) => Scope::Organisation,
+            Some(MemoryScope::Local) => own(),
+            Some(MemoryScope::User) | None => self.person(session).await.map_or_else(own, Scope::User),
+        }
+    }
+
+    /// Whose work it is.
+    async fn person(&self, session: &Session) -> Option<String> {
+        let (task, _) = self.backlog.get(session.org, session.task).await.ok()?;
+        match requester(&task)? {
+            Actor::User(subject) if subject.len() <= NAME_MAX && !subject.is_empty() => Some(subject),
+            _ => None,
         }
     }
 
@@ -92,112 +115,52 @@ impl Recorder {
         let scope = self.scope(&session).await;
         let episodes = self.catch_up(&session, &scope).await?;
         let task = self.backlog.get(org, session.task).await.ok().map(|(task, _)| task);
+        let ending = Ending::of(&session, task.as_ref(), &scope, &episodes);
         let by = Actor::Agent(session.agent.clone());
-        let learned = self.memories.learn(org, &by, lessons(&episodes, &scope)).await?;
-        let label = episodes.iter().map(|episode| episode.label).reduce(Label::join).unwrap_or_default();
-        let drafts = ending(&session, task.as_ref(), &scope, label, (&episodes, &learned));
-        self.memories.store_many(org, &by, drafts).await?;
+        let (lessons, learning) = learning::lessons_of(&self.scribe, &ending).await;
+        let learned = {
+            let _one = self.one.lock().await;
+            self.memories.learn(org, &by, lessons).await?
+        };
+        learning::counted(&self.scribe, &learned, &learning);
+        let about = prompts::session(ending.title(), ending.status());
+        let purpose = (Purpose::Session, about.as_str());
+        let written = self.scribe.sum_up(&Payer::of(&session), purpose, &ending.texts(), SUMMARY_TOKENS).await;
+        let mut facts = written.facts;
+        facts.insert("learning".to_owned(), Value::Object(learning));
+        self.memories.store_many(org, &by, ending.drafts(&learned, written.what, facts)).await?;
         Ok(())
     }
 
-    /// What a stretch of a session comes down to, kept with the list of what it stands for. The same stretch is summed up once.
-    pub(crate) async fn sum_up(
-        &self,
-        session: &Session,
-        (text, label): (String, Label),
-        before_entry: u64,
-    ) -> Result<Memory, Failure> {
+    /// What a stretch of a session comes down to, kept with the list of what it stands for, and what making it cost. The same stretch is
+    /// summed up once.
+    pub(super) async fn sum_up(&self, session: &Session, part: Part<'_>) -> Result<(Memory, Usage), Failure> {
         let scope = self.scope(session).await;
         let episodes = self.catch_up(session, &scope).await?;
-        let source = format!("{}#<{before_entry}", session.id);
+        let source = stretch_before(session, part.before_entry);
         let earlier = episodes.iter().filter(|memory| memory.kind == Kind::Summary);
         if let Some(known) = earlier.clone().find(|memory| memory.sources.contains(&source)) {
-            return Ok(known.clone());
+            return Ok((known.clone(), usage_of(known)));
         }
         // What an earlier one stands for is named there.
         let covered: HashSet<MemoryId> = earlier.flat_map(|summary| summary.covers.iter().copied()).collect();
         let is_of_stretch = |memory: &&Memory| {
-            memory.kind != Kind::Summary && entry_of(&memory.metadata) < before_entry && !covered.contains(&memory.id)
+            memory.kind != Kind::Summary
+                && entry_of(&memory.metadata) < part.before_entry
+                && !covered.contains(&memory.id)
         };
         let covers = episodes.iter().filter(is_of_stretch).map(|memory| memory.id).take(COVERS_MAX).collect();
-        let draft = Draft { covers, sources: [source].into(), ..about(session, &scope, label, Kind::Summary, text) };
-        Ok(self.memories.store(session.org, &Actor::Agent(session.agent.clone()), draft).await?)
+        let purpose = (Purpose::Stretch, prompts::STRETCH);
+        let written = self.scribe.sum_up(&Payer::of(session), purpose, part.messages, part.tokens_max).await;
+        let text = written.what.unwrap_or_else(|| extract(part.lines, part.tokens_max));
+        let draft = about(session, &scope, part.label, Kind::Summary, text);
+        let draft = Draft { covers, sources: [source].into(), metadata: written.facts, ..draft };
+        let memory = self.memories.store(session.org, &Actor::Agent(session.agent.clone()), draft).await?;
+        Ok((memory, written.usage))
     }
 }
 
-fn about(session: &Session, scope: &Scope, label: Label, kind: Kind, text: String) -> Draft {
-    Draft {
-        scope: scope.clone(),
-        label,
-        session: Some(session.id),
-        task: Some(session.task),
-        agent: Some(session.agent.clone()),
-        sources: [session.id.to_string()].into(),
-        ..Draft::new(Tier::Episodic, kind, text)
-    }
-}
-
-fn ending(
-    session: &Session,
-    task: Option<&Task>,
-    scope: &Scope,
-    label: Label,
-    (episodes, learned): (&[Memory], &[Memory]),
-) -> Vec<Draft> {
-    let title = task.map_or("a task", |task| task.title.as_str());
-    let status = session.state.status().as_str();
-    let said = task.and_then(|task| match &task.state {
-        State::Completed { result: Value::String(text) } => Some(text.clone()),
-        State::Completed { result } => Some(result.to_string()),
-        State::Failed { error, .. } => Some(error.to_string()),
-        _ => None,
-    });
-    let said = said.or_else(|| session.last_output.clone()).unwrap_or_default();
-    let outcome =
-        format!("\"{title}\" was {status} by {}: {}", session.agent, shortened(said.trim(), OUTCOME_BYTES_MAX));
-    let outcome = about(session, scope, label, Kind::Outcome, outcome.trim_end_matches(": ").to_owned());
-    if episodes.is_empty() {
-        return vec![outcome];
-    }
-    let texts: Vec<&str> = episodes.iter().filter(|e| e.kind == Kind::Turn).map(|e| e.text.as_str()).collect();
-    let mut text = format!("Session on \"{title}\", {status}.\n{}", extract(&texts, SUMMARY_TOKENS));
-    let mut list = |head: &str, items: Vec<String>| {
-        if !items.is_empty() {
-            text.push_str(&format!("\n{head}: {}", items.join("; ")));
-        }
-    };
-    let of_kind =
-        |kind: Kind| learned.iter().filter(|memory| memory.kind == kind).map(|memory| memory.text.clone()).collect();
-    list("Decisions", of_kind(Kind::Decision));
-    list("Files", files(episodes));
-    list("Open", open_ends(&said));
-    let covers = episodes
-        .iter()
-        .filter(|memory| memory.kind != Kind::Summary)
-        .map(|memory| memory.id)
-        .take(COVERS_MAX)
-        .collect();
-    let facts = learned.iter().map(|memory| memory.id.to_string());
-    let summary = about(session, scope, label, Kind::Summary, text);
-    vec![outcome, Draft { covers, sources: summary.sources.iter().cloned().chain(facts).collect(), ..summary }]
-}
-
-/// Those that the agent had written, as its calls say.
-fn files(episodes: &[Memory]) -> Vec<String> {
-    let calls = episodes.iter().flat_map(|episode| episode.text.lines()).filter_map(|line| {
-        let (tool, arguments) = line.strip_prefix("[called ")?.strip_suffix(']')?.split_once(' ')?;
-        let (_, argument) = WRITING.iter().find(|(name, _)| *name == tool)?;
-        let arguments: Value = serde_json::from_str(arguments).ok()?;
-        Some(arguments.get(*argument)?.as_str()?.to_owned())
-    });
-    let mut files: Vec<String> = calls.collect();
-    files.sort();
-    files.dedup();
-    files.truncate(20);
-    files
-}
-
-fn open_ends(said: &str) -> Vec<String> {
-    let is_open = |line: &&str| OPEN.iter().any(|word| line.to_lowercase().contains(word));
-    said.lines().map(str::trim).filter(is_open).take(5).map(|line| shortened(line, 200).to_owned()).collect()
+/// What making a summary cost.
+fn usage_of(summary: &Memory) -> Usage {
+    summary.metadata.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok()).unwrap_or_default()
 }

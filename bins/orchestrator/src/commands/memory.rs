@@ -1,5 +1,10 @@
 //! `orchestrator memory …`
 
+mod folder;
+mod markdown;
+
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -8,7 +13,7 @@ use crate::answer::Answer;
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::params::Params;
-use crate::show::{ago, plain, pretty, short, text};
+use crate::show::{ago, count as count_of, plain, pretty, short, text};
 
 /// Characters of a memory in a table.
 const SHOWN: usize = 80;
@@ -25,14 +30,8 @@ pub(crate) enum MemoryCommand {
     /// Lists memories, the latest first
     #[command(visible_alias = "ls")]
     List {
-        /// scratchpad, episodic or semantic
-        #[arg(long)]
-        tier: Option<String>,
-        /// active, quarantined or superseded
-        #[arg(long)]
-        state: Option<String>,
-        #[arg(long)]
-        session: Option<String>,
+        #[command(flatten)]
+        filters: Filters,
         /// Memories at most
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -41,7 +40,7 @@ pub(crate) enum MemoryCommand {
     Confirm { memory: String },
     /// Forgets a memory for good
     Delete { memory: String },
-    /// Forgets a person, a topic, a session or everything, in every form, and gives a receipt
+    /// Forgets a person, a topic, a session or everything, wherever texts are kept, and gives a receipt
     Erase(Erase),
     /// Tells how much is remembered
     Stats,
@@ -51,8 +50,41 @@ pub(crate) enum MemoryCommand {
         #[arg(long)]
         session: Option<String>,
     },
+    /// Takes back the latest summary of a session's conversation: its model reads again what that stood for
+    Revert { session: String },
+    /// Writes memories into a folder, as Markdown that can be read, edited and imported again
+    Export(markdown::Export),
+    /// Tells how Markdown differs from what is remembered, and remembers it with --apply
+    Import(markdown::Import),
     /// Adds to a scratchpad, replaces a passage in it, or writes a block of it anew
     Note(Note),
+}
+
+/// Which memories.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Filters {
+    /// scratchpad, episodic or semantic
+    #[arg(long)]
+    tier: Option<String>,
+    /// fact, preference, decision, procedure and more
+    #[arg(long = "type")]
+    kind: Option<String>,
+    /// organisation, agent:NAME, team:NAME or user:SUBJECT
+    #[arg(long)]
+    scope: Option<String>,
+    /// active, quarantined or superseded
+    #[arg(long)]
+    state: Option<String>,
+    #[arg(long)]
+    session: Option<String>,
+}
+
+impl Filters {
+    fn params(self) -> Params {
+        let Self { tier, kind, scope, state, session } = self;
+        let params = Params::new().maybe("tier", tier).maybe("type", kind).maybe("scope", scope);
+        params.maybe("state", state).maybe("sessionId", session)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,15 +150,27 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct Erase {
+    #[command(flatten)]
+    what: Erasing,
+    /// Takes it out of this folder too, as far as it is an export: what is forgotten, and what holds the name
+    #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
+    exports: Option<PathBuf>,
+    /// Only tell what would be erased
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Erasing {
     #[arg(long)]
     person: Option<String>,
     #[arg(long)]
     topic: Option<String>,
     #[arg(long)]
     session: Option<String>,
-    /// Everything that the organisation remembers
+    /// Every text of the organisation
     #[arg(long)]
     organisation: bool,
 }
@@ -140,9 +184,8 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
             let told = pretty(&memory);
             daemon.out.show(&Answer::told(memory, told))
         }
-        MemoryCommand::List { tier, state, session, limit } => {
-            let params = Params::new().maybe("tier", tier).maybe("state", state).maybe("sessionId", session);
-            let memories = daemon.items("memory.list", params, limit).await?;
+        MemoryCommand::List { filters, limit } => {
+            let memories = daemon.items("memory.list", filters.params(), limit).await?;
             let header = ["MEMORY", "TIER", "TYPE", "SCOPE", "STATE", "AGE", "CONTENT"];
             daemon.out.show(&Answer::list(&daemon.out, memories, &header, "nothing is remembered", row))
         }
@@ -157,8 +200,11 @@ pub(crate) async fn run(daemon: &Daemon, command: MemoryCommand) -> Result<(), F
             daemon.out.show(&Answer::told(gone, told))
         }
         MemoryCommand::Erase(erase) => erased(daemon, erase).await,
+        MemoryCommand::Export(export) => markdown::export(daemon, export).await,
+        MemoryCommand::Import(import) => markdown::import(daemon, import).await,
         MemoryCommand::Stats => stats(daemon).await,
         MemoryCommand::Verify { session } => verified(daemon, session).await,
+        MemoryCommand::Revert { session } => reverted(daemon, &session).await,
         MemoryCommand::Note(note) => noted(daemon, note).await,
     }
 }
@@ -222,17 +268,36 @@ async fn stored(daemon: &Daemon, store: Store) -> Result<(), Failure> {
 }
 
 async fn erased(daemon: &Daemon, erase: Erase) -> Result<(), Failure> {
-    let Erase { person, topic, session, organisation } = erase;
+    let Erase { what: Erasing { person, topic, session, organisation }, exports, dry_run } = erase;
+    if let Some(folder) = exports.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::usage(format!("{} is no folder: nothing was forgotten", folder.display())));
+    }
+    let name = person.clone().or_else(|| topic.clone());
     let params = Params::new().maybe("person", person).maybe("topic", topic).maybe("sessionId", session);
-    let receipt = daemon.call("memory.erase", params.flag("organisation", organisation)).await?;
-    let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
-    let told = format!(
-        "{count} memories are gone, {} summaries were made anew, {} remain; SHA-256 of what was named: {}",
-        plain(&receipt["rebuilt"]),
-        plain(&receipt["remaining"]),
-        text(&receipt, "subjectDigest")
-    );
+    let params = params.flag("organisation", organisation).flag("dryRun", dry_run);
+    let mut receipt = daemon.call("memory.erase", params).await?;
+    let mut told = told_of(&receipt, dry_run);
+    if let Some(folder) = exports {
+        let files = markdown::forget(daemon, &folder, name.as_deref()).await?;
+        told.push_str(&format!("\n{} taken out of {}", count_of(files, "file"), folder.display()));
+        receipt["filesRemoved"] = json!(files);
+    }
     daemon.out.show(&Answer::told(receipt, told))
+}
+
+/// A receipt, place by place.
+fn told_of(receipt: &Value, dry_run: bool) -> String {
+    let count = receipt["erased"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
+    let verb = if dry_run { "would be gone" } else { "are gone" };
+    let mut told = vec![format!("{count} memories {verb}, {} summaries were made anew", plain(&receipt["rebuilt"]))];
+    for (place, found) in receipt["elsewhere"].as_object().into_iter().flatten() {
+        let (erased, held) = (plain(&found["erased"]), plain(&found["held"]));
+        let held = if held == "0" { String::new() } else { format!(", {held} are held by what goes on") };
+        told.push(format!("{place}: {erased} texts {verb}{held}"));
+    }
+    told.push(format!("{} remain", plain(&receipt["remaining"])));
+    told.push(format!("SHA-256 of what was named: {}", text(receipt, "subjectDigest")));
+    told.join("\n")
 }
 
 async fn stats(daemon: &Daemon) -> Result<(), Failure> {
@@ -250,14 +315,16 @@ async fn verified(daemon: &Daemon, session: Option<String>) -> Result<(), Failur
     let of = |field: &str| plain(&coverage[field]);
     let lost = |field: &str| coverage[field].as_array().map_or(0, Vec::len);
     let told = format!(
-        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing",
+        "{} summaries stand for {} memories: {} are there, {} of {} that were asked for were found, {} were summed up for good; {} are missing; {} of {} numbers and codes stand in summaries",
         of("summaries"),
         of("covered"),
         of("present"),
         of("reachable"),
         of("asked"),
         of("consolidated"),
-        lost("missing")
+        lost("missing"),
+        of("figuresKept"),
+        of("figures")
     );
     let is_complete = coverage["complete"] == true;
     daemon.out.show(&Answer::told(coverage, told.clone()))?;
@@ -275,4 +342,17 @@ async fn noted(daemon: &Daemon, note: Note) -> Result<(), Failure> {
     let block = daemon.call(operation, params).await?;
     let told = text(&block, "content").to_owned();
     daemon.out.show(&Answer::told(block, told))
+}
+
+async fn reverted(daemon: &Daemon, session: &str) -> Result<(), Failure> {
+    let reverted = daemon.call("memory.revert", json!({ "sessionId": session })).await?;
+    let of = |field: &str| plain(&reverted[field]);
+    let what = match reverted["entry"].is_null() {
+        true => "the session is over: what was remembered of its latest summary is gone".to_owned(),
+        false => {
+            format!("from the next request on its model reads {} tokens, not {}", of("tokens"), of("tokensBefore"))
+        }
+    };
+    let told = format!("{what} (at most {}); the summary came with entry {}", of("tokensMax"), of("summaryEntry"));
+    daemon.out.show(&Answer::told(reverted, told))
 }

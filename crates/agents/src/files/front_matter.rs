@@ -207,7 +207,6 @@ fn checked(written: Written) -> Result<Said, Wrong> {
 fn unbuilt(written: &Written) -> Vec<Wrong> {
     let mut notes = Vec::new();
     let mut note = |at: Option<Location>, text: &str| notes.extend(at.map(|at| Wrong::at(at, text)));
-    note(written.memory.as_ref().map(|m| m.referenced), "memory: kept, not built yet: nothing is remembered");
     note(written.mcp_servers.as_ref().map(|m| m.referenced), "mcpServers: not read from here; the field does nothing");
     note(written.hooks.as_ref().map(|h| h.referenced), "hooks: not built; the field does nothing");
     note(written.background.as_ref().map(|b| b.referenced), "background: every agent here is; the field does nothing");
@@ -377,6 +376,6 @@ mod tests {
             (None, Some(Workspace::Worktree), Some(Thinking::High))
         );
         let notes: Vec<&str> = said.notes.iter().map(|note| note.problem.split(':').next().unwrap()).collect();
-        assert_eq!(notes, ["memory", "hooks", "`TodoWrite`"]);
+        assert_eq!(notes, ["hooks", "`TodoWrite`"]);
     }
 }

@@ -90,6 +90,13 @@ pub(crate) async fn mark_used<C: ConnectionTrait>(connection: &C, id: &str, at: 
     connection.execute_raw(statement(connection, sql, [at.millis().into(), id.into()])).await.map(drop)
 }
 
+/// Whose a token that has ended was is nobody's business any more.
+pub(crate) async fn forget_holder<C: ConnectionTrait>(connection: &C, org: OrgId, id: &str) -> Result<(), DbErr> {
+    let sql = "update auth_tokens set subject = $1, name = null where org = $2 and id = $3";
+    let values = [orchestrator_redact::ERASED.into(), org.uuid().into(), id.into()];
+    connection.execute_raw(statement(connection, sql, values)).await.map(drop)
+}
+
 /// Forgets tokens that ended before a moment.
 pub(crate) async fn forget_tokens<C: ConnectionTrait>(connection: &C, before: Timestamp) -> Result<(), DbErr> {
     let sql = "delete from auth_tokens where expires_at < $1";

@@ -1,6 +1,6 @@
 //! Commands that come together are done together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use orchestrator_events::SqlLog;
@@ -74,11 +74,16 @@ async fn load(tx: &Tx, org: OrgId, commands: impl Iterator<Item = &Command>) -> 
         keys.extend(held.keys().into_iter().map(|(key, _)| key));
         books.reservations.insert(held.id, held);
     }
-    let texts = list(keys.iter().map(|key: &CounterKey| Json::String(rows::text(key))).collect());
-    let sql = format!("select * from budget_counters where org = $1 and {}", in_list(tx, "counter"));
+    let mut keys: HashMap<String, CounterKey> = keys.into_iter().map(|key| (rows::text(&key), key)).collect();
+    let texts = list(keys.keys().cloned().map(Json::String).collect());
+    let columns = rows::COUNTED.join(", ");
+    let sql = format!("select counter, {columns} from budget_counters where org = $1 and {}", in_list(tx, "counter"));
     for row in tx.query_all_raw(statement(tx, &sql, [org.uuid().into(), texts])).await? {
-        let (key, counter) = rows::counter(&row)?;
-        books.counters.insert(key, counter);
+        let text: String = row.try_get_by_index(0)?;
+        // What it is of is known: it was asked for.
+        if let Some(key) = keys.remove(&text) {
+            books.counters.insert(key, rows::counted(&row, 1)?);
+        }
     }
     Ok(books)
 }

@@ -30,8 +30,9 @@ pub(super) async fn counters<C: ConnectionTrait>(
     query: &CounterQuery,
 ) -> Result<Vec<(CounterKey, Counter)>, Error> {
     let by_name = if query.name.is_some() { "and name = $6" } else { "and $6 = ''" };
+    let columns = rows::COUNTED.join(", ");
     let sql = format!(
-        "select * from budget_counters where org = $1 and kind = $2 and span = $3 and start = $4 {by_name} \
+        "select kind, name, span, start, {columns} from budget_counters where org = $1 and kind = $2 and span = $3 and start = $4 {by_name} \
          order by spent_tokens desc, name limit $5"
     );
     let values = [

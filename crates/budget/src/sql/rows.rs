@@ -26,6 +26,10 @@ pub(super) const COUNTER: [(&str, Holds); 11] = [
     ("exhausted", NUMBER),
 ];
 
+/// What a counter holds, in the order in which it is read.
+pub(super) const COUNTED: [&str; 6] =
+    ["spent_tokens", "spent_nano_usd", "reserved_tokens", "reserved_nano_usd", "alerted", "exhausted"];
+
 pub(super) const RESERVATION: [(&str, Holds); 5] =
     [("id", TEXT), ("node", TEXT), ("epoch", NUMBER), ("expires_at", NUMBER), ("body", TEXT)];
 
@@ -121,6 +125,7 @@ pub(super) fn of_spending(spending: &Spending) -> Json {
     ])
 }
 
+/// The columns `kind`, `name`, `span`, `start`, and [`COUNTED`].
 pub(super) fn counter(row: &QueryResult) -> Result<(CounterKey, Counter), Error> {
     let kind: ScopeKind = parsed(row.try_get("", "kind")?)?;
     let name: String = row.try_get("", "name")?;
@@ -130,15 +135,24 @@ pub(super) fn counter(row: &QueryResult) -> Result<(CounterKey, Counter), Error>
         span,
         start: Timestamp(row.try_get("", "start")?),
     };
-    let counter = Counter {
-        spent: amount(row, "spent_tokens", "spent_nano_usd")?,
-        reserved: amount(row, "reserved_tokens", "reserved_nano_usd")?,
-        alerted: number(row, "alerted")? & ALERTED != 0,
-        degraded: number(row, "alerted")? & DEGRADED != 0,
-        burning: number(row, "alerted")? & BURNING != 0,
-        exhausted: number(row, "exhausted")? != 0,
+    Ok((key, counted(row, 4)?))
+}
+
+/// The columns [`COUNTED`], which begin at a place.
+pub(super) fn counted(row: &QueryResult, from: usize) -> Result<Counter, Error> {
+    let number = |place: usize| row.try_get_by_index::<i64>(from + place).map(i64::unsigned_abs);
+    let amount = |place| -> Result<_, Error> {
+        Ok(Amount { tokens: Tokens(number(place)?), nano_usd: NanoUsd(number(place + 1)?) })
     };
-    Ok((key, counter))
+    let told = number(4)?;
+    Ok(Counter {
+        spent: amount(0)?,
+        reserved: amount(2)?,
+        alerted: told & ALERTED != 0,
+        degraded: told & DEGRADED != 0,
+        burning: told & BURNING != 0,
+        exhausted: number(5)? != 0,
+    })
 }
 
 /// When it expires is told by its column, which is renewed.

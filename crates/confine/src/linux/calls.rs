@@ -8,6 +8,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use super::Reach;
 use crate::Error;
 use crate::plan::Plan;
 
@@ -105,12 +106,12 @@ pub(crate) fn is_offered() -> bool {
 }
 
 /// Refused calls fail, as if the user had no right to them. A program of another architecture is killed at its first call.
-pub(super) fn restrict(plan: &Plan) -> Result<(), Error> {
+pub(super) fn restrict(plan: &Plan, reach: Reach) -> Result<(), Error> {
     if !is_offered() {
         let missing = || Error::Missing("seccomp is not there".to_owned());
         return if plan.required { Err(missing()) } else { Ok(()) };
     }
-    let rules = refused(plan.confinement.network).map_err(told)?;
+    let rules = refused(reach).map_err(told)?;
     apply(rules, libc::EPERM)?;
     // Its flags lie in memory, which no filter sees. Libraries use `clone` where it does not exist.
     apply(Rules::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
@@ -126,7 +127,7 @@ fn apply(rules: Rules, errno: i32) -> Result<(), Error> {
 }
 
 /// A call with an empty list is refused whatever its arguments are.
-fn refused(network: Network) -> Result<Rules, BackendError> {
+fn refused(reach: Reach) -> Result<Rules, BackendError> {
     let always = REFUSED.iter().chain(REFUSED_BY_ARCHITECTURE).map(|call| (*call, Vec::new()));
     let mut rules: Rules = always.collect();
     for (call, argument) in REFUSED_FOR_OTHERS {
@@ -139,15 +140,25 @@ fn refused(network: Network) -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![is_not(0, 0)?, has(2)?])?]);
     let namespaces = NAMESPACES.iter().map(|flag| SeccompRule::new(vec![any_of(0, u64::from(flag.unsigned_abs()))?]));
     rules.insert(libc::SYS_clone, namespaces.collect::<Result<_, _>>()?);
-    match network {
-        Network::All => {}
-        Network::UnixOnly => {
-            let unix = u64::from(libc::AF_UNIX.unsigned_abs());
-            rules.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is_not(0, unix)?])?]);
-        }
-        _ => drop(rules.insert(libc::SYS_socket, Vec::new())),
+    if let Some(families) = families(reach) {
+        let none_of_them = families.iter().map(|family| is_not(0, u64::from(family.unsigned_abs())));
+        let none_of_them = none_of_them.collect::<Result<Vec<_>, _>>()?;
+        let when = if none_of_them.is_empty() { Vec::new() } else { vec![SeccompRule::new(none_of_them)?] };
+        rules.insert(libc::SYS_socket, when);
     }
     Ok(rules)
+}
+
+/// The only kinds of sockets that can be made; `None` for all. Those of this machine (Unix, netlink, vsock) are none of the internet, and
+/// are not kept in by a network of one's own.
+fn families(Reach { network, is_alone }: Reach) -> Option<Vec<i32>> {
+    let unix = match network {
+        Network::All => return None,
+        Network::UnixOnly => Some(libc::AF_UNIX),
+        _ => None,
+    };
+    let internet = is_alone.then_some([libc::AF_INET, libc::AF_INET6]);
+    Some(internet.into_iter().flatten().chain(unix).collect())
 }
 
 const PRIO_USER: u64 = 2;
@@ -193,14 +204,19 @@ mod tests {
 
     #[test]
     fn each_network_refuses_what_it_says() {
-        let socket = |network| refused(network).unwrap().get(&libc::SYS_socket).map(Vec::len);
-        assert_eq!([Network::None, Network::UnixOnly, Network::All].map(socket), [Some(0), Some(1), None]);
+        let socket =
+            |network, is_alone| refused(Reach { network, is_alone }).unwrap().get(&libc::SYS_socket).map(Vec::len);
+        let all = [Network::None, Network::UnixOnly, Network::All];
+        assert_eq!(all.map(|network| socket(network, false)), [Some(0), Some(1), None]);
+        let families = |network| families(Reach { network, is_alone: true }).unwrap_or_default();
+        assert_eq!(families(Network::None), [libc::AF_INET, libc::AF_INET6]);
+        assert_eq!(families(Network::UnixOnly), [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX]);
     }
 
     #[test]
     fn it_fits_into_a_program_of_the_kernel() {
         let architecture = TargetArch::try_from(std::env::consts::ARCH).unwrap();
-        let rules = with_second_numbers(refused(Network::None).unwrap());
+        let rules = with_second_numbers(refused(Reach { network: Network::None, is_alone: true }).unwrap());
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(1), architecture).unwrap();
         let program = BpfProgram::try_from(filter).unwrap();
         // A system without the second numbers refuses them by itself, so that only this shows that they are judged.

@@ -11,6 +11,7 @@ use orchestrator_process::Network;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 
+use super::Reach;
 use crate::Error;
 use crate::plan::Plan;
 
@@ -32,9 +33,9 @@ pub(crate) fn version() -> Option<u32> {
 }
 
 /// Everything is refused but what is named, and sockets of TCP, signals to others, and abstract sockets of others.
-pub(super) fn restrict(plan: &Plan) -> Result<(), Error> {
+pub(super) fn restrict(plan: &Plan, reach: Reach) -> Result<(), Error> {
     let confinement = &plan.confinement;
-    let rules = handled(confinement.network).map_err(told)?;
+    let rules = handled(reach).map_err(told)?;
     let (read, run) = (AccessFs::ReadFile | AccessFs::ReadDir, AccessFs::Execute);
     let rules = allow(rules, &confinement.readable, read)?;
     let rules = allow(rules, &confinement.executable, read | run)?;
@@ -48,10 +49,10 @@ pub(super) fn restrict(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-fn handled(network: Network) -> Result<RulesetCreated, RulesetError> {
+fn handled(reach: Reach) -> Result<RulesetCreated, RulesetError> {
     let mut rules =
         Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(KNOWN))?;
-    if network != Network::All {
+    if reach.network != Network::All && !reach.is_alone {
         rules = rules.handle_access(AccessNet::from_all(KNOWN))?;
     }
     rules.scope(Scope::from_all(KNOWN))?.create()

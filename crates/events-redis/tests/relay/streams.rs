@@ -142,3 +142,29 @@ async fn without_an_address_there_is_no_relay() {
     let made = orchestrator_events_redis::RedisRelay::new(Config::default(), Arc::new(SystemClock));
     assert!(made.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_was_replaced_in_the_log_is_not_left_in_the_stream() {
+    let server = Server::start().unwrap();
+    let scratch = database().await;
+    let one = Node::start(&scratch, config(&server.url())).await;
+    one.until(State::Up).await;
+    one.append(0..10).await;
+    while one.relay.health().events_sent < 10 {
+        tokio::task::yield_now().await;
+    }
+    let stream = stream_of(&one).await;
+    assert_eq!(ask::<usize>(&server.url(), &["XLEN", &stream]).await, 10);
+    let log = one.hub.log();
+    let said = Event::clone(&log.read(ORG, 3, 1).await.unwrap()[0]);
+    log.replace(ORG, vec![Event { payload: serde_json::json!({ "n": "[erased]" }), ..said }]).await.unwrap();
+    assert_eq!(ask::<usize>(&server.url(), &["EXISTS", &stream]).await, 0);
+    let late = Node::start(&scratch, config(&server.url())).await;
+    late.until(State::Up).await;
+    let there = late.hub.log().read(ORG, 0, 100).await.unwrap();
+    assert_eq!((there.len(), &there[3].payload["n"]), (10, &serde_json::json!("[erased]")));
+    one.log.let_go(ORG);
+    assert_eq!(one.hub.log().read(ORG, 0, 100).await.unwrap(), there);
+    one.end().await;
+    late.end().await;
+}

@@ -108,6 +108,25 @@ pub(super) async fn select<C: ConnectionTrait>(
     rows.iter().map(|row| event(row).map(Arc::new)).collect()
 }
 
+/// Over what they say; whatever they are found by stays.
+pub(super) async fn replace(tx: &Tx, org: OrgId, events: &[Event]) -> Result<(), Error> {
+    for event in events {
+        let statement = Sql::update()
+            .table(log())
+            .values([
+                (Alias::new("actor"), event.actor.to_string().into()),
+                (Alias::new("subject"), event.subject.clone().into()),
+                (Alias::new("correlation"), event.correlation.clone().into()),
+                (Alias::new("payload"), event.payload.to_string().into()),
+            ])
+            .and_where(column("org").eq(org.uuid()))
+            .and_where(column("seq").eq(signed(event.seq)))
+            .to_owned();
+        tx.execute(&statement).await.map_err(store)?;
+    }
+    Ok(())
+}
+
 pub(super) fn store(error: DbErr) -> Error {
     orchestrator_sql::Error::from(error).into()
 }

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use orchestrator_redact::Forget;
 use orchestrator_sql::{Database, Tx};
 use orchestrator_vocab::{OrgId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
@@ -88,6 +91,23 @@ impl WindowStore for SqlWindows {
         Ok(found)
     }
 
+    async fn forget(&self, org: OrgId, forget: &Forget) -> Result<u64, Error> {
+        // There are never more than the bounds of an organisation allow.
+        let connection = self.0.reader();
+        let sql = "select w.id, w.org, w.subject, w.generation, w.positions, w.seen, d.definitions from events_windows w \
+                   left join events_windows_definitions d on d.id = w.id where w.org = $1";
+        let rows =
+            connection.query_all_raw(statement(connection, sql, vec![org.uuid().into()])).await.map_err(store)?;
+        let records: Vec<Record> = rows.iter().map(|row| read(row, Some(row))).collect::<Result<_, _>>()?;
+        let gone = records.iter().filter(|record| record.is_forgotten_by(forget)).map(|record| record.id);
+        let gone: Arc<[WindowId]> = gone.collect();
+        let count = gone.len() as u64;
+        if count > 0 && forget.changes() {
+            self.0.write(move |tx| Box::pin(remove(tx, gone.clone()))).await?;
+        }
+        Ok(count)
+    }
+
     async fn remove_unseen(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {
         let values = vec![before.millis().into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
         self.0
@@ -102,6 +122,16 @@ impl WindowStore for SqlWindows {
             })
             .await
     }
+}
+
+async fn remove(tx: &Tx, ids: Arc<[WindowId]>) -> Result<(), Error> {
+    for id in &*ids {
+        for table in ["events_windows_definitions", "events_windows"] {
+            let sql = format!("delete from {table} where id = $1");
+            tx.execute_raw(statement(tx, &sql, vec![id.uuid().into()])).await.map_err(store)?;
+        }
+    }
+    Ok(())
 }
 
 async fn put(tx: &Tx, record: Record, bounds: Bounds) -> Result<bool, Error> {

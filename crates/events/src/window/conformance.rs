@@ -2,6 +2,7 @@
 //! [`window_store_conformance!`](crate::window_store_conformance).
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a broken promise panics")]
 
+use orchestrator_redact::Forget;
 use orchestrator_vocab::{OrgId, Timestamp};
 use serde_json::json;
 
@@ -140,6 +141,26 @@ pub async fn what_is_forgotten_is_removed(store: &dyn WindowStore) {
     }
 }
 
+/// A window goes with whoever it was for, or was about; it can be counted first.
+pub async fn who_is_to_be_forgotten_has_no_window(store: &dyn WindowStore) {
+    let mut about = record("bob", 2);
+    about.definitions[0].parts[0].fields.insert("title".into(), json!("For Ada Lovelace"));
+    let foreign = Record { org: OrgId::new(), ..record("ada.lovelace", 1) };
+    let put = [record("ada.lovelace", 1), about, foreign, record("bob", 3)];
+    for record in &put {
+        store.put(record.clone(), BOUNDS).await.unwrap();
+    }
+    let forget = Forget::naming("Ada Lovelace").unwrap();
+    assert_eq!(store.forget(OrgId::LOCAL, &forget.clone().counting()).await.unwrap(), 2);
+    assert_eq!(store.forget(OrgId::LOCAL, &forget).await.unwrap(), 2);
+    assert_eq!(store.forget(OrgId::LOCAL, &forget).await.unwrap(), 0);
+    let mut left = Vec::new();
+    for record in &put {
+        left.push(take(store, record, 0).await.is_some());
+    }
+    assert_eq!(left, [false, false, true, true]);
+}
+
 /// One test per promise: `window_store_conformance!(with_store)`, where `with_store` runs a promise on a new, empty store.
 #[macro_export]
 macro_rules! window_store_conformance {
@@ -153,6 +174,7 @@ macro_rules! window_store_conformance {
             putting_again_replaces_the_subscriptions,
             the_least_recently_seen_go_first,
             what_is_forgotten_is_removed,
+            who_is_to_be_forgotten_has_no_window,
         );
     };
     ($with_store:path, $($promise:ident),* $(,)?) => {

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use orchestrator_redact::Forget;
 use orchestrator_vocab::{OrgId, Timestamp};
 
 use super::store::{Bookmark, Bounds, Record, WindowId, WindowStore};
@@ -73,6 +74,16 @@ impl WindowStore for MemoryWindows {
     async fn generations(&self, ids: &[WindowId]) -> Result<Vec<(WindowId, u64)>, Error> {
         let records = self.records();
         Ok(ids.iter().filter_map(|id| Some((*id, records.get(id)?.generation))).collect())
+    }
+
+    async fn forget(&self, org: OrgId, forget: &Forget) -> Result<u64, Error> {
+        let mut records = self.records();
+        let is_gone = |record: &Record| record.org == org && record.is_forgotten_by(forget);
+        let gone: Vec<WindowId> = records.values().filter(|record| is_gone(record)).map(|record| record.id).collect();
+        if forget.changes() {
+            records.retain(|id, _| !gone.contains(id));
+        }
+        Ok(gone.len() as u64)
     }
 
     async fn remove_unseen(&self, before: Timestamp, limit: usize) -> Result<u64, Error> {

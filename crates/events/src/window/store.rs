@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use orchestrator_redact::{Forget, Shape};
 use orchestrator_vocab::{Id, Kind, OrgId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,10 @@ pub struct Record {
 }
 
 impl Record {
+    pub(crate) fn is_forgotten_by(&self, forget: &Forget) -> bool {
+        forget.concerns(&self.subject) || forget.count(&self.definitions, &Shape::FREE) > 0
+    }
+
     /// The part that changes while its subscriber is there.
     pub fn bookmark(&self) -> Bookmark {
         let Self { id, generation, seen, .. } = *self;
@@ -105,6 +110,10 @@ pub trait WindowStore: Send + Sync {
 
     /// The generations of those of these windows that exist.
     async fn generations(&self, ids: &[WindowId]) -> Result<Vec<(WindowId, u64)>, Error>;
+
+    /// Removes the organisation's windows whose subscriber, or what it asked for, is to be forgotten, and tells how many; or only
+    /// tells, if `forget` changes nothing. A subscriber that is there has none to come back to from then on.
+    async fn forget(&self, org: OrgId, forget: &Forget) -> Result<u64, Error>;
 
     /// Removes at most `limit` windows that were last seen before `before`, and tells how many.
     async fn remove_unseen(&self, before: Timestamp, limit: usize) -> Result<u64, Error>;

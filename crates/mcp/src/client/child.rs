@@ -32,7 +32,7 @@ impl Child {
         config: &ServerConfig,
         host: &Host,
     ) -> Result<(Self, DuplexStream, Handle), Error> {
-        let mut process = host.spawn(&config.sandbox, spec(config)).await?;
+        let mut process = host.spawn(&config.sandbox, spec(config).about("server", server)).await?;
         let input = process.take_input().ok_or(Error::Ended)?;
         let (near, streams) = tokio::io::duplex(BUFFER_BYTES);
         let handle = process.handle();

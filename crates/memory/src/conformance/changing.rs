@@ -63,7 +63,7 @@ pub async fn what_is_removed_is_nowhere_any_more(store: &Arc<dyn Store>, log: &d
     let number = store.get(LOCAL, &[put[0].id]).await.unwrap()[0].number;
     store.embed("e", vec![Vector { org: LOCAL, number, values: vec![1.0] }]).await.unwrap();
     let event = NewEvent::new(LOCAL, "memory.deleted", NOON, ada(), json!({}));
-    assert_eq!(store.remove(LOCAL, &[put[0].id, MemoryId::new()], vec![event]).await.unwrap(), [put[0].id]);
+    assert_eq!(store.remove(LOCAL, &[put[0].id, MemoryId::new()], NOON, vec![event]).await.unwrap(), [put[0].id]);
     assert!(store.get(LOCAL, &[put[0].id]).await.unwrap().is_empty());
     assert_eq!(holding(store, LOCAL, &["gone", "soon"], &Filter::default()).await, ["stays soon"]);
     assert_eq!(store.corpus(LOCAL, &["gone".into()]).await.unwrap().holding["gone"], 0);

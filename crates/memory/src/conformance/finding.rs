@@ -142,7 +142,7 @@ pub async fn a_vector_comes_again_when_its_memory_changes(store: &Arc<dyn Store>
     assert_eq!((again.len(), again[0].number, again[0].facets.state), (1, first[0].number, State::Active));
     assert_eq!(again[0].facets.integrity, Integrity::User);
     let seen = again[0].version;
-    store.remove(LOCAL, &[memory.id], Vec::new()).await.unwrap();
+    store.remove(LOCAL, &[memory.id], NOON, Vec::new()).await.unwrap();
     put(store, LOCAL, vec![Draft::fact("three")]).await;
     embed().await;
     assert_eq!(store.vectors(LOCAL, "e", seen, 9).await.unwrap().len(), 1, "versions are not used again");

@@ -89,7 +89,7 @@ pub async fn another_organisation_finds_nothing(store: &Arc<dyn Store>, _: &dyn 
         assert!(store.at_places(org, &[(mine.session.unwrap(), 1)]).await.unwrap().is_empty());
         assert_eq!(store.usage(org, None).await.unwrap(), [Used::default(); 3]);
         assert!(store.vectors(org, "e", 0, 10).await.unwrap().is_empty());
-        assert!(store.remove(org, &[mine.id], Vec::new()).await.unwrap().is_empty());
+        assert!(store.remove(org, &[mine.id], NOON, Vec::new()).await.unwrap().is_empty());
     };
     nothing(other).await;
     let theirs = put(store, other, vec![draft()]).await.remove(0);
@@ -107,6 +107,7 @@ pub async fn what_is_replaced_goes_in_the_same_moment(store: &Arc<dyn Store>, _:
         org: LOCAL,
         memories: vec![summary(text)],
         replaces: old.iter().map(|memory| memory.id).collect(),
+        restored: Vec::new(),
         bounds: bounds(bytes_max),
         events: Vec::new(),
     };
@@ -125,6 +126,7 @@ pub async fn what_is_replaced_makes_room(store: &Arc<dyn Store>, _: &dyn Log) {
         org: LOCAL,
         memories: vec![prepared(made(LOCAL, Draft::fact("123456789")))],
         replaces: vec![old.id],
+        restored: Vec::new(),
         bounds: bounds(10),
         events: Vec::new(),
     };

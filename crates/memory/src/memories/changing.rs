@@ -24,9 +24,23 @@ impl Memories {
         let found = self.0.parts.store.get(org, &[id]).await?.pop().ok_or(Error::NotFound(id))?;
         let now = self.0.parts.clock.now();
         let events = vec![event::about(&found.memory, "memory.deleted", now, by, json!({}))];
-        let gone = self.0.parts.store.remove(org, &[id], events).await?;
+        let gone = self.0.parts.store.remove(org, &[id], now, events).await?;
         self.forget_vectors_of(org, &[found.number]).await;
         if gone.is_empty() { Err(Error::NotFound(id)) } else { Ok(()) }
+    }
+
+    /// A summary of a stretch of a session does not stand any more: it goes, and what it stood for is open again. Whether it was there.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn take_back(&self, org: OrgId, by: &Actor, summary: MemoryId) -> Result<bool, Error> {
+        let Some(found) = self.0.parts.store.get(org, &[summary]).await?.pop() else { return Ok(false) };
+        let now = self.0.parts.clock.now();
+        let facts = json!({ "sessionId": found.memory.session, "covered": found.memory.covers.len() });
+        let events = vec![event::about(&found.memory, "memory.reverted", now, by, facts)];
+        let gone = self.0.parts.store.remove(org, &[summary], events).await?;
+        self.forget_vectors_of(org, &[found.number]).await;
+        Ok(!gone.is_empty())
     }
 
     pub(super) async fn forget_vectors_of(&self, org: OrgId, numbers: &[i64]) {

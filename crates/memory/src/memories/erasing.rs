@@ -1,12 +1,12 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use super::Memories;
+use super::elsewhere::Place;
+use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, Tier, event, summary, text};
+use orchestrator_redact::{Forget, Shape};
 use orchestrator_vocab::{Actor, Label, OrgId, SessionId, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use unicode_segmentation::UnicodeSegmentation as _;
-
-use super::Memories;
-use crate::{Error, Filter, Insert, Memory, MemoryId, Prepared, State, Stored, Tier, event, summary, text};
 
 /// How many memories are looked at, and removed, at a time.
 const PAGE: usize = 500;
@@ -43,8 +43,13 @@ pub struct Erased {
     pub erased: [u64; 3],
     /// Summaries that stood for some of them, and were made anew from what they cover beside.
     pub rebuilt: u64,
-    /// What a second look found: 0, unless somebody remembered more of it meanwhile.
+    /// What was found of it beyond memories, by the place: texts of `journals`, `tasks`, `events` and whatever else this is a part of.
+    pub elsewhere: BTreeMap<String, Place>,
+    /// What a second look found, everywhere: 0, unless somebody said more of it meanwhile. What is held is not among it.
     pub remaining: u64,
+    /// Nothing was erased: this is what would have been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 impl Erasing {
@@ -65,16 +70,14 @@ impl Erasing {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Person(name) | Self::Topic(name)
-                if name.chars().count() > NAME_CHARS_MAX || words(name).is_empty() =>
-            {
-                let expected = format!("expected a name of at most {NAME_CHARS_MAX} characters, with a word in it");
-                Err(Error::invalid(self.kind(), expected))
-            }
-            _ => Ok(()),
-        }
+    /// Which texts that are: of a session or an organisation all there are.
+    fn how(&self) -> Result<Forget, Error> {
+        let (Self::Person(name) | Self::Topic(name)) = self else { return Ok(Forget::everything()) };
+        let is_short = name.chars().count() <= NAME_CHARS_MAX;
+        Forget::naming(name).filter(|_| is_short).ok_or_else(|| {
+            let expected = format!("expected a name of at most {NAME_CHARS_MAX} characters, with a word in it");
+            Error::invalid(self.kind(), expected)
+        })
     }
 
     fn concerns(&self, memory: &Memory) -> bool {
@@ -82,12 +85,10 @@ impl Erasing {
             Self::Organisation => true,
             Self::Session(session) => memory.session == Some(*session),
             Self::Person(name) => {
-                let name = name.to_lowercase();
-                let theirs = format!("user:{name}");
-                memory.people.contains(&name)
-                    || memory.scope.to_string().to_lowercase() == theirs
-                    || memory.by.to_string().to_lowercase() == theirs
-                    || says(memory, &name)
+                let own = [memory.scope.to_string(), memory.by.to_string()];
+                memory.people.contains(&name.to_lowercase())
+                    || own.iter().any(|whose| is_of(whose, name))
+                    || says(memory, name)
             }
             Self::Topic(name) => {
                 let name = name.to_lowercase();
@@ -97,47 +98,74 @@ impl Erasing {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.unicode_words().map(str::to_lowercase).collect()
+/// `user:ada.lovelace` is Ada Lovelace's; an agent that bears a person's name is not that person.
+fn is_of(whose: &str, name: &str) -> bool {
+    whose.strip_prefix("user:").is_some_and(|user| Forget::naming(name).is_some_and(|name| name.concerns(user)))
 }
 
 /// In its text, its tags or whatever else is with it, as whole words.
 fn says(memory: &Memory, name: &str) -> bool {
-    let name = words(name);
+    let Some(name) = Forget::naming(name) else { return false };
     let tags = memory.people.iter().chain(&memory.topics).chain(&memory.sources).map(String::as_str);
-    let more = serde_json::to_string(&memory.metadata).unwrap_or_default();
-    std::iter::once(memory.text.as_str())
-        .chain(tags)
-        .chain(std::iter::once(more.as_str()))
-        .any(|text| words(text).windows(name.len()).any(|window| window == name))
+    std::iter::once(memory.text.as_str()).chain(tags).any(|text| name.concerns(text))
+        || name.count(&memory.metadata, &Shape::FREE) > 0
 }
 
 impl Memories {
-    /// Forgets for good, in every form: memories in whatever state, their words, their vectors, and what summaries took from them.
-    /// It looks at every memory of the organisation, three times.
-    ///
-    /// Journals of sessions, tasks and events are not memories; they have their own retention.
+    /// Forgets for good, in every form: memories in whatever state, their words, their vectors, and what summaries took from them; and
+    /// the texts of wherever else it [reaches](Self::reach). It looks at every memory of the organisation three times, and at
+    /// everything elsewhere twice. One after the other: whoever asks meanwhile waits.
     ///
     /// # Errors
     /// [`Error::Invalid`]: no name. [`Error::Store`]: some may be gone already; do it again.
     pub async fn erase(&self, org: OrgId, by: &Actor, what: &Erasing) -> Result<Erased, Error> {
-        what.check()?;
+        let how = what.how()?;
+        // Two that write over the same text would each leave what the other took.
+        let _alone = self.0.erasing.lock().await;
+        // First there, so that nothing is remembered anew from what is gone here.
+        let elsewhere = self.forget_elsewhere(org, what, &how).await?;
         let concerned = self.concerned(org, what).await?;
-        let mut erased = [0; 3];
-        concerned.iter().for_each(|gone| erased[gone.tier as usize] += 1);
         let rebuilt = self.rebuild(org, &concerned.iter().map(|gone| gone.id).collect()).await?;
         for some in concerned.chunks(PAGE) {
             let ids: Vec<MemoryId> = some.iter().map(|gone| gone.id).collect();
-            self.0.parts.store.remove(org, &ids, Vec::new()).await?;
+            self.0.parts.store.remove(org, &ids, self.0.parts.clock.now(), Vec::new()).await?;
             self.forget_vectors_of(org, &some.iter().map(|gone| gone.number).collect::<Vec<_>>()).await;
         }
         self.0.parts.store.scrub().await?;
-        let remaining = self.concerned(org, what).await?.len() as u64;
-        let at = self.0.parts.clock.now();
-        let receipt =
-            Erased { by: what.kind(), subject_digest: digest(&what.name(org)), at, erased, rebuilt, remaining };
-        self.0.parts.store.tell(vec![event::event(org, "memory.erased", at, by.clone(), json!(receipt))]).await?;
+        let left = self.forget_elsewhere(org, what, &how.counting()).await?;
+        let remaining =
+            self.concerned(org, what).await?.len() as u64 + left.values().map(|left| left.erased).sum::<u64>();
+        let receipt = Erased { rebuilt, remaining, elsewhere, ..self.receipt(org, what, &concerned) };
+        let event = event::event(org, "memory.erased", receipt.at, by.clone(), json!(receipt));
+        self.0.parts.store.tell(vec![event]).await?;
         Ok(receipt)
+    }
+
+    /// What [`erase`](Self::erase) would come to; nothing is erased, and nobody is told.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn would_erase(&self, org: OrgId, what: &Erasing) -> Result<Erased, Error> {
+        let how = what.how()?.counting();
+        let elsewhere = self.forget_elsewhere(org, what, &how).await?;
+        let concerned = self.concerned(org, what).await?;
+        let remaining = concerned.len() as u64 + elsewhere.values().map(|place| place.erased).sum::<u64>();
+        Ok(Erased { elsewhere, remaining, dry_run: true, ..self.receipt(org, what, &concerned) })
+    }
+
+    fn receipt(&self, org: OrgId, what: &Erasing, concerned: &[Gone]) -> Erased {
+        let mut erased = [0; 3];
+        concerned.iter().for_each(|gone| erased[gone.tier as usize] += 1);
+        Erased {
+            by: what.kind(),
+            subject_digest: digest(&what.name(org)),
+            at: self.0.parts.clock.now(),
+            erased,
+            rebuilt: 0,
+            elsewhere: BTreeMap::new(),
+            remaining: 0,
+            dry_run: false,
+        }
     }
 
     /// What it concerns: only what is needed to remove it, for it may be all there is.
@@ -165,7 +193,8 @@ impl Memories {
                     again(&memory, &left, gone).into_iter().map(|memory| self.prepare(memory)).collect();
                 rebuilt += memories.len() as u64;
                 let replaces = vec![memory.id];
-                let insert = Insert { org, memories, replaces, bounds: self.bounds(), events: Vec::new() };
+                let (restored, events) = (Vec::new(), Vec::new());
+                let insert = Insert { org, memories, replaces, restored, bounds: self.bounds(), events };
                 self.0.parts.store.insert(insert).await?;
                 self.forget_vectors_of(org, &[number]).await;
             }
@@ -238,8 +267,9 @@ mod tests {
         assert!(!Erasing::Person("ada".into()).concerns(&memory(Draft::fact("an adapter"))));
         let own = Draft { scope: crate::Scope::User("Ada".into()), ..base() };
         assert!(Erasing::Person("ada".into()).concerns(&memory(own)));
-        assert!(
-            matches!(Erasing::Person(" ! ".into()).check(), Err(Error::Invalid { field, .. }) if field == "person")
-        );
+        let own = Draft { scope: crate::Scope::User("ada.lovelace".into()), ..base() };
+        assert!(ada.concerns(&memory(own)));
+        assert!(ada.concerns(&memory(Draft::fact("Ada Lovelace's tea, ada.lovelace@example.org"))));
+        assert!(matches!(Erasing::Person(" ! ".into()).how(), Err(Error::Invalid { field, .. }) if field == "person"));
     }
 }

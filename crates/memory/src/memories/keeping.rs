@@ -1,8 +1,10 @@
 use orchestrator_vocab::{Actor, Label, OrgId, SessionId, Timestamp};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Memories;
-use crate::{Change, Draft, Error, Insert, Kind, Memory, MemoryId, State, Stored, Tier, event, summary};
+use crate::{
+    Change, Draft, Error, Insert, Kind, Material, Memory, MemoryId, State, Stored, Summed, Tier, event, summary,
+};
 
 /// How many memories are removed at a time.
 const REMOVED: usize = 500;
@@ -58,7 +60,7 @@ impl Memories {
 
     async fn remove(&self, org: OrgId, ids: &[MemoryId]) -> Result<usize, Error> {
         let numbers: Vec<i64> = self.0.parts.store.get(org, ids).await?.iter().map(|stored| stored.number).collect();
-        let gone = self.0.parts.store.remove(org, ids, Vec::new()).await?;
+        let gone = self.0.parts.store.remove(org, ids, self.0.parts.clock.now(), Vec::new()).await?;
         self.forget_vectors_of(org, &numbers).await;
         Ok(gone.len())
     }
@@ -69,10 +71,13 @@ impl Memories {
         let Some(first) = aged.first() else { return Ok(0) };
         let (org, session) = (first.memory.org, first.memory.session);
         let by = Actor::system("memory");
-        let drafts = summaries(&aged);
+        let mut made: Vec<Memory> = Vec::new();
+        for group in groups(&aged) {
+            let summed = self.summed_up(&group).await;
+            let draft = self.filtered(summary_of(&group, summed));
+            made.push(draft.into_memory(org, by.clone(), self.0.parts.clock.now())?);
+        }
         let now = self.0.parts.clock.now();
-        let made: Vec<Memory> =
-            drafts.into_iter().map(|draft| draft.into_memory(org, by.clone(), now)).collect::<Result<_, _>>()?;
         let payload = json!({
             "orgId": org, "sessionId": session, "episodes": aged.len(),
             "memoryIds": made.iter().map(|memory| memory.id).collect::<Vec<_>>(),
@@ -81,6 +86,7 @@ impl Memories {
             org,
             memories: made.into_iter().map(|memory| self.prepare(memory)).collect(),
             replaces: aged.iter().map(|stored| stored.memory.id).collect(),
+            restored: Vec::new(),
             bounds: self.bounds(),
             events: vec![event::event(org, "memory.consolidated", now, by, payload)],
         };
@@ -91,32 +97,42 @@ impl Memories {
         self.forget_vectors_of(org, &aged.iter().map(|stored| stored.number).collect::<Vec<_>>()).await;
         Ok(aged.len())
     }
+
+    /// By whoever sums up, else by rules.
+    async fn summed_up(&self, group: &[&Memory]) -> (String, Map<String, Value>) {
+        let first = group[0];
+        let texts: Vec<&str> = group.iter().map(|memory| memory.text.as_str()).collect();
+        let summed = match &self.0.parts.summarizer {
+            None => Summed::default(),
+            Some(summarizer) => {
+                let (session, task, agent) = (first.session, first.task, first.agent.clone());
+                let (texts, tokens_max) = (texts.clone(), SUMMARY_TOKENS);
+                summarizer.sum_up(Material { org: first.org, session, task, agent, texts, tokens_max }).await
+            }
+        };
+        (summed.text.unwrap_or_else(|| summary::extract(&texts, SUMMARY_TOKENS)), summed.facts)
+    }
 }
 
 /// Nobody is told more than before: what only some remember, and what is not confirmed, has summaries of its own.
-fn summaries(aged: &[Stored]) -> Vec<Draft> {
-    let mut groups: Vec<(&Memory, Vec<&Memory>)> = Vec::new();
-    for Stored { memory, .. } in aged {
-        let is_alike = |(first, _): &&mut (&Memory, Vec<&Memory>)| {
-            first.scope == memory.scope
-                && first.state == memory.state
-                && first.label.confidentiality == memory.label.confidentiality
+fn groups(aged: &[Stored]) -> Vec<Vec<&Memory>> {
+    let mut groups: Vec<Vec<&Memory>> = Vec::new();
+    for Stored { memory, .. } in aged.iter().filter(|stored| stored.memory.state != State::Superseded) {
+        let is_alike = |group: &&mut Vec<&Memory>| {
+            group[0].scope == memory.scope
+                && group[0].state == memory.state
+                && group[0].label.confidentiality == memory.label.confidentiality
         };
         match groups.iter_mut().find(is_alike) {
-            Some((_, group)) => group.push(memory),
-            None => groups.push((memory, vec![memory])),
+            Some(group) => group.push(memory),
+            None => groups.push(vec![memory]),
         }
     }
     groups
-        .into_iter()
-        .filter(|(first, _)| first.state != State::Superseded)
-        .map(|(_, group)| summed_up(&group))
-        .collect()
 }
 
-fn summed_up(group: &[&Memory]) -> Draft {
+fn summary_of(group: &[&Memory], (text, metadata): (String, Map<String, Value>)) -> Draft {
     let first = group[0];
-    let texts: Vec<&str> = group.iter().map(|memory| memory.text.as_str()).collect();
     let label = group.iter().map(|memory| memory.label).reduce(Label::join).unwrap_or_default();
     let common =
         |of: fn(&Memory) -> Option<String>| of(first).filter(|one| group.iter().all(|m| of(m).as_ref() == Some(one)));
@@ -133,6 +149,7 @@ fn summed_up(group: &[&Memory]) -> Draft {
         topics: group.iter().flat_map(|memory| memory.topics.iter().cloned()).take(64).collect(),
         valid_from: group.iter().map(|memory| memory.created_at).min(),
         valid_to: None,
-        ..Draft::new(Tier::Semantic, Kind::Summary, summary::extract(&texts, SUMMARY_TOKENS))
+        metadata,
+        ..Draft::new(Tier::Semantic, Kind::Summary, text)
     }
 }

@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use orchestrator_vocab::{OrgId, SessionId};
 use serde::Serialize;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Memories;
 use crate::{Error, Filter, Kind, LIMIT_MAX, Memory, MemoryId, Question, State, Tier};
@@ -38,6 +39,10 @@ pub struct Coverage {
     pub unreachable: Vec<MemoryId>,
     /// Episodes of the session that no summary covers: they are there word by word. Only where a session was named.
     pub uncovered: usize,
+    /// Different numbers, codes and dates (words with a digit) in the covered that are there.
+    pub figures: usize,
+    /// Of these: standing in a summary too, as they are written. The others are found in what they come from.
+    pub figures_kept: usize,
     /// Whether nothing is missing and everything that was asked for was found.
     pub complete: bool,
 }
@@ -76,6 +81,10 @@ impl Memories {
                 coverage.unreachable.push(memory.id);
             }
         }
+        let in_summaries = figures(summaries.iter().map(|stored| stored.memory.text.as_str()));
+        let in_covered = figures(there.values().map(|memory| memory.text.as_str()));
+        coverage.figures = in_covered.len();
+        coverage.figures_kept = in_covered.intersection(&in_summaries).count();
         if let Some(session) = session {
             let episodes = self.episodes(org, session).await?;
             let is_open = |memory: &&Memory| memory.kind != Kind::Summary && !covered.contains(&memory.id);
@@ -116,6 +125,12 @@ impl Memories {
             hits.iter().flat_map(|hit| hit.same.iter().copied().chain([hit.memory.id])).collect();
         Ok(found.contains(&memory.id))
     }
+}
+
+/// Words with a digit that are longer than one.
+fn figures<'t>(texts: impl Iterator<Item = &'t str>) -> HashSet<&'t str> {
+    let is_figure = |word: &&str| word.len() > 1 && word.chars().any(char::is_numeric);
+    texts.flat_map(|text| text.unicode_words()).filter(is_figure).collect()
 }
 
 const EVERY: [State; 3] = [State::Active, State::Quarantined, State::Superseded];

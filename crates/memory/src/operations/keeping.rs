@@ -18,7 +18,7 @@ pub(super) async fn verify(memories: Memories, call: Call, params: VerifyParams)
     Ok(memories.verify(call.org(), params.session_id).await?)
 }
 
-/// The parameters of `memory.erase`: exactly one of them.
+/// The parameters of `memory.erase`: exactly one thing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct EraseParams {
@@ -36,6 +36,9 @@ pub(super) struct EraseParams {
     /// Everything there is.
     #[serde(default)]
     organisation: bool,
+    /// Only tell what would be erased.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 pub(super) async fn erase(memories: Memories, call: Call, params: EraseParams) -> Result<Erased, Refused> {
@@ -49,5 +52,8 @@ pub(super) async fn erase(memories: Memories, call: Call, params: EraseParams) -
     let [what] = named.as_slice() else {
         return Err(Refused::invalid_params("expected exactly one of person, topic, sessionId and organisation"));
     };
-    Ok(memories.erase(call.org(), &call.actor(), what).await?)
+    match params.dry_run {
+        true => Ok(memories.would_erase(call.org(), what).await?),
+        false => Ok(memories.erase(call.org(), &call.actor(), what).await?),
+    }
 }

@@ -103,7 +103,7 @@ pub(super) async fn get(memories: Memories, call: Call, params: MemoryParams) ->
     seen(&memories, &call, params.memory_id).await
 }
 
-/// The parameters of `memory.list`.
+/// The parameters of `memory.list` and `memory.export`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ListParams {
@@ -131,21 +131,32 @@ pub(super) struct ListParams {
 }
 
 pub(super) async fn list(memories: Memories, call: Call, params: ListParams) -> Result<Page<Memory>, Refused> {
+    let (found, next_cursor) = page(&memories, &call, &params, &[]).await?;
+    Ok(Page { items: found.into_iter().map(|(_, memory)| memory).collect(), next_cursor })
+}
+
+/// The memories that are asked for, of these tiers if none is named, and where to go on.
+pub(super) async fn page(
+    memories: &Memories,
+    call: &Call,
+    params: &ListParams,
+    otherwise: &[Tier],
+) -> Result<(Vec<(i64, Memory)>, Option<Cursor>), Refused> {
     let filter = Filter {
-        tiers: params.tier.into_iter().collect(),
+        tiers: params.tier.map_or_else(|| otherwise.to_vec(), |tier| vec![tier]),
         kinds: params.kind.into_iter().collect(),
-        scopes: params.scope.map(|scope| vec![scope]),
+        scopes: params.scope.clone().map(|scope| vec![scope]),
         states: params.state.into_iter().collect(),
         session: params.session_id,
         ..Filter::default()
     };
     let before: Option<i64> = params.cursor.as_ref().map(Cursor::read).transpose()?;
     let limit = params.limit.get();
-    let mut found = memories.list(call.org(), &visible(&call, filter), before, limit + 1).await?;
+    let mut found = memories.list(call.org(), &visible(call, filter), before, limit + 1).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| has_more).map(|(number, _)| Cursor::of(number));
-    Ok(Page { items: found.into_iter().map(|(_, memory)| memory).collect(), next_cursor })
+    Ok((found, next_cursor))
 }
 
 /// What a tier holds.

@@ -90,7 +90,7 @@ pub(super) async fn store(memories: Memories, call: Call, params: StoreParams) -
 }
 
 /// What an agent stores for others, and nobody vouches for, waits until somebody does. Nobody stores for another person.
-fn allowed(call: &Call, draft: Draft, scope: Option<Scope>) -> Result<Draft, Refused> {
+pub(super) fn allowed(call: &Call, draft: Draft, scope: Option<Scope>) -> Result<Draft, Refused> {
     if let Some(acting) = &call.acting {
         let own = Scope::Agent(acting.agent.clone());
         let here = call.extensions.get::<Here>();

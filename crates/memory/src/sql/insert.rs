@@ -6,7 +6,7 @@ use orchestrator_vocab::{OrgId, SessionId};
 use sea_orm::ConnectionTrait as _;
 
 use super::args::{Args, confidentiality_rank, integrity_rank, is_postgres, signed};
-use super::{changing, removal, rows, text, usage};
+use super::{changing, forgotten, removal, rows, text, usage};
 use crate::{Change, Error, Insert, Memory, Prepared, Tier, Used, event};
 
 /// So many rows in one statement. Each has 20 parameters, and SQLite looks for the name of each among all of a statement: with 500 rows a row
@@ -14,7 +14,7 @@ use crate::{Change, Error, Insert, Memory, Prepared, Tier, Used, event};
 pub(super) const ROWS_MAX: usize = 25;
 
 pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> {
-    let Insert { org, memories, replaces, bounds, events } = insert;
+    let Insert { org, memories, replaces, restored, bounds, events } = insert;
     let gone = removal::claim(tx, *org, replaces).await?;
     let (added, freed) = (added(memories), removal::taken(&gone));
     let before = usage::lock(tx, *org, added.keys().copied()).await?;
@@ -25,6 +25,7 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
             return Err(Error::Full { tier: place.0, used: left.bytes, limit, wanted: more.bytes });
         }
     }
+    forgotten::restore(tx, *org, restored).await?;
     for Memory { id, supersedes, .. } in memories.iter().map(|prepared| &prepared.memory) {
         if let Some(old) = supersedes {
             changing::change(tx, *org, *old, &Change::Supersede { by: *id, until: bounds.now }, &[]).await?;
@@ -42,7 +43,7 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
         let after = usage::sum(left(place), *more);
         SqlLog::append(tx, event::filling(*org, *place, before[place], after, bounds));
     }
-    removal::remove(tx, *org, gone).await?;
+    removal::remove(tx, *org, gone, bounds.now).await?;
     SqlLog::append(tx, events.iter().cloned());
     Ok(numbers)
 }

@@ -1,6 +1,9 @@
 use orchestrator_sql::{Backend, Migration};
 
-pub(crate) const ALL: &[Migration] = &[Migration { name: "m0001_memory", statements: memory }];
+pub(crate) const ALL: &[Migration] = &[
+    Migration { name: "m0001_memory", statements: memory },
+    Migration { name: "m0002_forgotten", statements: forgotten },
+];
 
 /// What is asked for has a column; everything else is in `body`. On SQLite each organisation has a table of words of its own,
 /// made when it first remembers something: nobody's words weigh on another's.
@@ -41,4 +44,13 @@ fn memory(backend: Backend) -> Vec<String> {
         statements.push("create index memory_memories_words on memory_memories using gin (words_index)".into());
     }
     statements
+}
+
+/// What was removed, by its name only: it is not to come back unasked.
+fn forgotten(backend: Backend) -> Vec<String> {
+    let (uuid, clustered) = (backend.uuid(), backend.clustered());
+    vec![format!(
+        "create table memory_forgotten (org {uuid} not null, id {uuid} not null, at bigint not null, \
+         primary key (org, id)){clustered}"
+    )]
 }

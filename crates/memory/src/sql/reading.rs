@@ -39,6 +39,21 @@ async fn find<C: ConnectionTrait>(
     Ok(found)
 }
 
+pub(super) async fn saying<C: ConnectionTrait>(
+    connection: &C,
+    org: OrgId,
+    digests: &[[u8; 32]],
+) -> Result<Vec<Stored>, Error> {
+    let mut found = Vec::new();
+    for digests in digests.chunks(IDS_MAX) {
+        let mut args = Args::default();
+        let (org, digests) = (args.put(org.uuid()), args.list(digests.iter().map(|digest| digest.to_vec())));
+        let sql = format!("select {COLUMNS} from memory_memories as m where org = {org} and digest in {digests}");
+        found.extend(rows::all(connection, sql, args).await?);
+    }
+    Ok(found)
+}
+
 pub(super) async fn list<C: ConnectionTrait>(
     connection: &C,
     org: OrgId,

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use orchestrator_sql::{Backend, Database, Tx};
-use orchestrator_vocab::OrgId;
+use orchestrator_vocab::{OrgId, Timestamp};
 use sea_orm::ConnectionTrait as _;
 
-use super::{changing, reading, text, usage};
+use super::{changing, forgotten, reading, text, usage};
 use crate::{Error, MemoryId, Stored, Used};
 
 /// All of these, and nobody else takes them before the end of the transaction.
@@ -21,7 +21,7 @@ pub(super) async fn claim(tx: &Tx, org: OrgId, ids: &[MemoryId]) -> Result<Vec<S
 }
 
 /// Rows, words, vectors and counts.
-pub(super) async fn remove(tx: &Tx, org: OrgId, gone: Vec<Stored>) -> Result<(), Error> {
+pub(super) async fn remove(tx: &Tx, org: OrgId, gone: Vec<Stored>, now: Timestamp) -> Result<(), Error> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -34,7 +34,7 @@ pub(super) async fn remove(tx: &Tx, org: OrgId, gone: Vec<Stored>) -> Result<(),
     for (place, less) in taken(&gone) {
         usage::subtract(tx, org, place, less).await?;
     }
-    Ok(())
+    forgotten::remember(tx, org, &gone, now).await
 }
 
 /// What these take up.

@@ -19,7 +19,9 @@ type Place = (OrgId, usage::Place);
 
 /// Whether it changes nothing of what is stored already. Only those are written together: whoever is refused has written nothing.
 pub(super) fn is_plain(insert: &Insert) -> bool {
-    insert.replaces.is_empty() && insert.memories.iter().all(|prepared| prepared.memory.supersedes.is_none())
+    insert.replaces.is_empty()
+        && insert.restored.is_empty()
+        && insert.memories.iter().all(|prepared| prepared.memory.supersedes.is_none())
 }
 
 /// Plain inserts in their order. Each has room or not by what those before it left.

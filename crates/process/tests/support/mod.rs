@@ -62,7 +62,7 @@ pub(crate) async fn stdout_of(spec: Spec) -> Vec<String> {
 
 pub(crate) async fn exit_of(process: &mut Process) -> Exit {
     let exit = tokio::time::timeout(TOO_LONG, process.wait()).await.expect("it ends in time");
-    assert_eq!(exit.survivors, []);
+    assert_eq!(exit.survivors, Vec::<u32>::new());
     exit
 }
 

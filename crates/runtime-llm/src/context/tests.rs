@@ -97,7 +97,7 @@ fn what_is_summed_up_is_shown_as_its_summary_and_is_summed_up_again_with_what_ca
     assert_eq!(window.to_sum_up(&messages, upto), messages[1..upto]);
     let summary = Block::text(Label::USER, "what happened before");
     let notes = Block::text(Label::USER, "notes");
-    window.compacted(Summary { block: summary.clone(), beside: vec![notes.clone()], upto });
+    window.compacted(7, Summary { block: summary.clone(), beside: vec![notes.clone()], upto });
     assert_eq!(window.stretch(&messages, "", &[]), None, "there is room again");
     window.fit(&messages, "", &[]);
     let view = window.view(&messages);
@@ -107,4 +107,31 @@ fn what_is_summed_up_is_shown_as_its_summary_and_is_summed_up_again_with_what_ca
     let later = window.stretch(&messages, "", &[]).unwrap();
     let again = window.to_sum_up(&messages, later);
     assert_eq!((again[0].content.first(), &again[1..]), (Some(&summary), &messages[upto..later]));
+}
+
+#[test]
+fn a_summary_that_is_taken_back_is_made_again_only_when_there_is_no_room_left() {
+    let mut messages = conversation(10, 3_400);
+    let mut window = Window::new(10_000, 800);
+    let upto = window.stretch(&messages, "", &[]).unwrap();
+    let summary = |text: &str| Block::text(Label::USER, text);
+    window.compacted(7, Summary { block: summary("one"), beside: Vec::new(), upto });
+    window.take_back(8);
+    assert_eq!(window.standing().collect::<Vec<_>>(), [7], "there is no such summary");
+    window.take_back(7);
+    window.fit(&messages, "", &[]);
+    assert_eq!(window.view(&messages), messages);
+    assert_eq!(window.stretch(&messages, "", &[]), None, "it would be the same again");
+    messages.extend(conversation(3, 3_400).split_off(1));
+    let later = window.stretch(&messages, "", &[]).unwrap();
+    window.compacted(20, Summary { block: summary("two"), beside: Vec::new(), upto: later });
+    messages.extend(conversation(10, 3_400).split_off(1));
+    let last = window.stretch(&messages, "", &[]).unwrap();
+    window.compacted(30, Summary { block: summary("three"), beside: Vec::new(), upto: last });
+    let mut both = window.clone();
+    window.take_back(30);
+    assert_eq!(window.view(&messages)[0].content.last(), Some(&summary("two")));
+    both.take_back(20);
+    assert_eq!(both.standing().count(), 0, "what was made of it goes with it");
+    assert_eq!(both.view(&messages), messages);
 }

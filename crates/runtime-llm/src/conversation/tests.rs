@@ -240,6 +240,98 @@ fn more_calls_than_one_answer_may_ask_for_are_refused() {
     }
 }
 
+/// A conversation whose first rounds are summed up, and by which entry.
+fn summed_up() -> (Journal, u64) {
+    let limits = Limits { context_tokens: 1_000, ..Limits::default() };
+    let profile = serde_json::to_value(Profile { limits, compact_at: 800, ..Profile::default() }).unwrap();
+    let message = Message::user(Label::USER, "count the files");
+    let mut journal = Journal(Vec::new()).with(Entry::Began { runtime: "llm".into(), profile, message });
+    for round in 0..8 {
+        let id = format!("c{round}");
+        let call = Content::ToolCall(ToolCall::parse(&id, "fs_list", r#"{"path":"."}"#));
+        let content = vec![Block::new(Label::USER, call)];
+        // Nobody counts: what is estimated is what it is.
+        let answered = Entry::Answered {
+            message: Message { role: Role::Assistant, content, origin: None },
+            usage: Usage::default(),
+            stop: Stop::new(StopReason::ToolUse, "raw"),
+            trace: None,
+        };
+        journal = journal.asked().with(answered).calling(&id, Repeat::Harmless).returned(&id, &"x".repeat(400));
+    }
+    let mut conversation = journal.conversation();
+    conversation.gather(conversation.last);
+    let (upto, _) = conversation.stretch().expect("it is too long");
+    let summed = Summed {
+        upto,
+        summary: Block::text(Label::USER, "there are files"),
+        beside: Vec::new(),
+        known: conversation.last,
+        usage: Usage { input: 7, output: 3, ..Usage::default() },
+        more: Value::Null,
+    };
+    let facts = json!(summed);
+    let journal = journal.with(Entry::Noted { what: noted::COMPACTED.into(), facts, message: None });
+    let entry = journal.0.len() as u64;
+    (journal, entry)
+}
+
+fn taken_back(journal: Journal, entry: u64) -> Journal {
+    journal.with(Entry::Noted { what: noted::REVERTED.into(), facts: json!(TakenBack { entry }), message: None })
+}
+
+fn asked_for(journal: &Journal) -> String {
+    let mut conversation = journal.conversation();
+    conversation.deliver(conversation.last);
+    format!("{:?}", conversation.request(OrgId::LOCAL).messages)
+}
+
+#[test]
+fn a_summary_that_is_taken_back_is_not_shown_from_the_next_request_on() {
+    let (journal, entry) = summed_up();
+    let used = journal.conversation().usage;
+    assert_eq!((used.input, used.output), (7, 3), "what making it cost is a part of it");
+    assert!(asked_for(&journal).contains("there are files") && !asked_for(&journal).contains("c0"));
+    let without = journal.conversation().length_without(entry);
+    let reverted = taken_back(journal, entry);
+    assert!(asked_for(&reverted).contains("c0") && !asked_for(&reverted).contains("there are files"));
+    let mut conversation = reverted.conversation();
+    conversation.gather(conversation.last);
+    assert_eq!((conversation.summaries(), conversation.length().0), (Vec::new(), without));
+    assert_eq!(conversation.stretch(), None, "it is not summed up at once again");
+    // Replayed from the beginning, each request is the same.
+    let asked = |journal: Journal| {
+        let upto = journal.0.len() as u64;
+        let mut conversation = journal.conversation();
+        conversation.deliver(upto);
+        let request = conversation.request(OrgId::LOCAL).digest();
+        journal.with(Entry::Asked { request, upto, model: None })
+    };
+    let replayed = crate::replay(OrgId::LOCAL, &asked(reverted).text(StopReason::EndTurn, "eight").0).unwrap();
+    assert_eq!(replayed.next, "finish");
+    assert_eq!(replayed.divergences.iter().filter(|one| one.number > entry).count(), 0, "{:?}", replayed.divergences);
+}
+
+#[test]
+fn a_summary_that_was_made_while_the_one_before_was_taken_back_does_not_stand_either() {
+    let (journal, first) = summed_up();
+    let known = journal.0.len() as u64;
+    let journal = taken_back(journal, first);
+    let again = |known: u64| Summed {
+        upto: 13,
+        summary: Block::text(Label::USER, "again"),
+        beside: Vec::new(),
+        known,
+        usage: Usage::default(),
+        more: Value::Null,
+    };
+    let noted = |summed: Summed| Entry::Noted { what: noted::COMPACTED.into(), facts: json!(summed), message: None };
+    let unaware = Journal(journal.0.clone()).with(noted(again(known)));
+    assert!(asked_for(&unaware).contains("c0") && !asked_for(&unaware).contains("again"));
+    let aware = journal.with(noted(again(known + 1)));
+    assert!(asked_for(&aware).contains("again"), "it was made of what was shown then");
+}
+
 fn any_entry() -> impl Strategy<Value = u8> {
     0_u8..8
 }

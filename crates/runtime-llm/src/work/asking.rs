@@ -19,6 +19,7 @@ impl Work<'_> {
             self.inputs.mark_unchanged();
             // Nobody knows for how long it is closed; and whoever said something meanwhile is heard now.
             self.record(Vec::new()).await?;
+            self.catch_up().await?;
             return self.until_cancelled(self.gate.open()).await;
         }
         self.offer().await?;
@@ -101,7 +102,9 @@ impl Work<'_> {
             return Ok(());
         }
         let Some(made) = self.until_cancelled(memory.compact(&self.session, &stretch)).await? else { return Ok(()) };
-        let facts = json!(Summed { upto, summary: made.summary, beside: made.beside, more: made.facts });
+        self.desk.add_usage(Tokens(made.usage.total_input()), Tokens(made.usage.output));
+        let (known, usage) = (self.written(), made.usage);
+        let facts = json!(Summed { upto, summary: made.summary, beside: made.beside, known, usage, more: made.facts });
         self.record(vec![Entry::Noted { what: noted::COMPACTED.to_owned(), facts, message: None }]).await
     }
 

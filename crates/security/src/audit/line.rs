@@ -3,6 +3,7 @@ use orchestrator_vocab::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::forgetting::Beside;
 use super::record::Record;
 
 /// The first line of each file: which log it belongs to, and where in it.
@@ -41,9 +42,19 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(super) enum Line {
-    Begun { begun: Begun },
-    Record { hash: Digest, record: Box<Record> },
-    Checkpoint { checkpoint: Checkpoint, signature: String },
+    Begun {
+        begun: Begun,
+    },
+    Record {
+        hash: Digest,
+        record: Box<Record>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beside: Option<Beside>,
+    },
+    Checkpoint {
+        checkpoint: Checkpoint,
+        signature: String,
+    },
 }
 
 impl Line {

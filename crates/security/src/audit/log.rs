@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use orchestrator_redact::Forgotten;
 use orchestrator_vocab::Clock;
 use tokio::sync::oneshot;
 
 use super::config::Config;
 use super::error::Error;
+use super::forgetting::Forgetting;
 use super::head::{self, Head};
 use super::reading::{self, Filter, Summary};
 use super::record::{Entry, Record};
@@ -40,6 +42,7 @@ pub struct Audit {
 /// What somebody waits for.
 pub(super) enum Job {
     Append(Box<Entry>, oneshot::Sender<Result<u64, Error>>),
+    Forget(Forgetting, oneshot::Sender<Result<Forgotten, Error>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -89,6 +92,26 @@ impl Audit {
             TrySendError::Disconnected(_) => ended(),
         })?;
         written.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Takes the arguments of records away for good, where `concerns` says so of the entry with them; or only counts them. Everything
+    /// else stays, and can be verified as before. Records of an earlier version hold their arguments as long as the log has them:
+    /// they are counted as held. Meanwhile nothing else is written: it reads every file, and writes those that change anew.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::Unwritable`]: some may be gone already; do it again.
+    pub async fn forget(
+        &self,
+        concerns: impl Fn(&Entry) -> bool + Send + 'static,
+        changes: bool,
+    ) -> Result<Forgotten, Error> {
+        let (done, forgotten) = oneshot::channel();
+        let job = Job::Forget(Forgetting { concerns: Box::new(concerns), changes }, done);
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Unwritable(format!("{WAITING_MAX} entries are waiting already")),
+            TrySendError::Disconnected(_) => ended(),
+        })?;
+        forgotten.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Writes a last checkpoint and ends: what is appended afterwards is refused. Whoever drops all clones without it leaves the

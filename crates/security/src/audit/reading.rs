@@ -5,6 +5,7 @@ use orchestrator_vocab::{Actor, OrgId, SessionId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::forgetting::whole;
 use super::line::Line;
 use super::record::{Decision, Record};
 use super::segment;
@@ -141,7 +142,7 @@ pub(super) fn lines(directory: &Path, from: u64, limit: usize) -> Result<(Vec<St
 
 fn record(line: &str) -> Option<Record> {
     match serde_json::from_str(line).ok()? {
-        Line::Record { record, .. } => Some(*record),
+        Line::Record { record, beside, .. } => Some(whole(*record, beside)),
         _ => None,
     }
 }

@@ -47,7 +47,7 @@ pub struct Entry {
     /// Of the action and its canonical arguments: what was decided about is what was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The arguments, without secrets, and cut where they are long.
+    /// The arguments, without secrets, and cut where they are long; `[erased]` if they were forgotten.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
     /// The charters that were asked, by their names, with the digests of what they said then.
@@ -68,4 +68,8 @@ pub struct Record {
     pub entry: Entry,
     /// The hash of the record before it; of the first one, that of the log's beginning.
     pub previous: Digest,
+    /// Of the arguments and a random number, which lie beside the record: they can be forgotten, and what it vouches for stays.
+    /// Absent if there are no arguments, and in records of earlier versions, which hold theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Digest>,
 }

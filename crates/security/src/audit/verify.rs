@@ -4,6 +4,7 @@ use orchestrator_transcript::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::forgetting::Beside;
 use super::head::{self, Head};
 use super::line::{Begun, Checkpoint, Line};
 use super::record::Record;
@@ -78,6 +79,9 @@ pub struct Verified {
     pub key: Option<String>,
     /// Records that were looked at.
     pub records: u64,
+    /// Of these, whose arguments were forgotten: as many as the log's own records of that say, or somebody else took them away.
+    #[serde(default)]
+    pub erased: u64,
     /// Checkpoints, all of which are signed.
     pub checkpoints: u64,
     /// Files.
@@ -127,6 +131,7 @@ pub(super) struct Checker {
     next_file: Option<u64>,
     place: (String, u64),
     records: u64,
+    erased: u64,
     checkpoints: u64,
     files: u64,
     pub(super) faults: Vec<Fault>,
@@ -167,7 +172,10 @@ impl Checker {
             match read {
                 Some(Line::Begun { begun }) if is_first => self.begun(number, &begun),
                 _ if is_first => self.fault(FaultKind::Malformed, "expected the beginning of a file of an audit log"),
-                Some(Line::Record { hash, record }) => self.record(hash, &record),
+                Some(Line::Record { hash, record, beside }) => {
+                    self.record(hash, &record);
+                    self.beside(&record, beside.as_ref());
+                }
                 Some(Line::Checkpoint { checkpoint, signature }) => self.checkpoint(&checkpoint, &signature),
                 Some(Line::Begun { .. }) => self.fault(FaultKind::Reordered, "a file begins at its first line only"),
                 None => self.malformed(),
@@ -236,6 +244,19 @@ impl Checker {
         self.since_checkpoint += 1;
     }
 
+    /// What was taken away is missing with right, or without: the log tells of each time, and this of how many there are.
+    fn beside(&mut self, record: &Record, beside: Option<&Beside>) {
+        match (record.sealed, beside) {
+            (None, None) => {}
+            (Some(_), None) => self.erased += 1,
+            (sealed, Some(beside)) => {
+                if sealed != Some(beside.digest()) {
+                    self.fault(FaultKind::Changed, "the arguments beside it are not those it was written with");
+                }
+            }
+        }
+    }
+
     fn checkpoint(&mut self, checkpoint: &Checkpoint, signature: &str) {
         self.since_checkpoint = 0;
         let key = self.key.clone().unwrap_or_default();
@@ -281,6 +302,7 @@ impl Checker {
             head: head.map(|((log, next), hash)| Head { log, seq: next - 1, hash }),
             key: self.key,
             records: self.records,
+            erased: self.erased,
             checkpoints: self.checkpoints,
             files: self.files,
             faults: self.faults,

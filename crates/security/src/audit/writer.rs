@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use orchestrator_redact::Forgotten;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::oneshot;
 
 use super::error::Error;
+use super::forgetting::{self, Beside, Forgetting};
 use super::head::{self, Head};
 use super::line::{Begun, Checkpoint, Line};
 use super::log::{Job, Parts, Shared};
@@ -115,15 +117,19 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return self.checkpoint_if_due(),
             };
-            let (mut group, mut closed) = (Group::default(), None);
+            let (mut group, mut forgettings, mut closed) = (Group::default(), Vec::new(), None);
             for job in std::iter::once(first).chain(jobs.try_iter().take(GROUP_MAX - 1)) {
                 match job {
                     Job::Append(entry, done) => group.push((*entry, done)),
+                    Job::Forget(forgetting, done) => forgettings.push((forgetting, done)),
                     Job::Close(done) => closed = Some(done),
                 }
             }
             if !group.is_empty() {
                 self.group(group, shared);
+            }
+            for (forgetting, done) in forgettings {
+                let _ = done.send(self.forget(&forgetting));
             }
             if let Some(closed) = closed {
                 self.checkpoint_if_due();
@@ -131,6 +137,18 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// What is being written goes on behind what is left.
+    fn forget(&mut self, forgetting: &Forgetting) -> Result<Forgotten, Error> {
+        let directory = self.parts.directory.clone();
+        forgetting::everywhere(&directory, forgetting, |number, path, left| {
+            forgetting::put(path, left)?;
+            if number == self.number {
+                (self.file, self.length) = (None, left.len() as u64);
+            }
+            Ok(())
+        })
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -175,10 +193,12 @@ impl Writer {
         self.next_segment_if_full()?;
         let (mut head, mut text) = (self.head.clone(), String::new());
         let count = entries.len() as u64;
-        for entry in entries {
-            let record = Record { seq: head.seq + 1, at: self.parts.clock.now(), entry, previous: head.hash };
+        for mut entry in entries {
+            let beside = Beside::of(&mut entry)?;
+            let (at, sealed) = (self.parts.clock.now(), beside.as_ref().map(Beside::digest));
+            let record = Record { seq: head.seq + 1, at, entry, previous: head.hash, sealed };
             (head.seq, head.hash) = (record.seq, record.hash());
-            text.push_str(&Line::Record { hash: head.hash, record: Box::new(record) }.text());
+            text.push_str(&Line::Record { hash: head.hash, record: Box::new(record), beside }.text());
             text.push('\n');
         }
         let is_due = self.since_checkpoint + count >= self.parts.config.checkpoint_every;

@@ -1,5 +1,6 @@
 //! What approvals promise, on each database.
 
+use orchestrator_redact::{ERASED, Forget, Forgotten};
 use orchestrator_security::{
     ApprovalError, ApprovalQuery, ApprovalStatus, ApprovalsConfig, Asked, Ruling, Which, Word,
 };
@@ -112,6 +113,30 @@ async fn a_grant_is_for_one_call_and_can_be_taken_back(backend: Backend) {
     assert!(matches!(twice, Err(ApprovalError::NotFound(_))));
 }
 
+async fn what_nobody_waits_for_is_forgotten(backend: Backend) {
+    let stage = Stage::on(backend, ApprovalsConfig::default()).await;
+    let (approvals, session) = (&stage.approvals, SessionId::new());
+    let (open, _) = approvals.ask(wanted(session, "1.0")).await.unwrap();
+    let (over, _) = approvals.ask(wanted(session, "1.1")).await.unwrap();
+    approvals.rule(OrgId::LOCAL, over.id, says(Word::Deny, "ada")).await.unwrap();
+    let (granted, _) = approvals.ask(wanted(SessionId::new(), "1.0")).await.unwrap();
+    approvals.rule(OrgId::LOCAL, granted.id, says(Word::ApproveAlways, "bob")).await.unwrap();
+    let ada = Forget::naming("Ada").unwrap();
+    // Who asked; of the one that is over also who answered.
+    let expected = Forgotten { erased: 2, held: 2 };
+    assert_eq!(approvals.forget(OrgId::LOCAL, None, &ada.clone().counting()).await.unwrap(), expected);
+    assert_eq!(approvals.forget(OrgId::LOCAL, None, &ada).await.unwrap(), expected);
+    assert_eq!(approvals.forget(OrgId::new(), None, &ada).await.unwrap(), Forgotten::default());
+    assert_eq!(approvals.get(OrgId::LOCAL, open.id).await.unwrap(), open);
+    let left = approvals.get(OrgId::LOCAL, over.id).await.unwrap();
+    assert_eq!((left.requester, left.arguments), (Some("user:[erased]".parse().unwrap()), over.arguments));
+    assert_eq!(left.state.status(), ApprovalStatus::Denied);
+    let make = Forget::naming("make").unwrap();
+    approvals.forget(OrgId::LOCAL, None, &make).await.unwrap();
+    let grant = approvals.granted(OrgId::LOCAL, &"coder".parse().unwrap(), "command.run", digest("make")).await;
+    assert_eq!(grant.unwrap().unwrap().arguments, ERASED, "it holds as before");
+}
+
 async fn another_organisation_sees_and_answers_nothing(backend: Backend) {
     let stage = Stage::on(backend, ApprovalsConfig::default()).await;
     let (asked, _) = stage.approvals.ask(wanted(SessionId::new(), "1.0")).await.unwrap();
@@ -172,6 +197,7 @@ on_each_database!(
     what_nobody_answers_in_time_is_denied,
     a_session_is_told_until_it_knows,
     a_grant_is_for_one_call_and_can_be_taken_back,
+    what_nobody_waits_for_is_forgotten,
     another_organisation_sees_and_answers_nothing,
     lists_are_bounded_filtered_and_go_on,
     answered_ones_are_kept_for_a_while,

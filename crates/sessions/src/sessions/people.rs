@@ -23,6 +23,21 @@ pub struct Said {
     pub key: Option<String>,
 }
 
+/// Something that is to be known about the course of a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noting {
+    /// What happened: the field `what` of its [`Entry::Noted`].
+    pub what: String,
+    /// More about it.
+    pub facts: Value,
+    /// The event that tells of it, with the same facts.
+    pub event: &'static str,
+    /// Who has it noted.
+    pub actor: Actor,
+    /// Noting it again under the same key does nothing.
+    pub key: Option<String>,
+}
+
 /// What was answered about a call that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
@@ -51,6 +66,18 @@ impl Sessions {
         let entry = Entry::Input { by: said.actor.clone(), content: said.content };
         let facts = json!({ "by": said.actor, "text": preview });
         self.write(&session, entry, ("session.input", facts), said.actor, said.key).await
+    }
+
+    /// Notes something in the journal, from where whoever works on the session reads it before the next step. Returns the number of the
+    /// entry.
+    ///
+    /// # Errors
+    /// As for [`say`](Self::say).
+    pub async fn note(&self, org: OrgId, id: SessionId, noting: Noting) -> Result<u64, Error> {
+        let session = self.listening(org, id).await?;
+        let Noting { what, facts, event, actor, key } = noting;
+        let entry = Entry::Noted { what, facts: facts.clone(), message: None };
+        self.write(&session, entry, (event, facts), actor, key).await
     }
 
     /// Says what became of a call that may or may not have been made. If that was the last that the session waited for, it

@@ -166,6 +166,7 @@ impl Shared {
             metrics: Metrics::default(),
             exit: None,
             last_output: None,
+            erased: 0,
         }
     }
 }

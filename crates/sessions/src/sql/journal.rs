@@ -8,8 +8,8 @@ use orchestrator_sql::Tx;
 use orchestrator_vocab::{OrgId, SessionId, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
-use super::{refused, signed, statement};
-use crate::{Append, Entry, Error, Numbered};
+use super::{body, refused, signed, statement};
+use crate::{Append, Entry, Error, Numbered, Session};
 
 /// Rows of one statement; each has seven values, and SQLite takes 32,766.
 const ROWS_MAX: usize = 1_000;
@@ -176,6 +176,31 @@ fn numbered(row: &QueryResult) -> Result<Numbered, Error> {
         (row.try_get("", "number")?, row.try_get("", "at")?, row.try_get("", "body")?);
     let entry = serde_json::from_str(&body).map_err(|damaged| Error::Store(Box::new(damaged)))?;
     Ok(Numbered { number: number.unsigned_abs(), at: Timestamp(at), entry })
+}
+
+pub(super) async fn keys<C: ConnectionTrait>(connection: &C, org: OrgId, id: SessionId) -> Result<Vec<String>, Error> {
+    let sql = "select said_once from sessions_journal where org = $1 and session = $2 and said_once is not null";
+    let rows = connection.query_all_raw(statement(connection, sql, [org.uuid().into(), id.uuid().into()])).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "said_once")?)).collect()
+}
+
+/// Over what was said; whatever is searched for stays.
+pub(super) async fn rewrite(tx: &Tx, session: &Session, entries: &[Numbered]) -> Result<bool, Error> {
+    let (org, id) = (session.org.uuid(), session.id.uuid());
+    let sql = "update sessions_sessions set body = $1 where org = $2 and id = $3 and ended_at is not null";
+    let done = tx.execute_raw(statement(tx, sql, [body(session).into(), org.into(), id.into()])).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let sql = "update sessions_journal set said_once = null where org = $1 and session = $2 and said_once is not null";
+    tx.execute_raw(statement(tx, sql, [org.into(), id.into()])).await?;
+    let sql = "update sessions_journal set body = $1 where org = $2 and session = $3 and number = $4";
+    for Numbered { number, entry, .. } in entries {
+        let body = serde_json::to_string(entry).expect("an entry is plain data");
+        let values = [body.into(), org.into(), id.into(), signed(*number).into()];
+        tx.execute_raw(statement(tx, sql, values)).await?;
+    }
+    Ok(true)
 }
 
 /// Old sessions, and with them what they did.

@@ -1,3 +1,4 @@
+mod forgetting;
 mod owners;
 mod reading;
 mod schedules;

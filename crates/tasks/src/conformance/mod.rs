@@ -7,6 +7,7 @@
 mod bound;
 mod claims;
 mod edges;
+mod forgetting;
 mod keys;
 mod leases;
 mod life;
@@ -23,6 +24,7 @@ use orchestrator_vocab::{Actor, AgentId, OrgId, PausedClock, TaskId, Timestamp};
 pub use self::bound::*;
 pub use self::claims::*;
 pub use self::edges::*;
+pub use self::forgetting::*;
 pub use self::keys::*;
 pub use self::leases::*;
 pub use self::life::*;
@@ -185,6 +187,9 @@ macro_rules! task_store_conformance {
             what_is_put_off_or_called_off_stays_as_it_was
             tasks_of_a_schedule_have_its_bounds
             what_the_bounds_forbid_changes_nothing
+            // forgetting
+            what_finished_tasks_say_of_somebody_is_forgotten
+            everything_that_some_tasks_say_is_forgotten
             // orgs
             another_organisations_task_is_unknown
             another_organisation_sees_and_counts_nothing

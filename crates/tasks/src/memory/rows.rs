@@ -173,6 +173,16 @@ impl Rows for MemoryRows<'_> {
         Ok(())
     }
 
+    async fn rewrite_tasks(&self, tasks: &[Task]) -> Result<(), Error> {
+        self.put_tasks(tasks).await
+    }
+
+    async fn task_ids(&self, org: OrgId, after: Option<TaskId>, limit: usize) -> Result<Vec<TaskId>, Error> {
+        let inner = self.look();
+        let ids = inner.data.tasks.range((org, lowest())..=(org, highest())).map(|((_, id), _)| *id);
+        Ok(ids.filter(|id| after.is_none_or(|after| *id > after)).take(limit).collect())
+    }
+
     async fn created_under(&self, org: OrgId, keys: &[String]) -> Result<Vec<(String, TaskId)>, Error> {
         let inner = self.look();
         let id = |key: &String| inner.data.by_idempotency_key.get(&(org, key.clone())).copied();

@@ -55,6 +55,9 @@ impl fmt::Debug for SqlStore {
 }
 
 impl SqlStore {
+    /// Where texts are: what [`Database::scrub`] is to see to after something was forgotten.
+    pub const TABLES: [&str; 3] = ["tasks_task", "tasks_tag", "tasks_slot"];
+
     /// Brings the tables up to date.
     ///
     /// Time is `clock`'s. On PostgreSQL, which may serve several daemons, it is corrected by what the server's clock

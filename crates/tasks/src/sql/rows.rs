@@ -59,6 +59,15 @@ impl Rows for SqlRows<'_> {
         self.replace_tasks(tasks).await
     }
 
+    async fn rewrite_tasks(&self, tasks: &[Task]) -> Result<(), Error> {
+        self.writes()?;
+        self.write_over_tasks(tasks).await
+    }
+
+    async fn task_ids(&self, org: OrgId, after: Option<TaskId>, limit: usize) -> Result<Vec<TaskId>, Error> {
+        self.find_ids(org, after, limit).await
+    }
+
     async fn created_under(&self, org: OrgId, keys: &[String]) -> Result<Vec<(String, TaskId)>, Error> {
         self.find_keys(org, keys).await
     }

@@ -21,6 +21,8 @@ const PROGRESS: &str = "status = excluded.status, priority = excluded.priority, 
                         live = excluded.live";
 /// What to overwrite beside that if its texts changed too.
 const TEXTS: &str = ", kind = excluded.kind, parent = excluded.parent, fixed = excluded.fixed";
+/// What never changes otherwise.
+const KEYS: &str = ", idempotency_key = excluded.idempotency_key";
 
 /// What a transaction remembers of the texts it has read: long ones are only written again if they changed.
 #[derive(Default)]
@@ -96,6 +98,30 @@ impl SqlRows<'_> {
         let ids: Vec<TaskId> = texts.iter().map(|task| task.id).collect();
         self.remove_tags(texts[0].org, &ids).await?;
         self.add_tags(&texts).await
+    }
+
+    /// All of it, as if it had been read as something else.
+    pub(super) async fn write_over_tasks(&self, tasks: &[Task]) -> Result<(), Error> {
+        let Some(first) = tasks.first() else { return Ok(()) };
+        let mut rows = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            rows.push(task_row::values(task, task_row::fixed(task)?)?);
+        }
+        let all = format!(" on conflict (org, id) do update set {PROGRESS}{TEXTS}{KEYS}");
+        self.insert_rows(rows, &all).await?;
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        self.remove_tags(first.org, &ids).await?;
+        self.add_tags(&tasks.iter().collect::<Vec<_>>()).await
+    }
+
+    pub(super) async fn find_ids(&self, org: OrgId, after: Option<TaskId>, limit: usize) -> Result<Vec<TaskId>, Error> {
+        let mut select = self.sql("select id from tasks_task where org = ").bind(org.uuid());
+        if let Some(after) = after {
+            select = select.add(" and id > ").bind(after.uuid());
+        }
+        let rows = select.add(" order by id limit ").bind(limit as i64).rows(self.tx).await?;
+        let id = |row: &QueryResult| row.try_get_by_index(0).map(Id::from_uuid);
+        Ok(rows.iter().map(id).collect::<Result<_, DbErr>>()?)
     }
 
     async fn insert_rows(&self, rows: Vec<[Value; 14]>, on_conflict: &str) -> Result<(), Error> {

@@ -41,6 +41,7 @@ impl Made {
             clock: Arc::new(SystemClock),
             config: Config::default(),
             embedder,
+            summarizer: None,
             filter: None,
         })?;
         Ok(Self { memories, _log: log, _place: None })
