@@ -55,7 +55,7 @@ impl Index {
             }
             let there: HashSet<i64> = vectors.iter().map(|(number, _)| *number).collect();
             let mut codes = codes.write().await;
-            numbers.iter().filter(|number| !there.contains(number)).for_each(|gone| codes.remove(*gone));
+            numbers.iter().filter(|number| !there.contains(*number)).for_each(|gone| codes.remove(*gone));
         }
         let mut nearest: Vec<(i64, f32)> =
             vectors.into_iter().map(|(number, vector)| (number, dot(asked, &vector))).collect();

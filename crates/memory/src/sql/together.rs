@@ -32,9 +32,10 @@ pub(super) async fn insert(tx: &Tx, inserts: Arc<[Arc<Insert>]>) -> Result<Vec<R
     for insert in inserts.iter() {
         fits.push(room(tx, insert, &mut held, &mut grown));
     }
-    let accepted = inserts.iter().zip(&fits).filter(|(_, fits)| fits.is_ok()).map(|(insert, _)| insert);
+    let accepted: Vec<Arc<Insert>> =
+        inserts.iter().zip(&fits).filter(|(_, fits)| fits.is_ok()).map(|(insert, _)| insert.clone()).collect();
     let mut by_org: BTreeMap<OrgId, Vec<&Prepared>> = BTreeMap::new();
-    for insert in accepted.clone() {
+    for insert in &accepted {
         by_org.entry(insert.org).or_default().extend(&insert.memories);
     }
     let mut numbers: BTreeMap<OrgId, std::vec::IntoIter<i64>> = BTreeMap::new();
@@ -50,7 +51,7 @@ pub(super) async fn insert(tx: &Tx, inserts: Arc<[Arc<Insert>]>) -> Result<Vec<R
     for ((org, place), more) in grown {
         usage::add(tx, org, place, more).await?;
     }
-    SqlLog::append(tx, accepted.flat_map(|insert| insert.events.iter().cloned()));
+    SqlLog::append(tx, accepted.iter().flat_map(|insert| insert.events.iter().cloned()));
     let of = |(insert, fits): (&Arc<Insert>, Result<(), Error>)| {
         fits.map(|()| {
             let numbers = numbers.get_mut(&insert.org).into_iter().flatten();
