@@ -7,8 +7,7 @@ use orchestrator_events::SqlLog;
 use orchestrator_sql::Tx;
 use orchestrator_vocab::OrgId;
 
-use super::insert::{self, ROWS_MAX};
-use super::{text, usage};
+use super::{insert, text, usage};
 use crate::{Error, Insert, Prepared, Used, event};
 
 /// So many inserts in one go.
@@ -41,10 +40,7 @@ pub(super) async fn insert(tx: &Tx, inserts: Arc<[Arc<Insert>]>) -> Result<Vec<R
     let mut numbers: BTreeMap<OrgId, std::vec::IntoIter<i64>> = BTreeMap::new();
     for (org, memories) in by_org {
         text::prepare(tx, org).await?;
-        let mut of_org = Vec::with_capacity(memories.len());
-        for some in memories.chunks(ROWS_MAX) {
-            of_org.extend(insert::write(tx, org, some).await?);
-        }
+        let of_org = insert::write(tx, org, &memories).await?;
         text::add(tx, org, &of_org).await?;
         numbers.insert(org, of_org.into_iter());
     }
