@@ -8,7 +8,7 @@ use crate::{apply, metric, names, told, waiting, write};
 #[tokio::test]
 async fn a_changed_file_is_applied_without_a_restart_and_told() -> anyhow::Result<()> {
     // The file has nothing before it changes.
-    let daemon = Daemon::builder().config(json!({"memory": null})).start().await?;
+    let daemon = Daemon::builder().config_file("config.json", "{}").start().await?;
     let (mut socket, mut admin) = (told(&daemon).await, daemon.admin().await);
     let config = json!({
         "agents": {"fresh": shell("echo fresh", &["fresh"], 1)}, "daemon": {"maxSessions": 7, "name": "other"},

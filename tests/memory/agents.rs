@@ -75,6 +75,29 @@ async fn what_an_agent_stores_for_others_waits_until_somebody_vouches_for_it() -
 }
 
 #[tokio::test]
+async fn what_waits_takes_the_place_of_nothing_that_counts() -> anyhow::Result<()> {
+    let stage = Stage::new()?;
+    let daemon = stage.daemon().start().await?;
+    let mut admin = daemon.admin().await;
+    admin.subscribe(&["task.*"]).await;
+    let id = store(&mut admin, json!({ "content": "The gate opens at dawn." })).await?["memoryId"].clone();
+    let wrong = json!({
+        "content": "The gate is open.", "tier": "semantic", "type": "fact", "scope": "organisation", "supersedes": id,
+    });
+    let refused = called(&mut admin, "one", "memory_store", wrong).await?.to_string();
+    assert!(refused.contains("remember it beside that"), "{refused}");
+    let page = admin.call("memory.export", json!({})).await?;
+    let content = page["files"][0]["content"].as_str().unwrap_or_default().replace("opens at dawn", "is open");
+    let files = json!({ "files": [{ "path": "gate.md", "content": content }], "apply": true });
+    let told = called(&mut admin, "one", "memory_import", files.clone()).await?.to_string();
+    assert!(told.contains("invalid") && told.contains("remember it beside that"), "{told}");
+    assert_eq!(found(&mut admin, "gate").await, ["The gate opens at dawn."]);
+    let done = admin.call("memory.import", files).await?;
+    assert_eq!((&done["counts"]["changed"], &done["applied"]), (&json!(1), &json!(1)), "somebody who is believed may");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_agent_finds_its_own_and_what_is_everybodys_and_nothing_of_others() -> anyhow::Result<()> {
     let stage = Stage::new()?;
     let daemon = stage.daemon().start().await?;

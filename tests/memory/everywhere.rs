@@ -36,6 +36,8 @@ impl Stage {
             "agentFiles": { "directories": [at("agents")] },
             "workspaces": { "sources": { "main": at("source") } },
             "tools": { "allow": ["*"], "confirm": ["fs.write"] },
+            // A prompt is all that the model obeys.
+            "memory": { "recallTokens": 0 },
             "tasks": { "sweepMs": 20 },
         }))
     }

@@ -263,6 +263,12 @@ async fn a_folder_is_exported_edited_and_imported_by_the_command_line() -> anyho
     assert!(export().await?.ok().contains("0 written, 2 as before, 0 removed"));
     assert!(cli(&daemon, &["memory", "import", &to]).await?.ok().starts_with("0 added, 0 changed, 2 unchanged"));
 
+    // However much there is.
+    std::fs::write(root.join("MEMORY.md"), format!("{index}{}", "- [x](y.md)\n".repeat(500_000)))?;
+    assert!(cli(&daemon, &["memory", "import", &to]).await?.ok().starts_with("0 added, 0 changed, 2 unchanged"));
+    assert!(export().await?.ok().contains("0 written, 2 as before, 0 removed"));
+    assert_eq!(std::fs::read_to_string(root.join("MEMORY.md"))?, index);
+
     let path = root.join(&files[1]);
     std::fs::write(&path, std::fs::read_to_string(&path)?.replace("6432", "7000"))?;
     let told = cli(&daemon, &["memory", "import", &to]).await?.ok();

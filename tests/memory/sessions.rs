@@ -22,6 +22,12 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Another agent, by what else its front matter says.
+    fn agent(&self, name: &str, front: &str) -> anyhow::Result<()> {
+        let text = format!("---\nname: {name}\n{front}\n---\nDo as you are told.\n");
+        Ok(std::fs::write(self.0.path().join(format!("agents/{name}.md")), text)?)
+    }
+
     pub(crate) fn source(&self) -> PathBuf {
         self.0.path().join("source")
     }
@@ -48,7 +54,11 @@ impl Stage {
 
 /// Gives the agent a task; which.
 pub(crate) async fn given(socket: &mut Socket, prompt: &str) -> anyhow::Result<Value> {
-    let spawned = socket.call("agent.spawn", json!({ "agent": "reader", "prompt": prompt })).await?;
+    given_to(socket, "reader", prompt).await
+}
+
+async fn given_to(socket: &mut Socket, agent: &str, prompt: &str) -> anyhow::Result<Value> {
+    let spawned = socket.call("agent.spawn", json!({ "agent": agent, "prompt": prompt })).await?;
     Ok(spawned["taskId"].clone())
 }
 

@@ -55,12 +55,12 @@ impl Others {
         })
     }
 
-    /// Ways to the listed host, by its name: what they are, a script that prints `out` when it got there.
+    /// Ways to the listed host, by its name: what they are, a script that prints `got-there` when it got there.
     fn to_the_listed(&self) -> Vec<(&'static str, String)> {
         let url = format!("http://localhost:{}/", self.listed);
         vec![
-            ("curl", format!("curl -sSf {url} && echo out")),
-            ("curl through a tunnel", format!("curl -sSf --proxytunnel {url} && echo out")),
+            ("curl", format!("curl -sSf {url} && echo got-there")),
+            ("curl through a tunnel", format!("curl -sSf --proxytunnel {url} && echo got-there")),
             ("python", python(&format!("import urllib.request as u; print(u.urlopen(\"{url}\", timeout=10).read())"))),
         ]
     }
@@ -71,13 +71,19 @@ impl Others {
         let connect = |to: String| python(&format!("import socket; socket.create_connection({to}, 5)"));
         let unix = |to: &str| python(&format!("import socket; socket.socket(socket.AF_UNIX).connect({to})"));
         let mut ways = vec![
-            ("another port by the proxy", format!("curl -sSf http://localhost:{other}/ && echo out")),
-            ("another port by a tunnel", format!("curl -sSf --proxytunnel http://localhost:{other}/ && echo out")),
+            ("another port by the proxy", format!("curl -sSf http://localhost:{other}/ && echo got-there")),
+            (
+                "another port by a tunnel",
+                format!("curl -sSf --proxytunnel http://localhost:{other}/ && echo got-there"),
+            ),
             (
                 "its address by the proxy",
-                format!("NO_PROXY= no_proxy= curl -sSf http://127.0.0.1:{listed}/ && echo out"),
+                format!("NO_PROXY= no_proxy= curl -sSf http://127.0.0.1:{listed}/ && echo got-there"),
             ),
-            ("its name without the proxy", format!("curl -sSf --noproxy '*' http://localhost:{listed}/ && echo out")),
+            (
+                "its name without the proxy",
+                format!("curl -sSf --noproxy '*' http://localhost:{listed}/ && echo got-there"),
+            ),
             ("its address without the proxy", connect(format!("(\"127.0.0.1\", {listed})"))),
             (
                 "an answer by UDP",
@@ -98,7 +104,7 @@ impl Others {
 }
 
 fn python(program: &str) -> String {
-    format!("python3 -c '{program}' && echo out")
+    format!("python3 -c '{program}' && echo got-there")
 }
 
 async fn serve(listener: TcpListener) {
@@ -129,7 +135,7 @@ async fn told(socket: &mut Socket, script: &str) -> anyhow::Result<String> {
 async fn is_out(socket: &mut Socket, what: &str, script: &str) -> anyhow::Result<bool> {
     let told = told(socket, script).await?;
     anyhow::ensure!(told.contains("done"), "{what}: {told}");
-    Ok(told.contains("out\\n"))
+    Ok(told.contains("got-there"))
 }
 
 #[tokio::test]
@@ -144,7 +150,7 @@ async fn a_command_speaks_to_its_hosts_and_to_nobody_else() -> anyhow::Result<()
     admin.subscribe(&["task.*"]).await;
     for (what, script) in others.to_the_listed() {
         let told = told(&mut admin, &script).await?;
-        assert!(told.contains("from it") && told.contains("out\\n"), "{what}: {told}");
+        assert!(told.contains("from it") && told.contains("got-there"), "{what}: {told}");
     }
     for (what, script) in others.round_it() {
         assert!(!is_out(&mut admin, what, &script).await?, "{what}");

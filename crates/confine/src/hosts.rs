@@ -5,7 +5,6 @@ use std::path::Path;
 
 use orchestrator_egress::{Guest, HostRule, Proxy};
 use orchestrator_process::Environment;
-use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::plan::Handover;
@@ -32,7 +31,7 @@ pub(crate) fn with_proxy(environment: Environment, hosts: &[HostRule]) -> Enviro
 /// Serves one program for as long as it is kept, and what the launcher is told for that.
 #[cfg(target_os = "linux")]
 pub(crate) fn serving(proxy: &Proxy, guest: Guest, directory: &Path) -> io::Result<(JoinSet<()>, Handover)> {
-    let runtime = Handle::try_current().map_err(io::Error::other)?;
+    let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
     let _within = runtime.enter();
     let handing = crate::handing::Handing::in_directory(directory)?;
     let handover = handing.handover();

@@ -100,8 +100,9 @@ impl Memories {
     /// Remembers something.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names the field. [`Error::Full`]: nothing was stored. [`Error::NotFound`] and [`Error::Conflict`] if
-    /// it was to take the place of one that is not there, or was replaced already.
+    /// [`Error::Invalid`] names the field; `supersedes`, if what is quarantined was to take the place of what is active.
+    /// [`Error::Full`]: nothing was stored. [`Error::NotFound`] and [`Error::Conflict`] if it was to take the place of one that is not
+    /// there, or was replaced already.
     pub async fn store(&self, org: OrgId, by: &Actor, draft: Draft) -> Result<Memory, Error> {
         let mut stored = self.store_many(org, by, vec![draft]).await?;
         Ok(stored.pop().expect("one for one"))
@@ -139,6 +140,7 @@ impl Memories {
         for memory in &memories {
             if let Some(old) = memory.supersedes {
                 let (old, facts) = (self.get(org, old).await?, json!({ "supersededBy": memory.id }));
+                check_place(memory.state, &old)?;
                 events.push(event::about(&old, "memory.superseded", bounds.now, by, facts));
             }
         }
@@ -256,6 +258,15 @@ impl Memories {
 
 fn place(org: OrgId, tier: Tier, session: Option<SessionId>) -> Tiered {
     (org, tier, session.filter(|_| tier == Tier::Scratchpad))
+}
+
+/// What waits to be confirmed takes the place of nothing that counts: or whoever is not believed could make others forget.
+fn check_place(state: State, old: &Memory) -> Result<(), Error> {
+    if state == State::Quarantined && old.state == State::Active {
+        let problem = "it would wait to be confirmed, and what counts would be gone: remember it beside that";
+        return Err(Error::invalid("supersedes", problem));
+    }
+    Ok(())
 }
 
 fn placed(error: Error, place: usize) -> Error {

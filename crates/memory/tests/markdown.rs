@@ -22,7 +22,8 @@ async fn memories(bytes_max: u64) -> Memories {
     SqlLog::open(database.clone(), &numbering).await.unwrap();
     let store = Arc::new(SqlStore::open(database).await.unwrap());
     let config = orchestrator_memory::Config { semantic_bytes_max: bytes_max, ..Default::default() };
-    let parts = MemoriesParts { store, clock: Arc::new(SystemClock), config, embedder: None, filter: None };
+    let parts =
+        MemoriesParts { store, clock: Arc::new(SystemClock), config, embedder: None, summarizer: None, filter: None };
     Memories::new(parts).unwrap()
 }
 

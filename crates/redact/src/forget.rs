@@ -249,8 +249,9 @@ fn is_text(text: &str) -> bool {
 
 /// `task_018f…`, `sha256:…`, a plain digest.
 fn is_id(text: &str) -> bool {
-    let digits = text.rsplit(['_', ':']).next().unwrap_or_default();
-    digits.len() >= HEX_MIN && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let (kind, digits) = text.rsplit_once(['_', ':']).unwrap_or(("", text));
+    let is_kind = kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    is_kind && digits.len() >= HEX_MIN && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_of_others(text: &str) -> bool {

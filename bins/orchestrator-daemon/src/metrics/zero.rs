@@ -6,7 +6,7 @@ use orchestrator_telemetry::Metrics;
 use orchestrator_vocab::{Clock as _, SystemClock};
 
 /// Counters that have one label, with the values they take.
-const ONE_LABEL: [(&str, &str, &[&str]); 12] = [
+const ONE_LABEL: [(&str, &str, &[&str]); 13] = [
     ("scheduler_decisions_total", "decision", &["assigned", "skipped"]),
     ("schedule_firings_total", "outcome", &["fired", "skipped"]),
     ("sessions_spawned_total", "runtime", &RUNTIMES),

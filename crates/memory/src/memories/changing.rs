@@ -38,7 +38,7 @@ impl Memories {
         let now = self.0.parts.clock.now();
         let facts = json!({ "sessionId": found.memory.session, "covered": found.memory.covers.len() });
         let events = vec![event::about(&found.memory, "memory.reverted", now, by, facts)];
-        let gone = self.0.parts.store.remove(org, &[summary], events).await?;
+        let gone = self.0.parts.store.remove(org, &[summary], self.0.parts.clock.now(), events).await?;
         self.forget_vectors_of(org, &[found.number]).await;
         Ok(!gone.is_empty())
     }

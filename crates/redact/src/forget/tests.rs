@@ -77,7 +77,7 @@ fn of_everything_ids_digests_times_and_numbers_are_left() {
     let id = format!("task_{}", "0a".repeat(16));
     let value = json!({
         "taskId": id, "at": "2026-11-29T19:32:30.123Z", "digest": format!("sha256:{}", "ab".repeat(32)), "n": 1,
-        "by": "user:ada", "agent": "agent:coder", "empty": "", "said": ["hello", "Ada"],
+        "by": "user:ada", "agent": "agent:coder", "empty": "", "said": ["hello", format!("Ada: {}", "0a".repeat(16))],
     });
     let (left, texts) = Forget::everything().rewrite(&value, &Shape::FREE).unwrap();
     let mut expected = value.clone();

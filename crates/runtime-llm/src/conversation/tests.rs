@@ -242,7 +242,8 @@ fn more_calls_than_one_answer_may_ask_for_are_refused() {
 
 /// A conversation whose first rounds are summed up, and by which entry.
 fn summed_up() -> (Journal, u64) {
-    let limits = Limits { context_tokens: 1_000, ..Limits::default() };
+    let circles = Circles { same_calls: 0, idle_turns: 0, idle_tokens: 0, ..Circles::default() };
+    let limits = Limits { context_tokens: 1_000, circles, ..Limits::default() };
     let profile = serde_json::to_value(Profile { limits, compact_at: 800, ..Profile::default() }).unwrap();
     let message = Message::user(Label::USER, "count the files");
     let mut journal = Journal(Vec::new()).with(Entry::Began { runtime: "llm".into(), profile, message });
@@ -292,7 +293,9 @@ fn a_summary_that_is_taken_back_is_not_shown_from_the_next_request_on() {
     let used = journal.conversation().usage;
     assert_eq!((used.input, used.output), (7, 3), "what making it cost is a part of it");
     assert!(asked_for(&journal).contains("there are files") && !asked_for(&journal).contains("c0"));
-    let without = journal.conversation().length_without(entry);
+    let mut conversation = journal.conversation();
+    conversation.gather(conversation.last);
+    let without = conversation.length_without(entry);
     let reverted = taken_back(journal, entry);
     assert!(asked_for(&reverted).contains("c0") && !asked_for(&reverted).contains("there are files"));
     let mut conversation = reverted.conversation();

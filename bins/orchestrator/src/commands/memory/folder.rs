@@ -1,8 +1,8 @@
 //! A folder with an export of memories. What the export did not write is never changed, and no link is followed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use orchestrator_memory::{INDEX, Kind, MarkdownFile, Tier, index, is_index};
@@ -11,6 +11,9 @@ use crate::failure::Failure;
 
 /// A larger file is none of ours.
 const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// What tells whose a page is is in these.
+const HEAD_BYTES: u64 = 256;
 
 /// What was done in a folder.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +60,7 @@ pub(super) fn replace(root: &Path, files: &[MarkdownFile]) -> Result<Done, Failu
     }
     places.iter().filter(|place| !is_directory(place)).try_for_each(|place| free(place))?;
     let page = root.join(INDEX);
-    if own(&page).is_none_or(|page| !is_index(&page)) {
+    if !is_page(&page) {
         free(&page)?;
     }
     let mut done = Done::default();
@@ -79,7 +82,7 @@ pub(super) fn replace(root: &Path, files: &[MarkdownFile]) -> Result<Done, Failu
 pub(super) fn forget(root: &Path, files: &[MarkdownFile], gone: &BTreeSet<&str>) -> Result<usize, Failure> {
     let removed = remove(root, gone.iter().copied())?;
     let page = root.join(INDEX);
-    if own(&page).is_some_and(|page| is_index(&page)) {
+    if is_page(&page) {
         write(&page, &index(files.iter().filter(|file| !gone.contains(file.path.as_str()))))?;
     }
     Ok(removed)
@@ -118,6 +121,16 @@ fn write(path: &Path, content: &str) -> Result<(), Failure> {
 fn own(path: &Path) -> Option<String> {
     let metadata = fs::symlink_metadata(path).ok()?;
     if metadata.is_file() && metadata.len() <= FILE_BYTES_MAX { fs::read_to_string(path).ok() } else { None }
+}
+
+/// Whether it is the page that names the files: however long that is, its beginning tells.
+pub(super) fn is_page(path: &Path) -> bool {
+    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    read.is_ok() && is_index(&String::from_utf8_lossy(&head))
 }
 
 fn is_directory(path: &Path) -> bool {

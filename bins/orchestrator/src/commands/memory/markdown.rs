@@ -209,7 +209,8 @@ fn read(daemon: &Daemon, path: &Path, files: &mut Vec<MarkdownFile>) -> Result<(
     let mut found = Vec::new();
     walk(daemon, path, 0, &mut found)?;
     found.sort();
-    for file in found {
+    // The page that names the files of an export says nothing beside.
+    for file in found.into_iter().filter(|file| !folder::is_page(file)) {
         let length = fs::metadata(&file).map_err(|error| cannot_read(&file, &error))?.len();
         let shown = file.strip_prefix(path).unwrap_or(&file).display().to_string();
         files.push(MarkdownFile { path: shown, content: content(&file, length)? });

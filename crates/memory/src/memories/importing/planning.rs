@@ -5,8 +5,8 @@ use orchestrator_vocab::{Actor, OrgId, Timestamp};
 use super::difference::Differences;
 use super::{ImportedEntry, Importing, Known, Status};
 use crate::markdown::{Entry, MarkdownFile, Said, title};
-use crate::memories::Memories;
-use crate::text::{digest, shortened};
+use crate::memories::{Memories, check_place};
+use crate::text::digest;
 use crate::{Draft, Error, Kind, Memory, MemoryId, Scope, State, Tier};
 
 /// The longest path that is kept as a source, in bytes.
@@ -158,7 +158,7 @@ impl Planner<'_> {
             session: said.session,
             people: said.people,
             topics: said.topics,
-            sources: if is_note { said.sources.into_iter().chain([source(path)]).collect() } else { said.sources },
+            sources: if is_note { said.sources.into_iter().chain(source(path)).collect() } else { said.sources },
             valid_from: said.valid_from,
             valid_to: said.valid_to,
             metadata: said.metadata,
@@ -213,6 +213,7 @@ impl Planner<'_> {
         };
         let scope = Some(draft.scope.clone());
         let draft = (self.importing.allows)(draft, scope)?;
+        check_place(draft.state, old).map_err(|error| error.to_string())?;
         let state = if old.state == State::Quarantined { State::Quarantined } else { draft.state };
         let new = self.made(Draft { state, ..draft })?;
         match self.differences.between(path, old, &new) {
@@ -255,7 +256,7 @@ fn edited(old: &Memory, said: &Said) -> Memory {
 }
 
 /// The end of a path says most.
-fn source(path: &str) -> String {
+fn source(path: &str) -> Option<String> {
     let at = path.ceil_char_boundary(path.len().saturating_sub(SOURCE_BYTES_MAX));
-    shortened(&path[at..], SOURCE_BYTES_MAX).to_owned()
+    Some(path[at..].trim().to_owned()).filter(|path| !path.is_empty())
 }
