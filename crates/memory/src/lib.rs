@@ -8,6 +8,7 @@ mod draft;
 mod embedder;
 mod error;
 mod event;
+mod facets;
 mod kind;
 #[cfg(feature = "markdown")]
 mod markdown;
@@ -30,13 +31,14 @@ pub use config::{Config, EmbedderConfig, Language, LocalEmbedder, Weights};
 pub use draft::{COVERS_MAX, Draft, TEXT_BYTES_MAX};
 pub use embedder::{EmbedError, Embedder};
 pub use error::Error;
+pub use facets::Facets;
 pub use kind::{InvalidKind, Kind};
 #[cfg(feature = "markdown")]
 pub use markdown::{INDEX, MarkdownFile, index, is_index};
 pub use memories::{BATCH_MAX, Coverage, Edit, Elsewhere, Erased, Erasing, Memories, MemoriesParts, Pad, Place, Swept};
 #[cfg(feature = "markdown")]
 pub use memories::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Status};
-pub use memory::{Memory, MemoryId, MemoryKind, State};
+pub use memory::{InvalidState, Memory, MemoryId, MemoryKind, State};
 #[cfg(feature = "rpc")]
 pub use operations::{Here, operations};
 pub use recall::{Assembled, Hit, LIMIT_MAX, Parts, Question, Why, assemble};

@@ -7,6 +7,7 @@ mod erasing;
 mod importing;
 mod keeping;
 mod learning;
+mod looked;
 mod notes;
 mod verifying;
 
@@ -17,6 +18,8 @@ pub use importing::{Counts, ENTRIES_MAX, Imported, ImportedEntry, Importing, Sta
 pub use keeping::Swept;
 pub use notes::{Edit, Pad};
 pub use verifying::Coverage;
+
+use looked::Looked;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -62,6 +65,7 @@ struct Shared {
     parts: MemoriesParts,
     analyzer: Analyzer,
     index: Option<Index>,
+    looked: Looked,
     /// What is full, and was told to be.
     full: Mutex<HashSet<Tiered>>,
     elsewhere: OnceLock<Vec<Arc<dyn Elsewhere>>>,
@@ -83,9 +87,9 @@ impl Memories {
     pub fn new(parts: MemoriesParts) -> Result<Self, Error> {
         parts.config.validate()?;
         let index = parts.embedder.as_ref().map(|embedder| Index::new(embedder.name(), embedder.dimensions()));
-        let (analyzer, full) = (Analyzer::new(parts.config.language), Mutex::default());
+        let (analyzer, looked, full) = (Analyzer::new(parts.config.language), Looked::default(), Mutex::default());
         let (elsewhere, erasing) = (OnceLock::new(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Shared { analyzer, index, full, elsewhere, erasing, parts })))
+        Ok(Self(Arc::new(Shared { analyzer, index, looked, full, elsewhere, erasing, parts })))
     }
 
     /// How much is remembered, and how it is found.
@@ -192,7 +196,8 @@ impl Memories {
         let quarantined = self.0.parts.store.list(org, &quarantined, None, WAITING_MAX).await?.len();
         let unembedded = match &self.0.parts.embedder {
             Some(embedder) => {
-                self.0.parts.store.unembedded(embedder.name(), &Owners::One(org), WAITING_MAX).await?.len()
+                let after = self.0.looked.after();
+                self.0.parts.store.unembedded(embedder.name(), &Owners::One(org), after, WAITING_MAX).await?.len()
             }
             None => 0,
         };

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use orchestrator_vocab::{Actor, AgentId, Id, Label, OrgId, SessionId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,22 @@ impl State {
             Self::Quarantined => "quarantined",
             Self::Superseded => "superseded",
         }
+    }
+}
+
+/// The text names no state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected active, quarantined or superseded")]
+pub struct InvalidState;
+
+impl FromStr for State {
+    type Err = InvalidState;
+
+    fn from_str(text: &str) -> Result<Self, InvalidState> {
+        [Self::Active, Self::Quarantined, Self::Superseded]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or(InvalidState)
     }
 }
 

@@ -3,12 +3,14 @@
 mod args;
 mod changing;
 mod forgotten;
+mod frequent;
 mod insert;
 mod migrations;
 mod reading;
 mod removal;
 mod rows;
 mod text;
+mod together;
 mod usage;
 mod vectors;
 
@@ -16,9 +18,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_events::{NewEvent, SqlLog};
-use orchestrator_sql::Database;
+use orchestrator_sql::{Batch, Database};
 use orchestrator_vocab::{OrgId, SessionId, Timestamp};
 use sea_orm::DbErr;
+
+use frequent::Frequent;
 
 use crate::{
     Bounds, Change, Corpus, Error, Filter, Insert, Memory, MemoryId, Owners, Placed, Prepared, Store, Stored,
@@ -29,6 +33,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     database: Database,
+    inserts: Batch<Arc<Insert>, Vec<i64>, Error>,
+    frequent: Frequent,
 }
 
 impl SqlStore {
@@ -39,7 +45,7 @@ impl SqlStore {
     /// [`Error::Store`].
     pub async fn open(database: Database) -> Result<Self, Error> {
         orchestrator_sql::migrate(&database, "memory", migrations::ALL).await?;
-        Ok(Self { database })
+        Ok(Self { database, inserts: Batch::new(together::TOGETHER_MAX), frequent: Frequent::default() })
     }
 }
 
@@ -47,6 +53,9 @@ impl SqlStore {
 impl Store for SqlStore {
     async fn insert(&self, insert: Insert) -> Result<Vec<i64>, Error> {
         let insert = Arc::new(insert);
+        if together::is_plain(&insert) {
+            return self.inserts.write(&self.database, insert, |tx, all| Box::pin(together::insert(tx, all))).await;
+        }
         self.database
             .write(move |tx| {
                 let insert = insert.clone();
@@ -137,8 +146,12 @@ impl Store for SqlStore {
     async fn corpus(&self, org: OrgId, terms: &[String]) -> Result<Corpus, Error> {
         let reader = self.database.reader();
         let used = usage::read(reader, org, None).await?;
-        let holding = text::corpus(reader, org, terms).await?;
         let (count, words) = used.iter().fold((0, 0), |(count, words), tier| (count + tier.count, words + tier.words));
+        let mut holding = self.frequent.known(org, terms, count);
+        let unknown: Vec<String> = terms.iter().filter(|term| !holding.contains_key(*term)).cloned().collect();
+        let counted = text::corpus(reader, org, &unknown).await?;
+        self.frequent.keep(org, &counted, count);
+        holding.extend(counted);
         Ok(Corpus { count, words, holding })
     }
 
@@ -160,8 +173,14 @@ impl Store for SqlStore {
         reading::at_places(self.database.reader(), org, places).await
     }
 
-    async fn unembedded(&self, embedder: &str, of: &Owners, limit: usize) -> Result<Vec<Unembedded>, Error> {
-        vectors::unembedded(self.database.reader(), embedder, of, limit).await
+    async fn unembedded(
+        &self,
+        embedder: &str,
+        of: &Owners,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Unembedded>, Error> {
+        vectors::unembedded(self.database.reader(), embedder, of, after, limit).await
     }
 
     async fn embed(&self, embedder: &str, vectors: Vec<Vector>) -> Result<(), Error> {

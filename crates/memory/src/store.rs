@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use orchestrator_events::NewEvent;
 use orchestrator_vocab::{Confidentiality, Integrity, OrgId, SessionId, TaskId, Timestamp};
 
-use crate::{Error, Kind, Memory, MemoryId, Scope, State, Tier};
+use crate::{Error, Facets, Kind, Memory, MemoryId, Scope, State, Tier};
 
 /// A memory, with the words it is found by.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ pub struct Corpus {
     pub count: u64,
     /// How many words they have together.
     pub words: u64,
-    /// In how many of them each asked term stands; for frequent ones at least so many.
+    /// In how many of them each asked term stands; for frequent ones about so many.
     pub holding: BTreeMap<String, u64>,
 }
 
@@ -169,12 +169,16 @@ pub struct Unembedded {
 /// A vector as it is kept in memory for searching, with what is asked about its memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
-    /// Rises with every vector that is stored.
+    /// Rises with every vector that is stored, and whenever what is asked of its memory changes.
     pub version: i64,
     /// The memory's number.
     pub number: i64,
     /// Of length 1.
     pub values: Vec<f32>,
+    /// What a filter asks of the memory.
+    pub facets: Facets,
+    /// Since when it is remembered.
+    pub created_at: Timestamp,
 }
 
 /// Where memories are. Every call names the organisation; what belongs to another is as if it were not there.
@@ -253,13 +257,16 @@ pub trait Store: Send + Sync + 'static {
     /// What stands at these places of a session's episodic memory.
     async fn at_places(&self, org: OrgId, places: &[(SessionId, u64)]) -> Result<Vec<Stored>, Error>;
 
-    /// Whose texts are not embedded under this name, the oldest first. What was refused once is left out.
-    async fn unembedded(&self, embedder: &str, of: &Owners, limit: usize) -> Result<Vec<Unembedded>, Error>;
+    /// Whose texts are not embedded under this name, the oldest first, beyond a number: it costs as much as there are beyond. What was
+    /// refused once is left out.
+    async fn unembedded(&self, embedder: &str, of: &Owners, after: i64, limit: usize)
+    -> Result<Vec<Unembedded>, Error>;
 
     /// Stores vectors under this name; those without values say that a text has none. Memories that are gone are skipped.
     async fn embed(&self, embedder: &str, vectors: Vec<Vector>) -> Result<(), Error>;
 
-    /// Vectors under this name that were stored after a version, in that order.
+    /// Vectors under this name that were stored after a version, or whose memories were confirmed or superseded since, in that
+    /// order.
     async fn vectors(&self, org: OrgId, embedder: &str, after: i64, limit: usize) -> Result<Vec<Placed>, Error>;
 
     /// The vectors of these numbers.

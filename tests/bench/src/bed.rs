@@ -24,7 +24,7 @@ pub(crate) struct Bed {
 }
 
 /// Where the database is, for as long as it is used.
-enum Place {
+pub(crate) enum Place {
     Directory(#[expect(dead_code, reason = "held so that it is removed afterwards")] TempDir),
     Server(#[expect(dead_code, reason = "held so that it is dropped afterwards")] Scratch),
 }
@@ -91,7 +91,7 @@ pub(crate) fn worker(name: &str) -> anyhow::Result<Candidate> {
     Ok(Candidate { max_concurrent: u32::MAX, accepts: Accepts::Pull, ..agent })
 }
 
-async fn place(backend: Backend) -> anyhow::Result<(Place, String)> {
+pub(crate) async fn place(backend: Backend) -> anyhow::Result<(Place, String)> {
     if backend == Backend::Postgres {
         let scratch = Scratch::create(Backend::Postgres).await.context("`cargo xtask services` starts PostgreSQL")?;
         let url = scratch.url().to_owned();

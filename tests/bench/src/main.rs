@@ -13,6 +13,7 @@ mod gate;
 mod governed;
 mod journal;
 mod latency;
+mod memories;
 mod models;
 mod process;
 mod redact;
@@ -78,7 +79,7 @@ struct Group {
     measure: fn(Backend, Scale) -> Measured,
 }
 
-const GROUPS: [Group; 24] = [
+const GROUPS: [Group; 28] = [
     Group { name: "decide", per_backend: false, measure: |_, scale| Box::pin(decide::measure(scale)) },
     Group { name: "create.single", per_backend: true, measure: |on, scale| Box::pin(create::single(on, scale)) },
     Group { name: "create.many", per_backend: true, measure: |on, scale| Box::pin(create::many(on, scale)) },
@@ -101,6 +102,10 @@ const GROUPS: [Group; 24] = [
     Group { name: "model.journaled", per_backend: false, measure: |_, scale| Box::pin(journal::measure(scale)) },
     Group { name: "agent.turn", per_backend: false, measure: |_, scale| Box::pin(agents::turns(scale)) },
     Group { name: "agent.memory", per_backend: false, measure: |_, scale| Box::pin(agents::memory(scale)) },
+    Group { name: "memory.insert", per_backend: true, measure: |on, scale| Box::pin(memories::insert(on, scale)) },
+    Group { name: "memory.recall", per_backend: true, measure: |on, scale| Box::pin(memories::recall(on, scale)) },
+    Group { name: "memory.growth", per_backend: true, measure: |on, scale| Box::pin(memories::growth(on, scale)) },
+    Group { name: "memory.socket", per_backend: true, measure: |on, scale| Box::pin(memories::socket(on, scale)) },
     Group { name: "process.start", per_backend: true, measure: |on, scale| Box::pin(process::start(on, scale)) },
     Group { name: "process.memory", per_backend: false, measure: |_, scale| Box::pin(process::memory(scale)) },
 ];

@@ -49,7 +49,7 @@ pub async fn a_block_that_is_rewritten_is_found_by_its_new_words_only(store: &Ar
     assert_eq!(holding(store, LOCAL, &["red"], &Filter::default()).await, Vec::<String>::new());
     assert_eq!(holding(store, LOCAL, &["grass"], &Filter::default()).await, ["green grass"]);
     assert_eq!(store.usage(LOCAL, None).await.unwrap()[0], Used { count: 1, bytes: 11, words: 2 });
-    assert_eq!(store.unembedded("e", &everybody(), 9).await.unwrap().len(), 1, "it means something else now");
+    assert_eq!(store.unembedded("e", &everybody(), 0, 9).await.unwrap().len(), 1, "it means something else now");
     let again = store.rewrite(LOCAL, old.id, read.digest, prepared(new.clone()), bounds(100)).await;
     assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
     let digest = store.get(LOCAL, &[old.id]).await.unwrap()[0].digest;

@@ -155,3 +155,40 @@ pub async fn what_supersedes_ends_the_other_in_the_same_moment(store: &Arc<dyn S
     }
     assert_eq!(holding(store, LOCAL, &["port"], &Filter::default()).await, ["port 2"]);
 }
+
+/// As if each were alone, in one order.
+pub async fn what_comes_side_by_side_has_room_by_turns(store: &Arc<dyn Store>, log: &dyn Log) {
+    let drafts = (10..40).map(|number| made(LOCAL, Draft::fact(format!("{number}"))));
+    let of_others = made(OrgId::new(), Draft::fact("whose room is their own"));
+    let theirs = of_others.org;
+    let all: Vec<_> = drafts.chain([of_others]).collect();
+    let come = all.iter().map(|memory| insert(store, memory.org, std::slice::from_ref(memory), 24));
+    let outcomes = futures::future::join_all(come).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 12 + 1);
+    for (memory, outcome) in all.iter().zip(&outcomes) {
+        match outcome {
+            Ok(numbers) => {
+                let found = store.get(memory.org, &[memory.id]).await.unwrap();
+                assert_eq!(numbers, &[found[0].number]);
+            }
+            Err(Error::Full { used: 24, limit: 24, wanted: 2, .. }) => {
+                assert!(store.get(LOCAL, &[memory.id]).await.unwrap().is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(store.usage(LOCAL, None).await.unwrap()[2], Used { count: 12, bytes: 24, words: 12 });
+    let stored: Vec<&str> = all
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| outcome.is_ok())
+        .map(|(memory, _)| memory.text.as_str())
+        .collect();
+    assert_eq!(
+        holding(store, LOCAL, &stored[..12], &Filter::default()).await,
+        stored[..12],
+        "each is found by its own word"
+    );
+    assert_eq!(store.usage(theirs, None).await.unwrap()[2].count, 1);
+    assert_eq!(told(log, LOCAL, "memory.filling").await, 1);
+}

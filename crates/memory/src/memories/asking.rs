@@ -53,7 +53,7 @@ impl Memories {
                 return Ok(None);
             }
         };
-        let nearest = index.nearest(&self.0.parts.store, org, &asked, CANDIDATES).await?;
+        let nearest = index.nearest(&self.0.parts.store, org, &asked, &question.filter, CANDIDATES).await?;
         Ok(Some(nearest.into_iter().collect()))
     }
 

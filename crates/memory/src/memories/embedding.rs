@@ -19,9 +19,11 @@ impl Memories {
     pub async fn embed_some(&self) -> Result<usize, Error> {
         let Some(embedder) = &self.0.parts.embedder else { return Ok(0) };
         let (mut made, mut refused, mut last) = (0, Vec::new(), None);
+        let now = self.0.parts.clock.now();
+        let look = self.0.looked.begin(now);
         while made == 0 {
             let of = Owners::AllBut(refused.clone());
-            let waiting = self.0.parts.store.unembedded(embedder.name(), &of, TEXTS).await?;
+            let waiting = self.0.parts.store.unembedded(embedder.name(), &of, look.after, TEXTS).await?;
             if waiting.is_empty() {
                 break;
             }
@@ -37,11 +39,17 @@ impl Memories {
                     }
                 }
             }
+            if let (None, Some(furthest)) = (&last, waiting.last()) {
+                self.0.looked.up_to(look, furthest.number);
+            }
         }
         match last {
             Some(error) if made == 0 => Err(Error::Store(Box::new(error))),
             None if made == 0 => {
-                while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
+                if look.is_whole {
+                    while self.0.parts.store.forget_vectors(embedder.name(), FORGOTTEN).await? > 0 {}
+                    self.0.looked.to_the_end(look, now);
+                }
                 Ok(0)
             }
             _ => Ok(made),

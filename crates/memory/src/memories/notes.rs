@@ -74,6 +74,7 @@ impl Memories {
         match self.0.parts.store.rewrite(pad.org, id, old.digest, prepared, self.bounds()).await {
             Ok(()) => {
                 self.forget_vectors_of(pad.org, &[old.number]).await;
+                self.0.looked.again_from(old.number);
                 Ok(memory)
             }
             Err(error) => Err(self.refused(pad.org, Some(&memory), error).await),

@@ -3,8 +3,8 @@ use orchestrator_sql::Tx;
 use orchestrator_vocab::OrgId;
 use sea_orm::ConnectionTrait as _;
 
-use super::args::{Args, integrity_rank, signed};
-use super::{reading, rows, text, usage};
+use super::args::{Args, confidentiality_rank, integrity_rank, signed};
+use super::{reading, rows, text, usage, vectors};
 use crate::{Bounds, Change, Error, Memory, MemoryId, Prepared, State, Stored, event};
 
 async fn one(tx: &Tx, org: OrgId, id: MemoryId) -> Result<Stored, Error> {
@@ -34,6 +34,9 @@ pub(super) async fn change(
     let statement = args.statement(tx, sql);
     if tx.execute_raw(statement).await?.rows_affected() == 0 {
         return Err(conflict(id, "somebody else changed it meanwhile: read it again"));
+    }
+    if changed.state != was {
+        vectors::renew(tx, number).await?;
     }
     SqlLog::append(tx, events.iter().cloned());
     Ok(changed)
@@ -96,13 +99,15 @@ pub(super) async fn rewrite(
         String::new()
     };
     let sql = format!(
-        "update memory_memories set content = {}, terms = {terms}, digest = {}, bytes = {}, words = {}, body = {}{index} \
-         where number = {}",
+        "update memory_memories set content = {}, terms = {terms}, digest = {}, bytes = {}, words = {}, body = {}, integrity = {}, \
+         confidentiality = {}{index} where number = {}",
         args.put(after.memory.text.as_str()),
         args.put(after.digest.to_vec()),
         args.put(signed(more.bytes)),
         args.put(signed(more.words)),
         args.put(rows::body(&after.memory)),
+        args.put(integrity_rank(after.memory.label.integrity)),
+        args.put(confidentiality_rank(after.memory.label.confidentiality)),
         old.number
     );
     let statement = args.statement(tx, sql);

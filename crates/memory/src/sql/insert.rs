@@ -9,8 +9,8 @@ use super::args::{Args, confidentiality_rank, integrity_rank, is_postgres, signe
 use super::{changing, forgotten, removal, rows, text, usage};
 use crate::{Change, Error, Insert, Memory, Prepared, Tier, Used, event};
 
-/// So many rows in one statement: their parameters stay below what SQLite takes.
-const ROWS_MAX: usize = 500;
+/// How many rows a statement has: few numbers, so that each is prepared once.
+const ROWS: [usize; 4] = [64, 16, 4, 1];
 
 pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> {
     let Insert { org, memories, replaces, restored, bounds, events } = insert;
@@ -31,10 +31,7 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
         }
     }
     text::prepare(tx, *org).await?;
-    let mut numbers = Vec::with_capacity(memories.len());
-    for some in memories.chunks(ROWS_MAX) {
-        numbers.extend(write(tx, *org, some).await?);
-    }
+    let numbers = write(tx, *org, &memories.iter().collect::<Vec<_>>()).await?;
     text::add(tx, *org, &numbers).await?;
     for (place, more) in &added {
         usage::add(tx, *org, *place, *more).await?;
@@ -47,7 +44,7 @@ pub(super) async fn insert(tx: &Tx, insert: &Insert) -> Result<Vec<i64>, Error> 
 }
 
 /// What comes to each tier; scratchpads are counted by session.
-fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
+pub(super) fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
     let mut added: BTreeMap<_, Used> = BTreeMap::new();
     for prepared in memories {
         let more = added.entry(usage::place(&prepared.memory)).or_default();
@@ -56,27 +53,43 @@ fn added(memories: &[Prepared]) -> BTreeMap<(Tier, Option<SessionId>), Used> {
     added
 }
 
-async fn write(tx: &Tx, org: OrgId, memories: &[Prepared]) -> Result<Vec<i64>, Error> {
-    let mut args = Args::default();
-    let org = args.put(org.uuid());
-    let values: Vec<String> = memories.iter().map(|prepared| row(&mut args, &org, prepared, is_postgres(tx))).collect();
-    let index = if is_postgres(tx) { ", words_index" } else { "" };
-    let sql = format!(
-        "insert into memory_memories (org, id, tier, kind, scope, state, session, place, task, integrity, \
-         confidentiality, created_at, expires_at, about, digest, bytes, words, content, terms, body{index}) values {} \
-         returning number",
-        values.join(", ")
-    );
-    let statement = args.statement(tx, sql);
-    let rows = tx.query_all_raw(statement).await?;
-    Ok(rows.iter().map(|row| row.try_get("", "number")).collect::<Result<_, _>>()?)
+/// All rows, and their numbers in the same order.
+pub(super) async fn write(tx: &Tx, org: OrgId, memories: &[&Prepared]) -> Result<Vec<i64>, Error> {
+    let mut numbers = Vec::with_capacity(memories.len());
+    for piece in pieces(memories) {
+        let mut args = Args::of_rows(tx);
+        let values: Vec<String> = piece.iter().map(|prepared| row(&mut args, org, prepared, is_postgres(tx))).collect();
+        let index = if is_postgres(tx) { ", words_index" } else { "" };
+        let sql = format!(
+            "insert into memory_memories (org, id, tier, kind, scope, state, session, place, task, integrity, \
+             confidentiality, created_at, expires_at, about, digest, bytes, words, content, terms, body{index}) values {} \
+             returning number",
+            values.join(", ")
+        );
+        let statement = args.statement(tx, sql);
+        for row in tx.query_all_raw(statement).await? {
+            numbers.push(row.try_get("", "number")?);
+        }
+    }
+    Ok(numbers)
 }
 
-fn row(args: &mut Args, org: &str, prepared: &Prepared, is_postgres: bool) -> String {
+fn pieces<T>(mut rest: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    while let Some(size) = ROWS.into_iter().find(|size| *size <= rest.len()) {
+        let (piece, left) = rest.split_at(size);
+        pieces.push(piece);
+        rest = left;
+    }
+    pieces
+}
+
+fn row(args: &mut Args, org: OrgId, prepared: &Prepared, is_postgres: bool) -> String {
     let Prepared { memory, terms, digest } = prepared;
     let used = usage::of(memory, terms);
+    let org = args.put(org.uuid());
     let mut values = vec![
-        org.to_owned(),
+        org.clone(),
         args.put(memory.id.uuid()),
         args.put(memory.tier.as_str()),
         args.put(memory.kind.as_str()),
@@ -99,7 +112,7 @@ fn row(args: &mut Args, org: &str, prepared: &Prepared, is_postgres: bool) -> St
     values.push(terms.clone());
     values.push(args.put(rows::body(memory)));
     if is_postgres {
-        values.push(text::vector(org, &terms));
+        values.push(text::vector(&org, &terms));
     }
     format!("({})", values.join(", "))
 }

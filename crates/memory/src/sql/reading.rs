@@ -4,7 +4,6 @@ use sea_orm::ConnectionTrait;
 
 use super::args::{Args, signed};
 use super::rows::{self, COLUMNS};
-use super::text::among;
 use crate::{Error, Filter, MemoryId, Stored};
 
 /// So many ids in one statement.
@@ -82,12 +81,9 @@ pub(super) async fn passing<C: ConnectionTrait>(
     let mut found = Vec::new();
     for numbers in numbers.chunks(IDS_MAX) {
         let mut args = Args::default();
-        let org = args.put(org.uuid());
+        let (these, org) = (args.among(connection, "number", numbers), args.only_of(org));
         let conditions = args.conditions(filter);
-        let sql = format!(
-            "select {COLUMNS} from memory_memories as m where org = {org} and {} and {conditions}",
-            among(numbers)
-        );
+        let sql = format!("select {COLUMNS} from memory_memories as m where {these} and {org} and {conditions}");
         found.extend(rows::all(connection, sql, args).await?);
     }
     Ok(found)
@@ -102,16 +98,16 @@ pub(super) async fn at_places<C: ConnectionTrait>(
         return Ok(Vec::new());
     }
     let mut args = Args::default();
-    let org = args.put(org.uuid());
-    let any: Vec<String> = places
+    let wanted: Vec<String> = places
         .iter()
-        .map(|(session, place)| {
-            format!("(session = {} and place = {})", args.put(session.uuid()), args.put(signed(*place)))
-        })
+        .map(|(session, place)| format!("({}, {})", args.put(session.uuid()), args.put(signed(*place))))
         .collect();
+    // One after the other by the index of places. Any of many conditions would be looked for in all that ever happened.
     let sql = format!(
-        "select {COLUMNS} from memory_memories as m where org = {org} and tier = 'episodic' and ({})",
-        any.join(" or ")
+        "with wanted (session, place) as (values {}) select {COLUMNS} from wanted cross join memory_memories as m \
+         where m.org = {} and m.session = wanted.session and m.place = wanted.place and m.tier = 'episodic'",
+        wanted.join(", "),
+        args.put(org.uuid())
     );
     rows::all(connection, sql, args).await
 }

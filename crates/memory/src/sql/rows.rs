@@ -1,10 +1,18 @@
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use std::str::FromStr;
 
-use super::args::Args;
-use crate::{Error, Memory, Stored};
+use orchestrator_vocab::{SessionId, TaskId};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use uuid::Uuid;
+
+use super::args::{Args, confidentiality_of, integrity_of};
+use crate::{Error, Facets, Memory, Stored};
 
 /// What [`stored`] reads.
 pub(super) const COLUMNS: &str = "m.number, m.content, m.terms, m.digest, m.body";
+
+/// What [`facets`] reads.
+pub(super) const FACETS: &str =
+    "m.tier, m.kind, m.scope, m.state, m.session, m.task, m.integrity, m.confidentiality, m.about";
 
 /// Everything of a memory but its text.
 pub(super) fn body(memory: &Memory) -> String {
@@ -35,6 +43,29 @@ pub(super) fn stored(row: &QueryResult) -> Result<Stored, Error> {
 pub(super) async fn all<C: ConnectionTrait>(connection: &C, sql: String, args: Args) -> Result<Vec<Stored>, Error> {
     let statement: Statement = args.statement(connection, sql);
     connection.query_all_raw(statement).await?.iter().map(stored).collect()
+}
+
+pub(super) fn facets(row: &QueryResult) -> Result<Facets, Error> {
+    let text = |column| row.try_get::<String>("", column);
+    let id = |column| row.try_get::<Option<Uuid>>("", column);
+    Ok(Facets {
+        tier: parsed(&text("tier")?)?,
+        kind: parsed(&text("kind")?)?,
+        scope: parsed(&text("scope")?)?,
+        state: parsed(&text("state")?)?,
+        session: id("session")?.map(SessionId::from_uuid),
+        task: id("task")?.map(TaskId::from_uuid),
+        integrity: integrity_of(row.try_get("", "integrity")?),
+        confidentiality: confidentiality_of(row.try_get("", "confidentiality")?),
+        about: text("about")?,
+    })
+}
+
+fn parsed<T: FromStr>(text: &str) -> Result<T, Error>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|damaged| Error::Store(Box::new(damaged)))
 }
 
 /// A vector as bytes, the lowest first.

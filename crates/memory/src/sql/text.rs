@@ -155,9 +155,12 @@ fn on_sqlite(args: &mut Args, org: OrgId, terms: &[(String, f64)], filter: &Filt
     let any: Vec<String> = terms.iter().map(|(term, _)| quoted(term, '"')).collect();
     let query = args.put(any.join(" OR "));
     let conditions = args.conditions(filter);
+    // Rows are wide: only those of the best are read whole.
     format!(
-        "select {COLUMNS} from (select rowid as found, rank as score from {table} where {table} match {query}) as hit \
-         join memory_memories as m on m.number = hit.found where {conditions} order by hit.score limit {limit}"
+        "with hit as (select rowid as found, rank as score from {table} where {table} match {query}), \
+         best as materialized (select hit.found, hit.score from hit join memory_memories on number = hit.found \
+         where {conditions} order by hit.score limit {limit}) \
+         select {COLUMNS} from best join memory_memories as m on m.number = best.found order by best.score"
     )
 }
 

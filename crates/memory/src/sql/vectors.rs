@@ -1,10 +1,9 @@
 use orchestrator_sql::Tx;
-use orchestrator_vocab::OrgId;
+use orchestrator_vocab::{OrgId, Timestamp};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::args::Args;
-use super::rows::{bytes, floats};
-use super::text::among;
+use super::rows::{self, FACETS, bytes, floats};
 use crate::{Error, Owners, Placed, Unembedded, Vector};
 
 /// Any number will do as long as nothing else in the database locks it: "memory" in ASCII.
@@ -16,16 +15,17 @@ pub(super) async fn unembedded<C: ConnectionTrait>(
     connection: &C,
     embedder: &str,
     of: &Owners,
+    after: i64,
     limit: usize,
 ) -> Result<Vec<Unembedded>, Error> {
     let mut args = Args::default();
     let whose = match of {
-        Owners::One(org) => format!("m.org = {}", args.put(org.uuid())),
+        Owners::One(org) => args.only_of(*org),
         Owners::AllBut(none) if none.is_empty() => "1 = 1".to_owned(),
         Owners::AllBut(orgs) => format!("m.org not in {}", args.list(orgs.iter().map(|org| org.uuid()))),
     };
     let sql = format!(
-        "select m.number, m.org, m.content from memory_memories as m where {whose} and not exists (select 1 from memory_vectors as v \
+        "select m.number, m.org, m.content from memory_memories as m where {whose} and m.number > {after} and not exists (select 1 from memory_vectors as v \
          where v.memory = m.number and v.embedder = {}) order by m.number limit {limit}",
         args.put(embedder)
     );
@@ -40,21 +40,47 @@ pub(super) async fn unembedded<C: ConnectionTrait>(
 /// A memory may be gone by now, or have been embedded by another daemon: neither is a fault.
 pub(super) async fn embed(tx: &Tx, embedder: &str, vectors: &[Vector]) -> Result<(), Error> {
     if tx.is_postgres() {
-        // Versions are given before transactions end; readers go by them, so they have to appear in their order.
-        tx.execute_unprepared(&format!("select pg_advisory_xact_lock({VERSIONS_LOCK})")).await?;
+        lock_versions(tx).await?;
     }
-    for vector in vectors {
+    for some in vectors.chunks(ROWS_MAX) {
         let mut args = Args::default();
+        let name = args.put(embedder);
+        let made: Vec<String> = some.iter().map(|vector| made(&mut args, vector)).collect();
         let sql = format!(
-            "insert into memory_vectors (org, embedder, memory, vector) \
-             select org, {}, number, {} from memory_memories where number = {} on conflict (memory, embedder) do nothing",
-            args.put(embedder),
-            args.put(bytes(&vector.values)),
-            vector.number
+            "with made (memory, vector) as (values {}) insert into memory_vectors (org, embedder, memory, vector) \
+             select m.org, {name}, m.number, made.vector from made join memory_memories as m on m.number = made.memory \
+             where true on conflict (memory, embedder) do nothing",
+            made.join(", ")
         );
         let statement = args.statement(tx, sql);
         tx.execute_raw(statement).await?;
     }
+    Ok(())
+}
+
+/// A row of them.
+fn made(args: &mut Args, vector: &Vector) -> String {
+    format!("(cast({} as bigint), {})", args.put(vector.number), args.put(bytes(&vector.values)))
+}
+
+/// What is asked of a memory has changed: whoever keeps its vector in memory reads it again.
+pub(super) async fn renew(tx: &Tx, memory: i64) -> Result<(), Error> {
+    let sql = if tx.is_postgres() {
+        lock_versions(tx).await?;
+        "update memory_vectors set version = nextval(pg_get_serial_sequence('memory_vectors', 'version')) where memory ="
+    } else {
+        // Or the numbers that were there would stay in a page that is free.
+        tx.execute_unprepared("pragma secure_delete = on").await?;
+        "insert or replace into memory_vectors (org, embedder, memory, vector) \
+         select org, embedder, memory, vector from memory_vectors where memory ="
+    };
+    tx.execute_unprepared(&format!("{sql} {memory}")).await?;
+    Ok(())
+}
+
+/// Versions are given before transactions end; readers go by them, so they have to appear in their order.
+async fn lock_versions(tx: &Tx) -> Result<(), Error> {
+    tx.execute_unprepared(&format!("select pg_advisory_xact_lock({VERSIONS_LOCK})")).await?;
     Ok(())
 }
 
@@ -67,16 +93,22 @@ pub(super) async fn after<C: ConnectionTrait>(
 ) -> Result<Vec<Placed>, Error> {
     let mut args = Args::default();
     let sql = format!(
-        "select version, memory, vector from memory_vectors where org = {} and embedder = {} and version > {version} \
-         order by version limit {limit}",
+        "select v.version, v.memory, v.vector, m.created_at, {FACETS} from memory_vectors as v \
+         join memory_memories as m on m.number = v.memory \
+         where v.org = {} and v.embedder = {} and v.version > {version} order by v.version limit {limit}",
         args.put(org.uuid()),
         args.put(embedder)
     );
     let statement = args.statement(connection, sql);
     let read = |row: &QueryResult| -> Result<_, Error> {
         let vector: Vec<u8> = row.try_get("", "vector")?;
-        let (version, number) = (row.try_get("", "version")?, row.try_get("", "memory")?);
-        Ok(Placed { version, number, values: floats(&vector) })
+        Ok(Placed {
+            version: row.try_get("", "version")?,
+            number: row.try_get("", "memory")?,
+            values: floats(&vector),
+            facets: rows::facets(row)?,
+            created_at: Timestamp(row.try_get("", "created_at")?),
+        })
     };
     connection.query_all_raw(statement).await?.iter().map(read).collect()
 }
@@ -90,12 +122,10 @@ pub(super) async fn of<C: ConnectionTrait>(
     let mut found = Vec::new();
     for numbers in numbers.chunks(ROWS_MAX) {
         let mut args = Args::default();
-        let sql = format!(
-            "select memory, vector from memory_vectors where org = {} and embedder = {} and {}",
-            args.put(org.uuid()),
-            args.put(embedder),
-            among(numbers).replacen("number", "memory", 1)
-        );
+        let (these, org) = (args.among(connection, "memory", numbers), args.only_of(org));
+        let embedder = args.put(embedder);
+        let sql =
+            format!("select memory, vector from memory_vectors where {these} and embedder = {embedder} and {org}");
         let statement = args.statement(connection, sql);
         for row in connection.query_all_raw(statement).await? {
             let vector: Vec<u8> = row.try_get("", "vector")?;
