@@ -81,7 +81,7 @@ pub(super) async fn passing<C: ConnectionTrait>(
     let mut found = Vec::new();
     for numbers in numbers.chunks(IDS_MAX) {
         let mut args = Args::default();
-        let (these, org) = (args.among(connection, "number", numbers), args.only_of(org));
+        let (these, org) = (args.among(connection, "number", numbers), args.only_of(connection, org));
         let conditions = args.conditions(filter);
         let sql = format!("select {COLUMNS} from memory_memories as m where {these} and {org} and {conditions}");
         found.extend(rows::all(connection, sql, args).await?);

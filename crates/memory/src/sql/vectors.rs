@@ -20,7 +20,7 @@ pub(super) async fn unembedded<C: ConnectionTrait>(
 ) -> Result<Vec<Unembedded>, Error> {
     let mut args = Args::default();
     let whose = match of {
-        Owners::One(org) => args.only_of(*org),
+        Owners::One(org) => args.only_of(connection, *org),
         Owners::AllBut(none) if none.is_empty() => "1 = 1".to_owned(),
         Owners::AllBut(orgs) => format!("m.org not in {}", args.list(orgs.iter().map(|org| org.uuid()))),
     };
@@ -122,7 +122,7 @@ pub(super) async fn of<C: ConnectionTrait>(
     let mut found = Vec::new();
     for numbers in numbers.chunks(ROWS_MAX) {
         let mut args = Args::default();
-        let (these, org) = (args.among(connection, "memory", numbers), args.only_of(org));
+        let (these, org) = (args.among(connection, "memory", numbers), args.only_of(connection, org));
         let embedder = args.put(embedder);
         let sql =
             format!("select memory, vector from memory_vectors where {these} and embedder = {embedder} and {org}");
