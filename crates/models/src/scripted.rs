@@ -123,16 +123,22 @@ impl Seen {
         let asked: Vec<&Message> = request.messages.iter().filter(|message| message.role == Role::User).collect();
         let answers = request.messages.len() - asked.len();
         Self {
-            first: asked.first().map(|message| message.text()).unwrap_or_default(),
-            last: asked.last().map(|message| message.text()).unwrap_or_default(),
+            first: asked.first().map(|message| said(&message.content)).unwrap_or_default(),
+            last: asked.last().map(|message| said(&message.content)).unwrap_or_default(),
             results: asked.last().map(|message| results(&message.content)).unwrap_or_default(),
             all: asked
                 .iter()
-                .flat_map(|message| results(&message.content).into_iter().chain([message.text()]))
+                .flat_map(|message| results(&message.content).into_iter().chain([said(&message.content)]))
                 .collect(),
             turn: u32::try_from(answers).unwrap_or(u32::MAX).saturating_add(1),
         }
     }
+}
+
+/// Each text on lines of its own: what is said in two does not run together.
+fn said(content: &[Block]) -> String {
+    let texts: Vec<&str> = content.iter().filter_map(|block| block.content.as_text()).collect();
+    texts.join("\n")
 }
 
 fn results(content: &[Block]) -> Vec<String> {
