@@ -349,14 +349,12 @@ async fn what_an_agent_noted_is_before_it_when_its_conversation_is_summed_up_as_
     Ok(())
 }
 
-#[tokio::test]
-async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Result<()> {
-    let stage = long_way(PARTS, Vec::new())?;
-    let mut daemon = stage.daemon(narrow()).start().await?;
+/// The way is gone by daemons of which each is killed when it has summed up; the last of them, and the task.
+pub(crate) async fn killed_at_each_summary(builder: Builder) -> anyhow::Result<(Daemon, Socket, Value)> {
+    let mut daemon = builder.start().await?;
     let mut admin = daemon.admin().await;
     let task = given(&mut admin, "Read all parts.").await?;
-    let mut after = 0;
-    let mut kills = 0;
+    let (mut after, mut kills) = (0, 0);
     loop {
         admin.subscribe_after(&["task.completed", "task.failed", "memory.stored"], after).await;
         let is_next = |event: &Event| event.name.starts_with("task.") || event.payload["count"] == 1;
@@ -371,5 +369,12 @@ async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Resul
         admin = daemon.admin().await;
     }
     assert!(kills >= 10, "{kills}");
+    Ok((daemon, admin, task))
+}
+
+#[tokio::test]
+async fn the_same_if_the_daemon_is_killed_whenever_it_sums_up() -> anyhow::Result<()> {
+    let stage = long_way(PARTS, Vec::new())?;
+    let (_daemon, mut admin, task) = killed_at_each_summary(stage.daemon(narrow())).await?;
     nothing_is_lost(&mut admin, &task).await
 }

@@ -3,7 +3,10 @@
 use orchestrator_testkit::{Builder, Daemon, Event, Socket, patiently};
 use serde_json::{Value, json};
 
-use crate::sessions::{PARTS, Stage, completed, given, journal, long_way, narrow, noted, nothing_is_lost, remembered};
+use crate::sessions::{
+    PARTS, Stage, completed, given, journal, killed_at_each_summary, long_way, narrow, noted, nothing_is_lost,
+    remembered,
+};
 use crate::{found, store};
 
 /// What the model says that sums up.
@@ -15,7 +18,7 @@ fn says(text: &str) -> Value {
 
 /// A long way in little room, summed up by a model with these rules.
 fn long(stage: &Stage, rules: &Value) -> anyhow::Result<Builder> {
-    let memory = json!({ "memory": { "summaryModel": "scribe/scripted", "modelTimeoutMs": 400 } });
+    let memory = json!({ "memory": { "summaryModel": "scribe/scripted" } });
     Ok(stage.daemon(narrow()).config(stage.scribe(rules)?).config(memory))
 }
 
@@ -95,7 +98,9 @@ async fn whatever_is_wrong_with_the_answer_the_rules_do_it_and_the_work_goes_on(
     ];
     let rules: Vec<Value> = faults.iter().map(|(_, rule)| rule.clone()).chain([says(WORDS)]).collect();
     let stage = long_way(PARTS, Vec::new())?;
-    let daemon = long(&stage, &json!(rules))?.config(json!({ "models": { "onRefusal": "stop" } })).start().await?;
+    // One says nothing, and is waited for until then.
+    let more = json!({ "models": { "onRefusal": "stop" }, "memory": { "modelTimeoutMs": 5_000 } });
+    let daemon = long(&stage, &json!(rules))?.config(more).start().await?;
     let mut admin = daemon.admin().await;
     admin.subscribe(&["task.completed", "task.failed", "memory.stored"]).await;
     let task = given(&mut admin, "Read all parts.").await?;
@@ -135,24 +140,7 @@ async fn without_money_for_the_model_the_rules_do_it_and_the_session_goes_on() -
 #[tokio::test]
 async fn a_summary_is_made_once_if_the_daemon_is_killed_before_it_is_used() -> anyhow::Result<()> {
     let stage = long_way(PARTS, Vec::new())?;
-    let mut daemon = long(&stage, &json!([says(WORDS)]))?.start().await?;
-    let mut admin = daemon.admin().await;
-    let task = given(&mut admin, "Read all parts.").await?;
-    let (mut after, mut kills) = (0, 0);
-    loop {
-        admin.subscribe_after(&["task.completed", "task.failed", "memory.stored"], after).await;
-        let is_next = |event: &Event| event.name.starts_with("task.") || event.payload["count"] == 1;
-        let event = admin.events_until("a summary, or the end", is_next).await.pop().expect("it was waited for");
-        after = event.seq.unwrap_or(after);
-        if event.name.starts_with("task.") {
-            assert_eq!(event.name, "task.completed", "{:?}", event.payload);
-            break;
-        }
-        kills += 1;
-        daemon = daemon.kill().await.start().await?;
-        admin = daemon.admin().await;
-    }
-    assert!(kills >= 10, "{kills}");
+    let (_daemon, mut admin, task) = killed_at_each_summary(long(&stage, &json!([says(WORDS)]))?).await?;
     nothing_is_lost(&mut admin, &task).await?;
     let made = stretches(&mut admin, &task).await?;
     assert!(made.iter().all(|stretch| stretch["more"]["by"] == "model"), "{made:?}");
