@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orchestrator_transcript::Digest;
 use orchestrator_vocab::{Actor, AgentId, Id, Kind, Label, OrgId, SessionId, TaskId, Timestamp};
@@ -189,18 +189,12 @@ impl Approval {
     /// What is written down about it. The arguments are in the record of the call itself.
     pub fn entry(&self, actor: Actor, action: String, decision: Decision, reason: String) -> Entry {
         Entry {
-            org: self.org_id,
-            actor,
-            action,
-            decision,
-            reason,
             rules: self.rules.clone(),
             session: Some(self.session_id),
             task: Some(self.task_id),
             agent: Some(self.agent_id.clone()),
             digest: Some(self.digest),
-            arguments: String::new(),
-            charters: BTreeMap::new(),
+            ..Entry::plain(self.org_id, actor, action, decision, reason)
         }
     }
 }

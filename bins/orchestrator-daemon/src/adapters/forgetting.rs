@@ -1,6 +1,5 @@
 //! Where words of people are beside memories, each with how they are forgotten there.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -197,18 +196,6 @@ fn audited(audit: &Audit) -> Box<Reach> {
 }
 
 fn taken(org: OrgId, records: u64) -> Entry {
-    Entry {
-        org,
-        actor: Actor::system("memory"),
-        action: "memory.erase".to_owned(),
-        decision: Decision::Allowed,
-        reason: format!("the arguments of {records} records were erased"),
-        rules: BTreeSet::new(),
-        session: None,
-        task: None,
-        agent: None,
-        digest: None,
-        arguments: String::new(),
-        charters: BTreeMap::new(),
-    }
+    let reason = format!("the arguments of {records} records were erased");
+    Entry::plain(org, Actor::system("memory"), "memory.erase", Decision::Allowed, reason)
 }

@@ -69,19 +69,14 @@ fn entry(asked: &Asked, redactor: &Redactor) -> Entry {
     for kind in ["server", "hook"] {
         about.get(kind).into_iter().for_each(|name| arguments[kind] = json!(name));
     }
+    let org = about.get("org").and_then(|org| org.parse().ok()).unwrap_or(OrgId::LOCAL);
     Entry {
-        org: about.get("org").and_then(|org| org.parse().ok()).unwrap_or(OrgId::LOCAL),
-        actor,
-        action: CONNECT.to_owned(),
-        decision: Decision::Denied,
-        reason,
         rules: ["sandbox.hosts".to_owned()].into(),
         session: about.get("session").and_then(|id| id.parse().ok()),
         task: about.get("task").and_then(|id| id.parse().ok()),
         agent,
-        digest: None,
         arguments: redactor.redact_json(arguments).to_string(),
-        charters: Default::default(),
+        ..Entry::plain(org, actor, CONNECT, Decision::Denied, reason)
     }
 }
 

@@ -1,4 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -43,20 +42,8 @@ impl AuditLayer {
 }
 
 fn entry(request: &Request, decision: Decision, reason: String) -> Entry {
-    Entry {
-        org: request.call.org(),
-        actor: request.call.actor(),
-        action: request.method.to_string(),
-        decision,
-        reason,
-        rules: BTreeSet::new(),
-        session: None,
-        task: None,
-        agent: None,
-        digest: None,
-        arguments: String::new(),
-        charters: BTreeMap::new(),
-    }
+    let call = &request.call;
+    Entry::plain(call.org(), call.actor(), request.method.to_string(), decision, reason)
 }
 
 impl<S> Layer<S> for AuditLayer {

@@ -55,6 +55,26 @@ pub struct Entry {
     pub charters: BTreeMap<String, String>,
 }
 
+impl Entry {
+    /// One about nothing in particular: by no rules, in no session, without arguments.
+    pub fn plain(org: OrgId, actor: Actor, action: impl Into<String>, decision: Decision, reason: String) -> Self {
+        Self {
+            org,
+            actor,
+            action: action.into(),
+            decision,
+            reason,
+            rules: BTreeSet::new(),
+            session: None,
+            task: None,
+            agent: None,
+            digest: None,
+            arguments: String::new(),
+            charters: BTreeMap::new(),
+        }
+    }
+}
+
 /// An entry in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "rpc", derive(schemars::JsonSchema))]
